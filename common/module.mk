@@ -1,0 +1,1 @@
+LIB_SRC += common/err.c common/buf.c common/log.c

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// The planner's face to the rest of the farm. Pure: bytes in, configurations and programs out; no I/O, no globals.
+//
+//   planner_open(bytes) -> planner_front() -> struct front of struct config -> planner_program() -> bytes for a board
+//                       \-> planner_reference(): the output that every board must produce
+#ifndef PLANNER_PLANNER_H
+#define PLANNER_PLANNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+struct planner; // an imported model
+
+// Imports a model; bytes are copied. -1: ERR_BAD_MODEL, ERR_UNSUPPORTED, ERR_NO_MEMORY.
+int planner_open(const void *bytes, size_t n, struct planner **out, struct err *e);
+void planner_free(struct planner *p);
+
+struct planner_tensor { // the int8 core's input or output
+    int h, w, c;
+    uint32_t bytes;
+    float scale;
+    int32_t zero;
+};
+
+struct planner_info {
+    int layers;
+    uint64_t macs;
+    size_t weight_bytes;
+    uint32_t plain_arena_bytes; // arena of the all-plain configuration
+    struct planner_tensor input, output;
+};
+void planner_info(const struct planner *p, struct planner_info *info);
+// The layers as a JSON array: [{"i","op","name","in":[h,w,c],"out":[h,w,c],"kernel":[h,w],"stride":[h,w],"macs","inputs":[layer|-1]}]
+void planner_layers_json(const struct planner *p, struct buf *out);
+
+// A configuration is its text: blocks in order, "first-last:schedule" (or "i:schedule"), separated by one space, the
+// schedule one of plain, rows, colsR (R output rows a band). "0-8:rows 9:plain 10-20:cols4". It covers every layer once.
+#define PLANNER_MAX_SPEC 2048
+struct config {
+    char spec[PLANNER_MAX_SPEC];
+    uint32_t arena_bytes;   // exact; without the model input, with the model output
+    uint64_t macs;          // exact
+    double overhead;        // F = macs / plain macs; 1 when the model has none
+    bool input_streamed;    // the model input is read once, in order
+    uint32_t input_bytes;   // to add when the input is resident in RAM
+    uint32_t blocks;
+};
+// Checks and prices one configuration. -1: ERR_BAD_FIELD names the block and the reason.
+int planner_price(const struct planner *p, const char *spec, struct config *out, struct err *e);
+
+struct front {
+    size_t n;
+    struct config *at; // by rising arena_bytes, falling macs; none dominates another
+};
+// The whole exact front over plain, rows and cols(r). -1: ERR_NO_MEMORY.
+int planner_front(const struct planner *p, struct front *f, struct err *e);
+void front_free(struct front *f);
+// P1: least RAM with overhead <= max_overhead. P2: least overhead with arena_bytes <= max_arena_bytes. NULL: none.
+const struct config *front_least_ram(const struct front *f, double max_overhead);
+const struct config *front_least_overhead(const struct front *f, uint32_t max_arena_bytes);
+// Spreads at most n picks over the front (both ends included); indices rise. Returns how many.
+size_t front_spread(const struct front *f, size_t n, size_t *index);
+// The blocks of a configuration as JSON, for the page: [{"first","last","schedule","arena_bytes","macs","live_bytes",
+// "io_bytes","rings":[{"layer","slices","bytes"}],"accumulator_bytes"}]; arena_bytes is what the block needs in all.
+int planner_blocks_json(const struct planner *p, const char *spec, struct buf *out, struct err *e);
+
+// The test inputs, reproducible anywhere: xorshift32 from a seed (docs/programs.md spells it out).
+enum planner_input_kind { PLANNER_INPUT_UNIFORM, PLANNER_INPUT_WALK, PLANNER_INPUT_EXTREME };
+int planner_input_kind(const char *name); // "uniform", "walk", "extreme"; -1 unknown
+#define PLANNER_DEFAULT_SEED 0x12345678u
+// Fills the int8 core input in the layout of the file (planner_info().input.bytes).
+void planner_input(const struct planner *p, enum planner_input_kind kind, uint32_t seed, int8_t *bytes);
+// The output for a core input, by the naive reference. output: planner_info().output.bytes, in the layout of the file.
+int planner_reference(const struct planner *p, const int8_t *input, int8_t *output, struct err *e);
+
+// Compiles a configuration with its input for a board's kernel variant ("generic"). The program's bytes go into out.
+int planner_program(const struct planner *p, const char *spec, const char *variant, const int8_t *input, struct buf *out,
+                    struct err *e);
+
+// Predicted cycles of a configuration on a board: sum over layers of per-class coefficients (board.json "latency").
+struct latency_model {
+    double per_mac_conv, per_mac_pointwise, per_mac_dwconv; // cycles per MAC
+    double per_output;  // cycles per output element of the layers without MACs
+    double per_call;    // cycles per kernel call (pixel run)
+    double per_slice;   // cycles per executed slice
+};
+int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m, double *cycles,
+                           struct err *e);
+
+uint32_t planner_crc32(const void *bytes, size_t n); // IEEE 802.3, as zlib
+
+#endif
