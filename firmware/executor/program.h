@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// The program format: a configuration compiled to bytes that the executor walks in place, in flash. Little-endian,
+// every table 4-aligned, offsets in bytes from the header. Written by server/planner/program.c, read by exec.c.
+//
+//   offset 0   prog_header
+//   ...        prog_block[n_blocks]     in execution order
+//   ...        prog_stage[n_stages]     a block's stages are consecutive
+//   ...        prog_op[n_ops]           a stage's operators are consecutive
+//   ...        per block: prog_step[], prog_interval[n_bands][n_intervals], prog_move[]
+//   ...        constants: weights (for this kernel variant and slice axis), int32 biases, prog_requant per channel
+//   ...        the test input, int8 [h][w][c]
+//
+// Slices. A block runs along its slice axis: rows (slice = one row, position along it = column) or columns (slice = one
+// column of a horizontal band, position along it = row). "s" names the slice axis, "a" the axis along a slice.
+//
+// A step computes one slice of one stage: all positions of the band's interval, `chunk` positions at a time, through all
+// of the stage's operators. Tensors between operators of a stage hold one chunk of pixels; a stage's last operator
+// writes a ring of slices or a whole tensor. The executor decides nothing: order, ring slots and intervals are data.
+#ifndef EXECUTOR_PROGRAM_H
+#define EXECUTOR_PROGRAM_H
+
+#include <stdint.h>
+
+#define PROG_MAGIC 0x5046534Du // "MSFP"
+#define PROG_VERSION 1u
+
+// clang-format off
+enum prog_kernel {
+    PROG_CONV,     // w [out_c][ks][ka][in_c]; bias with the input zero point of a full window folded in
+    PROG_DWCONV,   // w [ks][ka][out_c], output channel o reads input channel o / mult_c; bias folded likewise
+    PROG_ADD,
+    PROG_AVGPOOL,
+    PROG_MAXPOOL,
+    PROG_MEAN,     // a window that covers its axes; requant[0] includes the division
+    PROG_SOFTMAX,
+    PROG_RESCALE,
+    PROG_PAD,
+    PROG_COPY,     // whole tensor, flat
+    PROG_ACC_CONV, // dense layer fed pixel by pixel: w [out_c][slices][along][in_c], int32 accumulators [out_c]
+    PROG_ACC_AVGPOOL, // global pooling fed pixel by pixel, int32 accumulators [c]
+    PROG_ACC_MEAN,
+    PROG_KERNEL_COUNT
+};
+
+enum prog_space {
+    PROG_WHOLE,    // arena, whole tensor: position 0 is at `offset`
+    PROG_RING,     // arena, `slots` slices; a slice holds the positions of interval `interval`
+    PROG_CHUNK,    // arena, one chunk of pixels
+    PROG_INPUT,    // the model input, outside the arena
+    PROG_NONE
+};
+// clang-format on
+
+// Where an operator finds or puts slices: slice i, position p is at
+//   WHOLE, INPUT: offset + i * slice_step + p * pix_step
+//   RING:         offset + (i % slots) * slice_step + (p - interval.lo) * pix_step
+//   CHUNK:        offset + (p - first position of the chunk) * pix_step
+struct prog_view {
+    uint32_t offset;
+    uint32_t slice_step;
+    uint32_t pix_step;
+    uint16_t slots;
+    uint16_t space; // enum prog_space
+    uint16_t interval; // index into the block's intervals; RING only
+    uint16_t reserved;
+};
+
+struct prog_requant {
+    int32_t mult;  // Q31
+    int32_t shift; // > 0: left
+};
+
+struct prog_op {
+    uint16_t kernel; // enum prog_kernel
+    uint16_t layer;  // of the graph, for profiles and messages
+    uint16_t ks, ka; // kernel along slices and along a slice
+    uint16_t ss, sa; // strides
+    int16_t pad_s, pad_a;
+    uint16_t in_slices, in_len; // extent of the whole input tensor on both axes
+    uint16_t in_c, out_c;
+    uint16_t mult_c; // PROG_DWCONV
+    int16_t pad_c;   // PROG_PAD
+    int16_t in_zero, out_zero;
+    int16_t act_min, act_max;
+    uint32_t weights, bias, requant; // offsets of constants, 0 = none
+    struct prog_view in[2], out;
+    int32_t p[10];   // PROG_ADD: zero0, zero1, mult0, shift0, mult1, shift1, mult_out, shift_out, left_shift
+                     // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
+};
+
+struct prog_stage {
+    uint16_t first_op, n_ops;
+    uint16_t interval; // positions that a step computes
+    uint16_t chunk;    // positions at a time; 0 = the whole interval
+};
+
+struct prog_step {
+    uint16_t stage; // within the block
+    uint16_t slice;
+};
+
+struct prog_interval { // positions [lo, hi) of a tensor that a band needs
+    uint16_t lo, hi;
+};
+
+struct prog_move { // done before the block, in order; may overlap (memmove)
+    uint32_t dst, src, bytes;
+};
+
+struct prog_block {
+    uint16_t first_stage, n_stages;
+    uint16_t n_bands, n_intervals;
+    uint16_t n_moves, acc_op; // acc_op: operator (index into ops) whose accumulators end the block, 0xFFFF = none
+    uint32_t n_steps;         // the same steps for every band
+    uint32_t steps, intervals, moves; // offsets
+    uint32_t acc, acc_bytes;  // arena offset of the int32 accumulators, zeroed at the block's start
+    uint32_t arena_bytes;     // one past the highest arena byte that the block touches
+};
+
+struct prog_header {
+    uint32_t magic, version, total_bytes;
+    uint32_t crc32;        // IEEE 802.3 of total_bytes bytes, this field taken as zero
+    uint32_t arena_bytes;  // of the whole program
+    uint32_t output, output_bytes; // arena offset of the model output
+    uint32_t input, input_bytes;   // program offset of the test input
+    uint16_t in_h, in_w, in_c;
+    uint16_t flags;        // bit 0: the input is read once, in order
+    uint16_t n_blocks, n_stages, n_ops, reserved;
+    uint32_t blocks, stages, ops;  // offsets
+    char variant[16];      // kernel variant that the constants are laid out for, NUL-padded
+};
+#define PROG_FLAG_INPUT_STREAMED 1u
+
+_Static_assert(sizeof(struct prog_view) == 20, "wire layout");
+_Static_assert(sizeof(struct prog_op) == 148, "wire layout");
+_Static_assert(sizeof(struct prog_stage) == 8, "wire layout");
+_Static_assert(sizeof(struct prog_block) == 44, "wire layout");
+_Static_assert(sizeof(struct prog_header) == 80, "wire layout");
+
+#endif
