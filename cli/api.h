@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// HTTP calls of the command line client to farm-server, by libcurl. Knows URLs, tokens and problem
+// documents; the meaning of replies is reply.h's.
+#ifndef CLI_API_H
+#define CLI_API_H
+
+#include <stddef.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+struct api;
+
+// What the server said when it refused (RFC 9457); empty texts where it said nothing.
+struct api_problem {
+    int status;        // HTTP status; 0: there was no answer at all
+    char type[64];     // "bad-model"
+    char title[160];   // "The file is not a usable model"
+    char detail[1024]; // names the thing and the place
+    char field[128];   // of the request body, when one is to blame
+};
+
+struct api_request {
+    const char *method;       // "GET", "POST", "DELETE"
+    const char *path;         // "/api/v1/models?limit=10"
+    const char *content_type; // of body; NULL when there is none
+    const void *body;         // borrowed
+    size_t body_bytes;
+    const char *idempotency_key; // NULL: none
+};
+
+// server: "http://127.0.0.1:8080"; token may be NULL. -1: ERR_BAD_REQUEST or ERR_NO_MEMORY.
+int api_open(struct api **out, const char *server, const char *token, struct err *e);
+void api_close(struct api *a); // accepts NULL
+
+// One call; body receives the reply (it is reset first). 0 for a 2xx answer. -1: ERR_OFFLINE when
+// nobody answered, else the error of the problem document; api_problem() then tells more. Waits at
+// most 10 s for a connection and 120 s in all.
+int api_call(struct api *a, const struct api_request *rq, struct buf *body, struct err *e);
+const struct api_problem *api_problem(const struct api *a);
+
+// What a user can do about a problem type; NULL when nothing better than its detail is known.
+const char *api_advice(const char *type);
+
+// Percent-encodes text for a query or path. Adds to out.
+void api_escape(struct buf *out, const char *text);
+
+#endif

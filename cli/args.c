@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+// The command line of `farm`, with its help text.
+#include "cli/args.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/buf.h"
+
+#define DEFAULT_SERVER "http://127.0.0.1:8080"
+
+const char cli_usage[] =
+    "farm - measure how little RAM a model needs on a microcontroller, and what that costs\n"
+    "\n"
+    "A first session:\n"
+    "  farm boards                            what can be measured\n"
+    "  farm submit model.tflite --watch       upload, measure 12 points of the front, follow it\n"
+    "  farm front 1                           the table: RAM against latency, of campaign 1\n"
+    "  farm front 1 --max-ram 16k             ... and the fastest point that fits in 16 kB\n"
+    "  farm front 1 --max-overhead 1.2        ... and the least RAM at no more than 1.2 x the "
+    "MACs\n"
+    "\n"
+    "Commands:\n"
+    "  submit MODEL [--boards a,b] [--points N] [--repeats N] [--name TEXT] [--watch] [--json]\n"
+    "                 MODEL is a .tflite file, or a model that the server has (name or id).\n"
+    "                 Boards: those with a rig that answers, unless named.\n"
+    "  watch CAMPAIGN [--json]          progress until it is done; failures with type and detail\n"
+    "  front CAMPAIGN|MODEL [--max-ram BYTES|16k] [--max-overhead F] [--all] [--json]\n"
+    "                 of a campaign: the points that were asked for (--all: the whole front);\n"
+    "                 of a model (name, id or its beginning): the whole front, predicted;\n"
+    "                 --boards ID adds that board's predicted latency\n"
+    "  results CAMPAIGN [--json]        every measurement with its minimum, median and maximum\n"
+    "  jobs CAMPAIGN [--json]           every job with state, rig, attempts and error\n"
+    "  log JOB                          what agent, OpenOCD and board said during a job\n"
+    "  models, campaigns, rigs, boards  [--json]\n"
+    "  version, help\n"
+    "\n"
+    "Options of every command:\n"
+    "  --server URL   else $FARM_SERVER, else " DEFAULT_SERVER "\n"
+    "  --token TEXT   else $FARM_TOKEN (better: others can see a command line)\n"
+    "  --json         the server's JSON instead of a table, for jq and scripts\n"
+    "\n"
+    "RAM is the arena: every byte that activations need, without the model input, with the "
+    "output.\n"
+    "1 kB = 1024 bytes. F = multiply-accumulates / those of a plain run. A row says `emulated` "
+    "when\n"
+    "a virtual board measured it; its milliseconds come from a cost model (see docs/timing.md).\n"
+    "\n"
+    "Exit status: 0 done, 1 something measured failed, 2 wrong command line, 3 no server there,\n"
+    "4 the server refused.\n";
+
+struct option {
+    const char *name;
+    bool has_value;
+};
+
+static const struct option options[] = {
+    {"--server", true},   {"--token", true},   {"--boards", true},  {"--name", true},
+    {"--points", true},   {"--repeats", true}, {"--max-ram", true}, {"--max-overhead", true},
+    {"--watch", false},   {"--json", false},   {"--all", false},    {"--help", false},
+    {"--version", false}, {"-h", false},
+};
+
+static const struct {
+    const char *name;
+    enum cli_command command;
+    const char *target; // what the one positional argument is; NULL: none is taken
+} commands[] = {
+    {"help", CLI_HELP, NULL},
+    {"version", CLI_VERSION, NULL},
+    {"submit", CLI_SUBMIT, "a model: farm submit model.tflite"},
+    {"watch", CLI_WATCH, "a campaign's number: farm watch 1"},
+    {"front", CLI_FRONT, "a campaign's number or a model: farm front 1"},
+    {"results", CLI_RESULTS, "a campaign's number: farm results 1"},
+    {"models", CLI_MODELS, NULL},
+    {"campaigns", CLI_CAMPAIGNS, NULL},
+    {"jobs", CLI_JOBS, "a campaign's number: farm jobs 1"},
+    {"rigs", CLI_RIGS, NULL},
+    {"boards", CLI_BOARDS, NULL},
+    {"log", CLI_LOG, "a job's number: farm log 1"},
+};
+
+#define COUNT(x) (sizeof(x) / sizeof((x)[0]))
+
+int64_t cli_parse_bytes(const char *text)
+{
+    char *end = NULL;
+    if (!(text[0] >= '0' && text[0] <= '9')) // strtod would take "inf", "nan", signs and blanks
+        return -1;
+    double value = strtod(text, &end);
+    static const struct {
+        const char *suffix;
+        double factor;
+    } units[] = {{"", 1},
+                 {"b", 1},
+                 {"k", 1024},
+                 {"kb", 1024},
+                 {"kib", 1024},
+                 {"m", 1024 * 1024.0},
+                 {"mb", 1024 * 1024.0},
+                 {"mib", 1024 * 1024.0}};
+    for (size_t i = 0; i < COUNT(units); i++) {
+        if (strcasecmp(end, units[i].suffix) == 0) {
+            double bytes = value * units[i].factor;
+            return bytes >= 0 && bytes <= 1099511627776.0 ? (int64_t)bytes : -1;
+        }
+    }
+    return -1;
+}
+
+static int parse_count(const char *name, const char *text, long max, long *out, struct err *e)
+{
+    char *end = NULL;
+    errno = 0;
+    long v = strtol(text, &end, 10);
+    if (errno || end == text || *end || v < 1 || v > max)
+        return err_set(e, ERR_BAD_REQUEST, "%s takes a number from 1 to %ld, not \"%s\"", name, max,
+                       text);
+    *out = v;
+    return 0;
+}
+
+static int parse_boards(struct cli_args *a, const char *text, struct err *e)
+{
+    size_t n = strlen(text);
+    if (n == 0 || n >= sizeof a->boards_text)
+        return err_set(e, ERR_BAD_REQUEST,
+                       "--boards takes board ids with commas between them; see: farm boards");
+    memcpy(a->boards_text, text, n + 1);
+    a->n_boards = 0;
+    char *save = NULL;
+    for (char *id = strtok_r(a->boards_text, ",", &save); id; id = strtok_r(NULL, ",", &save)) {
+        if (a->n_boards == CLI_MAX_BOARDS)
+            return err_set(e, ERR_BAD_REQUEST, "--boards takes at most %d boards", CLI_MAX_BOARDS);
+        a->boards[a->n_boards++] = id;
+    }
+    if (a->n_boards == 0)
+        return err_set(e, ERR_BAD_REQUEST, "--boards names no board; see: farm boards");
+    return 0;
+}
+
+static int take_option(struct cli_args *a, const char *name, const char *value, struct err *e)
+{
+    if (strcmp(name, "--server") == 0)
+        a->server = value;
+    else if (strcmp(name, "--token") == 0)
+        a->token = value;
+    else if (strcmp(name, "--name") == 0)
+        a->name = value;
+    else if (strcmp(name, "--boards") == 0)
+        return parse_boards(a, value, e);
+    else if (strcmp(name, "--points") == 0)
+        return parse_count(name, value, 200, &a->points, e);
+    else if (strcmp(name, "--repeats") == 0)
+        return parse_count(name, value, 100, &a->repeats, e);
+    else if (strcmp(name, "--max-ram") == 0) {
+        a->max_ram = cli_parse_bytes(value);
+        if (a->max_ram < 0)
+            return err_set(e, ERR_BAD_REQUEST,
+                           "--max-ram takes bytes (16384) or kB (16k), not \"%s\"", value);
+    } else if (strcmp(name, "--max-overhead") == 0) {
+        char *end = NULL;
+        a->max_overhead = strtod(value, &end);
+        if (end == value || *end || !(a->max_overhead >= 1 && a->max_overhead <= 1e6))
+            return err_set(e, ERR_BAD_REQUEST,
+                           "--max-overhead takes a factor of at least 1 (1.2), not \"%s\"", value);
+    } else if (strcmp(name, "--watch") == 0)
+        a->watch = true;
+    else if (strcmp(name, "--json") == 0)
+        a->json = true;
+    else if (strcmp(name, "--all") == 0)
+        a->all = true;
+    else if (strcmp(name, "--version") == 0)
+        a->command = CLI_VERSION;
+    else // --help, -h
+        a->command = CLI_HELP;
+    return 0;
+}
+
+static const struct option *find_option(const char *word, size_t n)
+{
+    for (size_t i = 0; i < COUNT(options); i++) {
+        if (strlen(options[i].name) == n && memcmp(options[i].name, word, n) == 0)
+            return &options[i];
+    }
+    return NULL;
+}
+
+int cli_args_parse(struct cli_args *a, int argc, char **argv, const char *env_server,
+                   const char *env_token, struct err *e)
+{
+    *a = (struct cli_args){
+        .command = CLI_HELP,
+        .server = env_server && *env_server ? env_server : DEFAULT_SERVER,
+        .token = env_token && *env_token ? env_token : NULL,
+        .max_overhead = -1,
+        .max_ram = -1,
+    };
+    const char *word = NULL, *target = NULL;
+    bool only_words = false, asked_for_help = false;
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+        if (only_words || arg[0] != '-' || arg[1] == '\0') {
+            if (!word)
+                word = arg;
+            else if (!target)
+                target = arg;
+            else
+                return err_set(e, ERR_BAD_REQUEST, "\"%s\" is one word too many; see: farm --help",
+                               arg);
+            continue;
+        }
+        if (strcmp(arg, "--") == 0) {
+            only_words = true;
+            continue;
+        }
+        size_t n = strcspn(arg, "=");
+        const struct option *o = find_option(arg, n);
+        if (!o)
+            return err_set(e, ERR_BAD_REQUEST, "there is no option \"%s\"; see: farm --help", arg);
+        const char *value = arg[n] == '=' ? arg + n + 1 : NULL;
+        if (!o->has_value && value)
+            return err_set(e, ERR_BAD_REQUEST, "%s takes no value", o->name);
+        if (o->has_value && !value) {
+            if (i + 1 == argc)
+                return err_set(e, ERR_BAD_REQUEST, "%s needs a value; see: farm --help", o->name);
+            value = argv[++i];
+        }
+        if (take_option(a, o->name, value, e))
+            return -1;
+        if (strcmp(o->name, "--help") == 0 || strcmp(o->name, "-h") == 0 ||
+            strcmp(o->name, "--version") == 0)
+            asked_for_help = true;
+    }
+    if (asked_for_help)
+        return 0;
+    if (!word)
+        return err_set(e, ERR_BAD_REQUEST, "which command? see: farm --help");
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        if (strcmp(commands[i].name, word) != 0)
+            continue;
+        a->command = commands[i].command;
+        a->target = target;
+        if (commands[i].target && !target)
+            return err_set(e, ERR_BAD_REQUEST, "farm %s needs %s", word, commands[i].target);
+        if (!commands[i].target && target)
+            return err_set(e, ERR_BAD_REQUEST, "farm %s takes no \"%s\"", word, target);
+        return 0;
+    }
+    return err_set(e, ERR_BAD_REQUEST, "there is no command \"%s\"; see: farm --help", word);
+}

@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: MIT
+// The server's JSON as the command line shows it.
+#include "cli/reply.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/api.h"
+#include "cli/table.h"
+
+#define COUNT(x) (sizeof(x) / sizeof((x)[0]))
+#define NONE "-"
+
+// "jobs.done" of an object; NULL where a step is missing.
+static const cJSON *at(const cJSON *object, const char *path)
+{
+    char step[64];
+    while (object && *path) {
+        size_t n = strcspn(path, ".");
+        snprintf(step, sizeof step, "%.*s", (int)n, path);
+        object = cJSON_GetObjectItemCaseSensitive(object, step);
+        path += n + (path[n] == '.');
+    }
+    return object;
+}
+
+static const char *text_at(const cJSON *object, const char *path)
+{
+    const cJSON *v = at(object, path);
+    return cJSON_IsString(v) ? v->valuestring : "";
+}
+
+// A number, or a string of one (64-bit counts travel as strings). false where there is none.
+static bool number_at(const cJSON *object, const char *path, double *out)
+{
+    const cJSON *v = at(object, path);
+    if (cJSON_IsNumber(v)) {
+        *out = v->valuedouble;
+        return true;
+    }
+    if (cJSON_IsString(v)) {
+        char *end = NULL;
+        *out = strtod(v->valuestring, &end);
+        return end != v->valuestring && !*end;
+    }
+    return false;
+}
+
+static int64_t int_at(const cJSON *object, const char *path, int64_t missing)
+{
+    double v;
+    return number_at(object, path, &v) && fabs(v) < 9e15 ? (int64_t)v : missing;
+}
+
+static void copy_text(char *out, size_t size, const char *text)
+{
+    struct buf clean;
+    buf_init(&clean, 1u << 20);
+    text_clean(&clean, text);
+    snprintf(out, size, "%s", buf_str(&clean));
+    buf_free(&clean);
+}
+
+static cJSON *parse(const char *json, struct err *e)
+{
+    cJSON *root = cJSON_Parse(json);
+    if (!root)
+        err_set(e, ERR_BAD_JSON, "the reply is not JSON; is that a farm-server?");
+    return root;
+}
+
+static cJSON *parse_array(const char *json, struct err *e)
+{
+    cJSON *root = parse(json, e);
+    if (root && !cJSON_IsArray(root)) {
+        err_set(e, ERR_BAD_JSON, "the reply is not a list");
+        cJSON_Delete(root);
+        root = NULL;
+    }
+    return root;
+}
+
+void reply_problem(const char *json, struct api_problem *out)
+{
+    *out = (struct api_problem){0};
+    cJSON *root = cJSON_Parse(json);
+    copy_text(out->type, sizeof out->type, text_at(root, "type"));
+    copy_text(out->title, sizeof out->title, text_at(root, "title"));
+    copy_text(out->detail, sizeof out->detail, text_at(root, "detail"));
+    copy_text(out->field, sizeof out->field, text_at(root, "field"));
+    cJSON_Delete(root);
+}
+
+int reply_page(const char *json, struct buf *items, char *cursor, size_t cursor_size, struct err *e)
+{
+    int result = -1;
+    cJSON *root = parse(json, e);
+    const cJSON *list = cJSON_IsArray(root) ? root : at(root, "items");
+    const cJSON *item = NULL;
+    if (!root)
+        goto out;
+    if (!cJSON_IsArray(list)) {
+        err_set(e, ERR_BAD_JSON, "the reply has no list of items");
+        goto out;
+    }
+    if (items->len == 0)
+        buf_puts(items, "[");
+    cJSON_ArrayForEach(item, list)
+    {
+        char *text = cJSON_PrintUnformatted(item);
+        if (!text) {
+            err_set(e, ERR_NO_MEMORY, "no memory for a list");
+            goto out;
+        }
+        buf_puts(items, items->len > 1 ? ",\n" : "");
+        buf_puts(items, text);
+        cJSON_free(text);
+    }
+    double number;
+    const char *next = cJSON_IsArray(root) ? "" : text_at(root, "next");
+    if (!*next && cJSON_IsNumber(at(root, "next")) && number_at(root, "next", &number))
+        snprintf(cursor, cursor_size, "%.0f", number);
+    else
+        snprintf(cursor, cursor_size, "%s", next);
+    result = 0;
+out:
+    cJSON_Delete(root);
+    return result;
+}
+
+// How a field becomes a cell.
+enum cell { TEXT, SHORT_ID, COUNT_OF, BIG, BYTES, KB, MS, FACTOR, TIME, YES };
+
+static void add_cell(struct table *t, const cJSON *object, const char *path, enum cell kind)
+{
+    double v = 0;
+    bool has = number_at(object, path, &v);
+    const char *text = text_at(object, path);
+    switch (kind) {
+    case TEXT:
+        table_cell(t, *text ? text : NONE);
+        return;
+    case SHORT_ID:
+        table_cell_printf(t, "%.12s", *text ? text : NONE);
+        return;
+    case TIME: // 2026-01-31T12:00:00.123Z -> 2026-01-31 12:00:00
+        if (strlen(text) >= 19)
+            table_cell_printf(t, "%.10s %.8s", text, text + 11);
+        else
+            table_cell(t, NONE);
+        return;
+    case YES:
+        table_cell(t, cJSON_IsTrue(at(object, path))    ? "yes"
+                      : cJSON_IsFalse(at(object, path)) ? "no"
+                                                        : NONE);
+        return;
+    default:
+        break;
+    }
+    if (!has)
+        table_cell(t, NONE);
+    else if (kind == KB)
+        table_cell_printf(t, "%.1f", v / 1024);
+    else if (kind == MS)
+        table_cell_printf(t, v < 100 ? "%.2f" : "%.1f", v);
+    else if (kind == FACTOR)
+        table_cell_printf(t, "%.3f", v);
+    else
+        table_cell_printf(t, "%.0f", v);
+}
+
+struct column {
+    const char *header, *path;
+    enum cell kind;
+};
+
+static const struct column model_columns[] = {{"model", "id", SHORT_ID},
+                                              {"name", "name", TEXT},
+                                              {"layers", "layers", COUNT_OF},
+                                              {"MACs", "macs", BIG},
+                                              {"weights kB", "weight_bytes", KB},
+                                              {"plain RAM kB", "plain_arena_bytes", KB},
+                                              {"input B", "input.bytes", BYTES},
+                                              {"created", "created", TIME},
+                                              {NULL, NULL, TEXT}};
+static const struct column campaign_columns[] = {
+    {"campaign", "id", COUNT_OF},        {"name", "name", TEXT},
+    {"model", "model_name", TEXT},       {"state", "state", TEXT},
+    {"queued", "jobs.queued", COUNT_OF}, {"running", "jobs.leased", COUNT_OF},
+    {"done", "jobs.done", COUNT_OF},     {"failed", "jobs.failed", COUNT_OF},
+    {"created", "created", TIME},        {NULL, NULL, TEXT}};
+static const struct column rig_columns[] = {{"rig", "name", TEXT},
+                                            {"agent", "agent", TEXT},
+                                            {"board", "board", TEXT},
+                                            {"state", "state", TEXT},
+                                            {"job", "job", COUNT_OF},
+                                            {"failures", "failures", COUNT_OF},
+                                            {"emulated", "emulated", YES},
+                                            {"last seen", "last_seen", TIME},
+                                            {NULL, NULL, TEXT}};
+static const struct column board_columns[] = {
+    {"board", "id", TEXT},           {"name", "name", TEXT},
+    {"core", "core", TEXT},          {"RAM kB", "ram_bytes", KB},
+    {"flash kB", "flash_bytes", KB}, {"clock Hz", "clock_hz", BIG},
+    {"kernels", "kernels", TEXT},    {NULL, NULL, TEXT}};
+static const struct column result_columns[] = {{"result", "id", COUNT_OF},
+                                               {"board", "board", TEXT},
+                                               {"rig", "rig", TEXT},
+                                               {"RAM B", "arena_bytes", BYTES},
+                                               {"predicted B", "predicted_arena_bytes", BYTES},
+                                               {"stack B", "stack_bytes", BYTES},
+                                               {"ms", "ms", MS},
+                                               {"cycles min", "cycles.min", BIG},
+                                               {"median", "cycles.median", BIG},
+                                               {"max", "cycles.max", BIG},
+                                               {"instructions", "instructions", BIG},
+                                               {"emulated", "emulated", YES},
+                                               {"output", "output", TEXT},
+                                               {"configuration", "spec", TEXT},
+                                               {NULL, NULL, TEXT}};
+static const struct column job_columns[] = {{"job", "id", COUNT_OF},
+                                            {"board", "board", TEXT},
+                                            {"state", "state", TEXT},
+                                            {"phase", "phase", TEXT},
+                                            {"attempts", "attempts", COUNT_OF},
+                                            {"rig", "rig", TEXT},
+                                            {"error", "error.type", TEXT},
+                                            {"detail", "error.detail", TEXT},
+                                            {"configuration", "spec", TEXT},
+                                            {NULL, NULL, TEXT}};
+static const struct column *const list_columns[] = {
+    [REPLY_MODELS] = model_columns,   [REPLY_CAMPAIGNS] = campaign_columns,
+    [REPLY_RIGS] = rig_columns,       [REPLY_BOARDS] = board_columns,
+    [REPLY_RESULTS] = result_columns, [REPLY_JOBS] = job_columns};
+
+static bool is_number(enum cell kind)
+{
+    return kind != TEXT && kind != SHORT_ID && kind != TIME && kind != YES;
+}
+
+int reply_table(enum reply_list kind, const char *json_array, struct buf *out, struct err *e)
+{
+    const struct column *columns = list_columns[kind];
+    const cJSON *item = NULL;
+    cJSON *root = parse_array(json_array, e);
+    if (!root)
+        return -1;
+    struct table t;
+    table_init(&t);
+    for (const struct column *c = columns; c->header; c++)
+        table_column(&t, c->header, is_number(c->kind));
+    cJSON_ArrayForEach(item, root)
+    {
+        for (const struct column *c = columns; c->header; c++)
+            add_cell(&t, item, c->path, c->kind);
+    }
+    table_render(&t, out);
+    table_free(&t);
+    cJSON_Delete(root);
+    return 0;
+}
+
+// One row for a point on a board: measured is a measurement of the point, or NULL; job the point's
+// job there, or NULL.
+static void add_front_row(struct table *t, const cJSON *point, const cJSON *measured,
+                          const cJSON *job, bool with_board)
+{
+    add_cell(t, point, "arena_bytes", KB);
+    add_cell(t, point, "arena_bytes", BYTES);
+    add_cell(t, point, "overhead", FACTOR);
+    double ms;
+    const cJSON *prediction = number_at(job, "predicted.ms", &ms) ? at(job, "predicted") : NULL;
+    add_cell(t, prediction ? prediction : point, prediction ? "ms" : "predicted_ms", MS);
+    add_cell(t, measured, "ms", MS);
+    if (with_board)
+        table_cell(t, *text_at(measured, "board") ? text_at(measured, "board")
+                      : *text_at(job, "board")    ? text_at(job, "board")
+                                                  : NONE);
+    const cJSON *emulated = at(measured, "emulated");
+    table_cell(t, cJSON_IsTrue(emulated) ? "emulated" : cJSON_IsFalse(emulated) ? "real" : NONE);
+    const char *state = text_at(job, "state");
+    if (measured)
+        table_cell(t, *text_at(measured, "output") ? text_at(measured, "output") : NONE);
+    else if (strcmp(state, "failed") == 0)
+        table_cell_printf(t, "failed: %s",
+                          *text_at(job, "error.type") ? text_at(job, "error.type") : "?");
+    else if (*state)
+        table_cell(t, state);
+    else
+        table_cell(t, NONE);
+    add_cell(t, point, "spec", TEXT);
+}
+
+static const cJSON *find_measured(const cJSON *point, const char *board)
+{
+    const cJSON *m = NULL, *found = NULL;
+    cJSON_ArrayForEach(m, at(point, "measured"))
+    {
+        if (strcmp(text_at(m, "board"), board) == 0)
+            found = m; // the last one is the newest
+    }
+    return found;
+}
+
+// How many different boards the jobs name: 0, 1 or 2 for "several".
+static int count_boards(const cJSON *jobs)
+{
+    const cJSON *job = NULL;
+    const char *first = NULL;
+    cJSON_ArrayForEach(job, jobs)
+    {
+        const char *board = text_at(job, "board");
+        if (!first)
+            first = board;
+        else if (strcmp(first, board) != 0)
+            return 2;
+    }
+    return first != NULL;
+}
+
+static void add_point(struct table *t, const cJSON *point, const cJSON *jobs, bool all,
+                      bool with_board)
+{
+    const cJSON *job = NULL, *measured = NULL;
+    bool any = false;
+    cJSON_ArrayForEach(job, jobs)
+    {
+        if (strcmp(text_at(job, "spec"), text_at(point, "spec")) != 0)
+            continue;
+        add_front_row(t, point, find_measured(point, text_at(job, "board")), job, with_board);
+        any = true;
+    }
+    if (any)
+        return;
+    cJSON_ArrayForEach(measured, at(point, "measured"))
+    {
+        add_front_row(t, point, measured, NULL, with_board);
+        any = true;
+    }
+    if (!any && all)
+        add_front_row(t, point, NULL, NULL, with_board);
+}
+
+static void add_answer(struct buf *out, const cJSON *point, const char *question, const char *none)
+{
+    buf_printf(out, "%s: ", question);
+    double bytes, overhead;
+    if (!number_at(point, "arena_bytes", &bytes) || !number_at(point, "overhead", &overhead)) {
+        buf_printf(out, "%s\n", none);
+        return;
+    }
+    buf_printf(out, "%.1f kB (%.0f bytes), F %.3f", bytes / 1024, bytes, overhead);
+    double ms;
+    const cJSON *measured = cJSON_GetArrayItem(at(point, "measured"), 0);
+    if (number_at(measured, "ms", &ms))
+        buf_printf(out, ", measured %.2f ms (%s)", ms,
+                   cJSON_IsTrue(at(measured, "emulated")) ? "emulated" : "real");
+    else if (number_at(point, "predicted_ms", &ms))
+        buf_printf(out, ", predicted %.2f ms", ms);
+    buf_puts(out, "\n  ");
+    text_clean(out, text_at(point, "spec"));
+    buf_puts(out, "\n");
+}
+
+int reply_front(const char *front_json, const char *jobs_json, const struct reply_front_options *o,
+                struct buf *out, struct err *e)
+{
+    int result = -1;
+    struct table t;
+    table_init(&t);
+    cJSON *jobs = NULL, *front = parse(front_json, e);
+    if (!front || (jobs_json && !(jobs = parse_array(jobs_json, e))))
+        goto out;
+    const cJSON *points = at(front, "points"), *point = NULL;
+    if (!cJSON_IsArray(points)) {
+        err_set(e, ERR_BAD_JSON, "the reply has no points");
+        goto out;
+    }
+    bool with_board = count_boards(jobs) > 1, all = o->all || !jobs;
+    table_column(&t, "RAM kB", true);
+    table_column(&t, "bytes", true);
+    table_column(&t, "F", true);
+    table_column(&t, "predicted ms", true);
+    table_column(&t, "measured ms", true);
+    if (with_board)
+        table_column(&t, "board", false);
+    table_column(&t, "by", false);
+    table_column(&t, "output", false);
+    table_column(&t, "configuration", false);
+    cJSON_ArrayForEach(point, points)
+    {
+        add_point(&t, point, jobs, all, with_board);
+    }
+    table_render(&t, out);
+    if (o->max_overhead >= 0) {
+        char question[80];
+        snprintf(question, sizeof question, "least RAM with F <= %g", o->max_overhead);
+        add_answer(out, at(front, "p1"), question, "none");
+    }
+    if (o->max_ram >= 0) {
+        char question[80];
+        snprintf(question, sizeof question, "least computation in %lld bytes",
+                 (long long)o->max_ram);
+        add_answer(out, at(front, "p2"), question, "none; the first row is the least RAM there is");
+    }
+    result = 0;
+out:
+    table_free(&t);
+    cJSON_Delete(jobs);
+    cJSON_Delete(front);
+    return result;
+}
+
+int reply_campaign(const char *json, struct reply_campaign *out, struct err *e)
+{
+    *out = (struct reply_campaign){0};
+    cJSON *root = parse(json, e);
+    if (!root)
+        return -1;
+    out->id = int_at(root, "id", -1);
+    copy_text(out->name, sizeof out->name, text_at(root, "name"));
+    copy_text(out->model_name, sizeof out->model_name, text_at(root, "model_name"));
+    out->done = strcmp(text_at(root, "state"), "running") != 0;
+    out->queued = (long)int_at(root, "jobs.queued", 0);
+    out->leased = (long)int_at(root, "jobs.leased", 0);
+    out->succeeded = (long)int_at(root, "jobs.done", 0);
+    out->failed = (long)int_at(root, "jobs.failed", 0);
+    bool ok = out->id >= 0 && *text_at(root, "state");
+    cJSON_Delete(root);
+    return ok ? 0 : err_set(e, ERR_BAD_JSON, "the reply is not a campaign");
+}
+
+static bool is_id(const char *text)
+{
+    return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+}
+
+int reply_model_id(const char *json, char id[65], struct err *e)
+{
+    cJSON *root = parse(json, e);
+    if (!root)
+        return -1;
+    bool ok = is_id(text_at(root, "id"));
+    if (ok)
+        memcpy(id, text_at(root, "id"), 65);
+    cJSON_Delete(root);
+    return ok ? 0 : err_set(e, ERR_BAD_JSON, "the reply is not a model");
+}
+
+int reply_find_model(const char *models_json, const char *text, char id[65], struct err *e)
+{
+    int result = -1, n_prefix = 0;
+    const cJSON *m = NULL, *by_name = NULL, *by_id = NULL;
+    cJSON *root = parse_array(models_json, e);
+    if (!root)
+        return -1;
+    cJSON_ArrayForEach(m, root)
+    {
+        const char *name = text_at(m, "name"), *model_id = text_at(m, "id");
+        if (!is_id(model_id))
+            continue;
+        if (strlen(text) >= 6 && strncmp(model_id, text, strlen(text)) == 0) {
+            by_id = m;
+            n_prefix++;
+        }
+        if (strcmp(name, text) == 0 &&
+            (!by_name || strcmp(text_at(m, "created"), text_at(by_name, "created")) > 0))
+            by_name = m;
+    }
+    if (!by_name && n_prefix > 1) {
+        err_set(e, ERR_CONFLICT, "%d models begin with \"%s\"; give more digits (farm models)",
+                n_prefix, text);
+    } else if (!by_name && !by_id) {
+        err_set(e, ERR_NOT_FOUND,
+                "there is no file and no model \"%s\"; farm models lists those of the server",
+                text);
+    } else {
+        memcpy(id, text_at(by_name ? by_name : by_id, "id"), 65);
+        result = 0;
+    }
+    cJSON_Delete(root);
+    return result;
+}
+
+int reply_live_boards(const char *rigs_json, struct buf *out, struct err *e)
+{
+    cJSON *root = parse_array(rigs_json, e);
+    if (!root)
+        return -1;
+    int n = 0;
+    buf_puts(out, "[");
+    const cJSON *rig = NULL, *earlier = NULL;
+    cJSON_ArrayForEach(rig, root)
+    {
+        const char *board = text_at(rig, "board");
+        bool live = *board && strcmp(text_at(rig, "state"), "offline") != 0;
+        for (earlier = root->child; live && earlier != rig; earlier = earlier->next)
+            live = strcmp(text_at(earlier, "board"), board) != 0 ||
+                   strcmp(text_at(earlier, "state"), "offline") == 0;
+        if (!live)
+            continue;
+        buf_puts(out, n++ ? "," : "");
+        buf_json_str(out, board);
+    }
+    buf_puts(out, "]");
+    cJSON_Delete(root);
+    return n;
+}
+
+// true when the id was not yet there (and now is).
+static bool see(struct reply_seen *seen, int64_t id)
+{
+    for (size_t i = 0; i < seen->n; i++) {
+        if (seen->ids[i] == id)
+            return false;
+    }
+    if (seen->n == seen->cap) {
+        size_t cap = seen->cap ? 2 * seen->cap : 64;
+        int64_t *ids = realloc(seen->ids, cap * sizeof *ids);
+        if (!ids)
+            return true; // at worst a line is told twice
+        seen->ids = ids;
+        seen->cap = cap;
+    }
+    seen->ids[seen->n++] = id;
+    return true;
+}
+
+int reply_ended_jobs(const char *jobs_json, struct reply_seen *seen, struct buf *out, struct err *e)
+{
+    cJSON *root = parse_array(jobs_json, e);
+    if (!root)
+        return -1;
+    const cJSON *job = NULL;
+    cJSON_ArrayForEach(job, root)
+    {
+        const char *state = text_at(job, "state");
+        bool failed = strcmp(state, "failed") == 0, done = strcmp(state, "done") == 0;
+        int64_t id = int_at(job, "id", -1);
+        if ((!failed && !done) || !see(seen, id))
+            continue;
+        buf_printf(out, "job %lld ", (long long)id);
+        text_clean(out, text_at(job, "board"));
+        double ms, bytes;
+        if (failed) {
+            buf_puts(out, " FAILED ");
+            text_clean(out, *text_at(job, "error.type") ? text_at(job, "error.type") : "?");
+            buf_puts(out, ": ");
+            text_clean(out, text_at(job, "error.detail"));
+            buf_printf(out, " (attempts: %lld; farm log %lld)",
+                       (long long)int_at(job, "attempts", 0), (long long)id);
+        } else {
+            buf_puts(out, " done");
+            if (number_at(job, "result.arena_bytes", &bytes) ||
+                number_at(job, "predicted.arena_bytes", &bytes))
+                buf_printf(out, ", %.1f kB", bytes / 1024);
+            if (number_at(job, "result.ms", &ms))
+                buf_printf(out, ", %.2f ms%s", ms,
+                           cJSON_IsTrue(at(job, "result.emulated")) ? " (emulated)" : "");
+            if (*text_at(job, "result.output")) {
+                buf_puts(out, ", output ");
+                text_clean(out, text_at(job, "result.output"));
+            }
+        }
+        buf_puts(out, "\n");
+    }
+    cJSON_Delete(root);
+    return 0;
+}
+
+int reply_running_jobs(const char *jobs_json, struct buf *out, struct err *e)
+{
+    cJSON *root = parse_array(jobs_json, e);
+    if (!root)
+        return -1;
+    const cJSON *job = NULL;
+    bool any = false;
+    cJSON_ArrayForEach(job, root)
+    {
+        if (strcmp(text_at(job, "state"), "leased") != 0)
+            continue;
+        buf_puts(out, any ? ", " : "");
+        any = true;
+        text_clean(out, *text_at(job, "rig") ? text_at(job, "rig") : text_at(job, "board"));
+        buf_puts(out, " ");
+        text_clean(out, *text_at(job, "phase") ? text_at(job, "phase") : "starting");
+        double progress;
+        if (number_at(job, "progress", &progress) && progress > 0 && progress <= 1)
+            buf_printf(out, " %.0f %%", 100 * progress);
+    }
+    cJSON_Delete(root);
+    return 0;
+}
