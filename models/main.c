@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+// farm-models: writes the networks of zoo.h as .tflite files.
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "models/zoo.h"
+
+#define MAX_FILE_BYTES (32u << 20)
+
+static const char help[] =
+    "usage: farm-models NAME -o FILE [--seed N]   write one network\n"
+    "       farm-models --all DIR [--seed N]      write all of them, as DIR/NAME.tflite\n"
+    "       farm-models --list                    name them\n"
+    "\n"
+    "Writes int8 TensorFlow Lite files to try the farm with: the layers of known networks, with\n"
+    "weights drawn from a seed instead of trained. RAM, latency and flash are those of the real\n"
+    "network, and every layer carries a live signal, so that a wrong byte anywhere shows in the\n"
+    "output; but what the network answers means nothing.\n"
+    "\n"
+    "  -o FILE    where to write; - is standard output\n"
+    "  --seed N   0 to 2^64-1, default 1. The same name and seed give the same bytes everywhere\n"
+    "\n"
+    "Names ending in _chain are the convolutions alone, without residuals and classifier.\n"
+    "\n"
+    "example: farm-models tiny_mbv2 -o tiny.tflite && farm model add tiny.tflite\n";
+
+static int complain(const char *format, const char *detail)
+{
+    fputs("farm-models: ", stderr);
+    fprintf(stderr, format, detail);
+    fputs("; see farm-models --help\n", stderr);
+    return 2;
+}
+
+static int list_models(void)
+{
+    printf("%-23s %11s %4s %9s %8s  %s\n", "NAME", "INPUT", "OPS", "MACS", "WEIGHTS", "");
+    for (size_t i = 0; i < zoo_count(); i++) {
+        struct zoo_info info;
+        struct err e = {0};
+        if (zoo_describe(zoo_at(i)->name, &info, &e) != 0) {
+            fprintf(stderr, "farm-models: %s\n", e.msg);
+            return 1;
+        }
+        printf("%-23s %3dx%3dx%-3d %4d %9" PRIu64 " %8zu  %s\n", zoo_at(i)->name, info.h, info.w,
+               info.c, info.operators, info.macs, info.weight_bytes, zoo_at(i)->summary);
+    }
+    return 0;
+}
+
+// Writes beside the file first, so that nobody reads half of it.
+static int save(const struct buf *bytes, const char *path, struct err *e)
+{
+    int rc = -1;
+    FILE *f = NULL;
+    struct buf part;
+    buf_init(&part, 4096);
+    if (strcmp(path, "-") == 0) {
+        if (fwrite(bytes->data, 1, bytes->len, stdout) != bytes->len || fflush(stdout) != 0)
+            return err_set(e, ERR_IO, "standard output: %s", strerror(errno));
+        return 0;
+    }
+    buf_printf(&part, "%s.part", path);
+    if (part.failed) {
+        err_set(e, ERR_IO, "the path is too long");
+        goto out;
+    }
+    f = fopen(buf_str(&part), "wb");
+    if (!f) {
+        err_set(e, ERR_IO, "%s: %s", buf_str(&part), strerror(errno));
+        goto out;
+    }
+    bool written = fwrite(bytes->data, 1, bytes->len, f) == bytes->len;
+    if (fclose(f) != 0 || !written || rename(buf_str(&part), path) != 0) {
+        err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+        unlink(buf_str(&part));
+        goto out;
+    }
+    rc = 0;
+out:
+    buf_free(&part);
+    return rc;
+}
+
+static int write_model(const char *name, uint64_t seed, const char *path)
+{
+    struct err e = {0};
+    struct buf bytes;
+    buf_init(&bytes, MAX_FILE_BYTES);
+    int rc = zoo_write(name, seed, &bytes, &e);
+    if (rc == 0)
+        rc = save(&bytes, path, &e);
+    if (rc != 0)
+        fprintf(stderr, "farm-models: %s\n", e.msg);
+    buf_free(&bytes);
+    return rc == 0 ? 0 : 1;
+}
+
+static int write_all(const char *dir, uint64_t seed)
+{
+    int rc = 0;
+    if (mkdir(dir, 0777) != 0 && errno != EEXIST) {
+        fprintf(stderr, "farm-models: %s: %s\n", dir, strerror(errno));
+        return 1;
+    }
+    for (size_t i = 0; rc == 0 && i < zoo_count(); i++) {
+        struct buf path;
+        buf_init(&path, 4096);
+        buf_printf(&path, "%s/%s.tflite", dir, zoo_at(i)->name);
+        rc = write_model(zoo_at(i)->name, seed, buf_str(&path));
+        buf_free(&path);
+    }
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = NULL, *file = NULL, *dir = NULL;
+    uint64_t seed = ZOO_DEFAULT_SEED;
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        bool takes_value =
+            strcmp(arg, "-o") == 0 || strcmp(arg, "--seed") == 0 || strcmp(arg, "--all") == 0;
+        if (takes_value && !value)
+            return complain("%s needs a value", arg);
+        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
+            fputs(help, stdout);
+            return 0;
+        }
+        if (strcmp(arg, "--list") == 0)
+            return list_models();
+        if (strcmp(arg, "-o") == 0) {
+            file = value;
+        } else if (strcmp(arg, "--all") == 0) {
+            dir = value;
+        } else if (strcmp(arg, "--seed") == 0) {
+            char *end;
+            errno = 0;
+            seed = strtoull(value, &end, 0);
+            if (errno || *end || end == value || strchr(value, '-'))
+                return complain("'%s' is not a seed (0 to 2^64-1)", value);
+        } else if (arg[0] == '-' || name) {
+            return complain("unexpected argument '%s'", arg);
+        } else {
+            name = arg;
+        }
+        i += takes_value;
+    }
+    if (dir && !name && !file)
+        return write_all(dir, seed);
+    if (!dir && name && file)
+        return write_model(name, seed, file);
+    return complain(name && !dir ? "where to write '%s'? Give -o FILE"
+                                 : "give either NAME -o FILE or --all DIR%s",
+                    name && !dir ? name : "");
+}
