@@ -21,14 +21,43 @@
 enum tflite_type { TFLITE_FLOAT32 = 0, TFLITE_INT32 = 2, TFLITE_UINT8 = 3, TFLITE_INT64 = 4, TFLITE_INT16 = 7, TFLITE_INT8 = 9 };
 enum tflite_activation { TFLITE_ACT_NONE = 0, TFLITE_ACT_RELU = 1, TFLITE_ACT_RELU_N1_TO_1 = 2, TFLITE_ACT_RELU6 = 3 };
 
+// The operators that the planner names; the values are those of schema.fbs' BuiltinOperator.
+enum tflite_op_code {
+    TFLITE_OP_ADD = 0,
+    TFLITE_OP_AVERAGE_POOL_2D = 1,
+    TFLITE_OP_CONCATENATION = 2,
+    TFLITE_OP_CONV_2D = 3,
+    TFLITE_OP_DEPTHWISE_CONV_2D = 4,
+    TFLITE_OP_DEQUANTIZE = 6,
+    TFLITE_OP_FULLY_CONNECTED = 9,
+    TFLITE_OP_MAX_POOL_2D = 17,
+    TFLITE_OP_RELU = 19,
+    TFLITE_OP_RELU_N1_TO_1 = 20,
+    TFLITE_OP_RELU6 = 21,
+    TFLITE_OP_RESHAPE = 22,
+    TFLITE_OP_SOFTMAX = 25,
+    TFLITE_OP_CUSTOM = 32,
+    TFLITE_OP_PAD = 34,
+    TFLITE_OP_TRANSPOSE = 39,
+    TFLITE_OP_MEAN = 40,
+    TFLITE_OP_SQUEEZE = 43,
+    TFLITE_OP_STRIDED_SLICE = 45,
+    TFLITE_OP_PADV2 = 60,
+    TFLITE_OP_EXPAND_DIMS = 70,
+    TFLITE_OP_SHAPE = 77,
+    TFLITE_OP_PACK = 83,
+    TFLITE_OP_QUANTIZE = 114,
+};
+
 struct tflite_tensor {
     const char *name; // NUL-terminated, owned by the model, "" when the file has none
     enum tflite_type type; // may hold a value that is not named above
     int n_dims;            // 0: scalar
     int32_t dims[TFLITE_MAX_DIMS];
     uint32_t elements;     // product of dims
-    const uint8_t *data;   // constant's bytes (elements * element size, checked), unaligned; NULL: an activation
-    size_t data_bytes;
+    bool is_variable;      // keeps its value between inferences
+    const uint8_t *data;   // constant's bytes, unaligned; NULL: an activation
+    size_t data_bytes;     // elements * element size, checked; for types that are not named above: what the file has
     int n_scales;          // 0: not quantised
     const uint8_t *scales; // float32[n_scales], unaligned
     const uint8_t *zero_points; // int64[n_scales], unaligned; NULL: all zero
@@ -66,12 +95,14 @@ struct tflite_model {
     void *storage; // private
 };
 
-// -1: ERR_BAD_MODEL with what is wrong and where (byte offset, table, field).
+// -1: ERR_BAD_MODEL with what is wrong and where (byte offset, table, field); ERR_UNSUPPORTED for files with several
+// subgraphs or sparse tensors; ERR_NO_MEMORY. m is zeroed then.
 int tflite_parse(struct tflite_model *m, const void *bytes, size_t n, struct err *e);
 void tflite_free(struct tflite_model *m);
 
-float tflite_scale(const struct tflite_tensor *t, int channel); // channel 0 when there is one scale
+float tflite_scale(const struct tflite_tensor *t, int channel); // scale 0 when there are fewer; 0 when not quantised
 int64_t tflite_zero(const struct tflite_tensor *t, int channel);
+size_t tflite_type_bytes(enum tflite_type type);          // of one element; 0 for a type that is not named above
 const char *tflite_type_name(enum tflite_type type); // "int8"
 
 #endif

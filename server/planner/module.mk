@@ -1,0 +1,1 @@
+LIB_SRC += server/planner/tflite.c
