@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+# The targets that a person types. `make help` lists every target that has a "## text" behind it, of every makefile.
+
+# Sub-makes use both cores unless the user has chosen.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+LINT_SRC ?= $(FORMAT_SRC)
+
+.PHONY: help install run test lint bench sanitize
+help:  ## list the targets
+	@sed -n -E 's/^([a-z][a-z-]*):.*  ?## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@echo "Variables: MODEL= POINTS= PORT= DATA= (run), SAN=address,undefined (host programs), O= (where to build)."
+install:  ## install what building and running need (apt-get; sudo when not root)
+	@tools/install build
+run:  ## install, build, start a farm with one virtual board, measure MODEL (default: an own small network), serve
+	@tools/install build
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@tools/run
+test:  ## install the test packages, build, run every test; the last line is the count
+	@tools/install test
+	@$(MAKE) --no-print-directory $(JOBS) all unit-bins fuzz-bins
+	@tests/run
+sanitize:  ## unit, corpus and HTTP tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@$(MAKE) --no-print-directory $(JOBS) SAN=address,undefined host unit-bins fuzz-bins
+	@FARM_BIN=$(O)/host-address+undefined/bin tests/run unit fuzz http
+lint:  ## format check, gcc -fanalyzer, cppcheck and clang-tidy on LINT_SRC (default: every C file)
+	@tools/install lint
+	@tools/lint $(LINT_SRC)
+bench: all  ## planner time, and exact instructions per inference and per MAC on the virtual board
+	@tools/bench
