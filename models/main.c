@@ -2,6 +2,8 @@
 // farm-models: writes the networks of zoo.h as .tflite files.
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,19 +31,22 @@ static const char help[] =
     "\n"
     "Names ending in _chain are the convolutions alone, without residuals and classifier.\n"
     "\n"
-    "example: farm-models tiny_mbv2 -o tiny.tflite && farm model add tiny.tflite\n";
+    "example: farm-models tiny_mbv2 -o tiny.tflite && farm submit tiny.tflite --watch\n";
 
-static int complain(const char *format, const char *detail)
+__attribute__((format(printf, 1, 2))) static int complain(const char *format, ...)
 {
+    va_list ap;
     fputs("farm-models: ", stderr);
-    fprintf(stderr, format, detail);
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
     fputs("; see farm-models --help\n", stderr);
     return 2;
 }
 
 static int list_models(void)
 {
-    printf("%-23s %11s %4s %9s %8s  %s\n", "NAME", "INPUT", "OPS", "MACS", "WEIGHTS", "");
+    printf("%-23s %11s %4s %9s %8s\n", "NAME", "INPUT", "OPS", "MACS", "WEIGHTS");
     for (size_t i = 0; i < zoo_count(); i++) {
         struct zoo_info info;
         struct err e = {0};
@@ -55,35 +60,38 @@ static int list_models(void)
     return 0;
 }
 
-// Writes beside the file first, so that nobody reads half of it.
+static int write_stream(const struct buf *bytes, FILE *f, const char *path, struct err *e)
+{
+    bool ok = fwrite(bytes->data, 1, bytes->len, f) == bytes->len;
+    if (f == stdout)
+        ok = fflush(f) == 0 && ok;
+    else
+        ok = fclose(f) == 0 && ok;
+    return ok ? 0 : err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+// A file is written beside its name first, so that nobody reads half of it; a device or pipe is
+// written to as it is.
 static int save(const struct buf *bytes, const char *path, struct err *e)
 {
     int rc = -1;
-    FILE *f = NULL;
     struct buf part;
+    struct stat st;
+    if (strcmp(path, "-") == 0)
+        return write_stream(bytes, stdout, "standard output", e);
+    bool in_place = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
     buf_init(&part, 4096);
-    if (strcmp(path, "-") == 0) {
-        if (fwrite(bytes->data, 1, bytes->len, stdout) != bytes->len || fflush(stdout) != 0)
-            return err_set(e, ERR_IO, "standard output: %s", strerror(errno));
-        return 0;
-    }
-    buf_printf(&part, "%s.part", path);
-    if (part.failed) {
-        err_set(e, ERR_IO, "the path is too long");
-        goto out;
-    }
-    f = fopen(buf_str(&part), "wb");
+    buf_printf(&part, "%s%s", path, in_place ? "" : ".part");
+    FILE *f = part.failed ? NULL : fopen(buf_str(&part), "wb");
     if (!f) {
-        err_set(e, ERR_IO, "%s: %s", buf_str(&part), strerror(errno));
+        err_set(e, ERR_IO, "%s: %s", path, part.failed ? "the path is too long" : strerror(errno));
         goto out;
     }
-    bool written = fwrite(bytes->data, 1, bytes->len, f) == bytes->len;
-    if (fclose(f) != 0 || !written || rename(buf_str(&part), path) != 0) {
-        err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+    rc = write_stream(bytes, f, path, e);
+    if (rc == 0 && !in_place && rename(buf_str(&part), path) != 0)
+        rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+    if (rc != 0 && !in_place)
         unlink(buf_str(&part));
-        goto out;
-    }
-    rc = 0;
 out:
     buf_free(&part);
     return rc;
@@ -157,7 +165,7 @@ int main(int argc, char **argv)
         return write_all(dir, seed);
     if (!dir && name && file)
         return write_model(name, seed, file);
-    return complain(name && !dir ? "where to write '%s'? Give -o FILE"
-                                 : "give either NAME -o FILE or --all DIR%s",
-                    name && !dir ? name : "");
+    if (name && !dir)
+        return complain("where to write '%s'? Give -o FILE", name);
+    return complain("give either NAME -o FILE or --all DIR");
 }
