@@ -1,0 +1,57 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# Published int8 models on the virtual board: a plain run and eight configurations spread over the front give the bytes
+# of an independent reference (the golden vectors), in the RAM that was predicted. Skipped where the models are missing.
+use strict;
+use warnings;
+use lib 'tests/e2e';
+use Compress::Zlib qw(crc32);
+use Farm;
+use Test::More;
+
+my @MODELS = qw(kws_dscnn_int8 resnet8_int8 person_detect vww_96_int8 mcunet_vww1);
+my $shared = Farm::shared_models() or plan skip_all => 'the optional test models are not here (set FARM_MODELS)';
+
+# CRC-32 of the golden output of the int8 core, for the input that a campaign uses by default.
+sub golden_crc { my ($name) = @_;
+    my $stem = "$shared/golden/$name/c0_uniform";
+    my ($file) = grep { -e } "$stem.output_i8.bin", "$stem.output.bin";
+    open my $f, '<:raw', $file or die "$file: $!";
+    local $/;
+    return sprintf '%08x', crc32(scalar <$f>);
+}
+
+my $farm = Farm->new;
+ok $farm->start_server, 'the server starts' or BAIL_OUT('no server');
+ok $farm->start_agent('host-1', virtual => "$Farm::BOARD:2"), 'the agent starts with two boards'
+    or BAIL_OUT('no agent');
+
+my %campaign;
+for my $name (@MODELS) {
+    my $model = $farm->upload("$shared/files/$name.tflite", $name);
+    ok $model, "$name is imported" or next;
+    my $front  = $farm->get("/models/$model->{id}/front?board=$Farm::BOARD");
+    my @fits   = grep { $_->{fits} } @{ $front->{points} };
+    my $n      = @fits < 8 ? @fits : 8;
+    my @specs  = map { $fits[$n > 1 ? int($_ * $#fits / ($n - 1) + 0.5) : 0]{spec} } 0 .. $n - 1;
+    my $plain  = join ' ', map { "$_:plain" } 0 .. $model->{layers} - 1;
+    my %unique = map { $_ => 1 } $plain, @specs;
+    $campaign{$name} = $farm->submit(model => $model->{id}, specs => [sort keys %unique], repeats => 1, name => $name);
+    ok $campaign{$name}, "$name: " . keys(%unique) . " configurations are queued";
+}
+for my $name (grep { $campaign{$_} } @MODELS) {
+    my $id = $campaign{$name}{id};
+    my $c  = $farm->wait_done($id, 400);
+    ok $c, "$name: the campaign completes" or next;
+    is $c->{jobs}{failed}, 0, "$name: no job failed"
+        or diag map { "$_->{spec}: $_->{error}{type} $_->{error}{detail}\n" } grep { $_->{error} } $farm->list("/campaigns/$id/jobs");
+    my $crc = golden_crc($name);
+    for my $r ($farm->list("/campaigns/$id/results")) {
+        is $r->{output_crc32}, $crc, "$name in $r->{arena_bytes} bytes: the golden output";
+        is $r->{arena_bytes}, $r->{predicted_arena_bytes}, "$name in $r->{arena_bytes} bytes: RAM as predicted";
+    }
+}
+is $farm->stop('host-1'), 0, 'the agent stops';
+is $farm->stop('server'), 0, 'the server stops';
+is_deeply [$farm->processes], [], 'no process is left';
+done_testing;
