@@ -134,7 +134,7 @@ struct prog_header {
 _Static_assert(sizeof(struct prog_view) == 20, "wire layout");
 _Static_assert(sizeof(struct prog_op) == 148, "wire layout");
 _Static_assert(sizeof(struct prog_stage) == 8, "wire layout");
-_Static_assert(sizeof(struct prog_block) == 44, "wire layout");
+_Static_assert(sizeof(struct prog_block) == 40, "wire layout");
 _Static_assert(sizeof(struct prog_header) == 80, "wire layout");
 
 #endif

@@ -5,14 +5,12 @@
 
 #include <stdint.h>
 
-// High 32 bits of 2 * a * b, rounded half away from zero... towards +inf on ties of positive sign; saturates -1 * -1.
+// High 32 bits of 2 * a * b, rounded to nearest (ties up, which is what gemmlowp's sign-dependent nudge amounts to).
 static inline int32_t fx_mul_high(int32_t a, int32_t b)
 {
     if (a == INT32_MIN && b == INT32_MIN)
         return INT32_MAX;
-    int64_t ab = (int64_t)a * b;
-    int64_t nudge = ab >= 0 ? (1 << 30) : 1 - (1 << 30);
-    return (int32_t)((ab + nudge) / (1LL << 31));
+    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
 }
 
 // x / 2^n, rounded half away from zero; n in 0..31.

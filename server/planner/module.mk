@@ -3,3 +3,5 @@ LIB_SRC += server/planner/reference.c
 # The golden outputs of the optional test models are JSON.
 t_reference_LIBS := -lcjson
 t_graph_LIBS := -lcjson
+LIB_SRC += server/planner/fusion.c server/planner/config.c server/planner/front.c server/planner/program.c server/planner/planner.c
+LIBS += -lz

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The planner's face to the rest of the farm. Pure: bytes in, configurations and programs out; no I/O, no globals.
+// The planner's face to the rest of the farm. Pure: bytes in, configurations and programs out; no I/O, no globals. A struct
+// planner holds working memory: one thread at a time.
 //
 //   planner_open(bytes) -> planner_front() -> struct front of struct config -> planner_program() -> bytes for a board
 //                       \-> planner_reference(): the output that every board must produce
@@ -74,17 +75,17 @@ int planner_input_kind(const char *name); // "uniform", "walk", "extreme"; -1 un
 #define PLANNER_DEFAULT_SEED 0x12345678u
 // Fills the int8 core input in the layout of the file (planner_info().input.bytes).
 void planner_input(const struct planner *p, enum planner_input_kind kind, uint32_t seed, int8_t *bytes);
-// The output for a core input, by the naive reference. output: planner_info().output.bytes, in the layout of the file.
+// The output for a core input, by the naive reference. output: planner_info().output.bytes, [h][w][c] as a board reports it.
 int planner_reference(const struct planner *p, const int8_t *input, int8_t *output, struct err *e);
 
 // Compiles a configuration with its input for a board's kernel variant ("generic"). The program's bytes go into out.
 int planner_program(const struct planner *p, const char *spec, const char *variant, const int8_t *input, struct buf *out,
                     struct err *e);
 
-// Predicted cycles of a configuration on a board: sum over layers of per-class coefficients (board.json "latency").
+// Predicted cycles of a configuration on a board: work times coefficients (board.json "latency").
 struct latency_model {
     double per_mac_conv, per_mac_pointwise, per_mac_dwconv; // cycles per MAC
-    double per_output;  // cycles per output element of the layers without MACs
+    double per_output;  // cycles per output element, requantisation included
     double per_call;    // cycles per kernel call (pixel run)
     double per_slice;   // cycles per executed slice
 };

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+// Walks a program: blocks, bands, steps, operators. Every decision was taken by the program compiler.
+#include "firmware/executor/exec.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "firmware/executor/program.h"
+#include "firmware/kernels/kernels.h"
+
+#define VARIANT "generic"
+
+struct run { // what one exec_run() needs to hand around
+    const uint8_t *program;
+    const struct prog_header *header;
+    uint8_t *arena;
+    const struct exec_input *input;
+};
+
+static const void *at(const struct run *r, uint32_t offset)
+{
+    return r->program + offset;
+}
+
+const char *exec_variant(void)
+{
+    return VARIANT;
+}
+
+static uint32_t crc_update(uint32_t crc, const uint8_t *p, size_t n)
+{
+    static const uint32_t nibble[16] = {
+        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
+        0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
+    };
+    for (; n > 0; n--, p++) {
+        crc = (crc >> 4) ^ nibble[(crc ^ *p) & 15];
+        crc = (crc >> 4) ^ nibble[(crc ^ (uint32_t)(*p >> 4)) & 15];
+    }
+    return crc;
+}
+
+int exec_check(const void *program, size_t bytes)
+{
+    static const uint8_t no_crc[4];
+    const struct prog_header *h = program;
+    const uint8_t *p = program;
+    if (bytes < sizeof *h || h->magic != PROG_MAGIC)
+        return EXEC_BAD_MAGIC;
+    if (h->version != PROG_VERSION)
+        return EXEC_BAD_VERSION;
+    if (h->total_bytes < sizeof *h || h->total_bytes > bytes)
+        return EXEC_BAD_SIZE;
+    const size_t crc_at = offsetof(struct prog_header, crc32), after = crc_at + 4;
+    uint32_t crc = crc_update(0xFFFFFFFFu, p, crc_at);
+    crc = crc_update(crc, no_crc, 4);
+    crc = crc_update(crc, p + after, h->total_bytes - after);
+    if (~crc != h->crc32)
+        return EXEC_BAD_CRC;
+    if (strncmp(h->variant, VARIANT, sizeof h->variant) != 0)
+        return EXEC_BAD_VARIANT;
+    return EXEC_OK;
+}
+
+uint32_t exec_crc32(const void *program)
+{
+    return ((const struct prog_header *)program)->crc32;
+}
+
+uint32_t exec_arena_bytes(const void *program)
+{
+    return ((const struct prog_header *)program)->arena_bytes;
+}
+
+uint32_t exec_blocks(const void *program)
+{
+    return ((const struct prog_header *)program)->n_blocks;
+}
+
+uint32_t exec_output_bytes(const void *program)
+{
+    return ((const struct prog_header *)program)->output_bytes;
+}
+
+// First byte of the model input from row y on; `n` rows will be read.
+static const int8_t *input_rows(const struct run *r, unsigned y, unsigned n)
+{
+    size_t row = (size_t)r->header->in_w * r->header->in_c;
+    if (r->input)
+        return r->input->rows(r->input->ctx, y, n);
+    return (const int8_t *)at(r, r->header->input) + y * row;
+}
+
+// The window of slices [slice, slice + taps) of a view; `chunk_first` is the position that a chunk begins with.
+static void open_window(const struct run *r, const struct prog_view *v, const struct prog_interval *intervals, int slice,
+                        int tap, int taps, struct k_window *w)
+{
+    w->slice_step = v->slice_step;
+    w->pix_step = v->pix_step;
+    w->tap = tap;
+    w->taps = taps;
+    w->lo = 0;
+    w->ring_bytes = 0;
+    const int8_t *base = (const int8_t *)r->arena + v->offset;
+    switch (v->space) {
+    case PROG_INPUT: {
+        // Slices are rows: ask for those of the window. Slices are columns: all rows, and the column within them.
+        bool rows = v->slice_step >= v->pix_step;
+        base = rows ? input_rows(r, (unsigned)slice, (unsigned)taps)
+                    : input_rows(r, 0, r->header->in_h) + (size_t)slice * v->slice_step;
+        w->slice = base;
+        w->end = (const int8_t *)UINTPTR_MAX;
+        return;
+    }
+    case PROG_RING: {
+        unsigned slot = (unsigned)slice % v->slots;
+        w->slice = base + slot * v->slice_step;
+        w->ring_bytes = (size_t)v->slots * v->slice_step;
+        w->end = base + w->ring_bytes;
+        w->lo = intervals[v->interval].lo;
+        return;
+    }
+    case PROG_WHOLE:
+        w->slice = base + (size_t)slice * v->slice_step;
+        w->end = (const int8_t *)UINTPTR_MAX;
+        return;
+    default: // PROG_CHUNK: its position is set chunk by chunk
+        w->slice = base;
+        w->end = (const int8_t *)UINTPTR_MAX;
+        return;
+    }
+}
+
+// The window of input operand 0 for output slice `slice`.
+static void open_input(const struct run *r, const struct prog_op *op, const struct prog_interval *intervals, int slice,
+                       struct k_window *w)
+{
+    int first = slice * op->ss - op->pad_s;
+    int tap = first < 0 ? -first : 0;
+    int stop = first + op->ks > op->in_slices ? op->in_slices - first : op->ks;
+    if (stop < tap)
+        stop = tap; // a window of padding only
+    open_window(r, &op->in[0], intervals, stop > tap ? first + tap : 0, tap, stop - tap, w);
+}
+
+// Position `p` of slice `slice` of an output view.
+static void open_output(const struct run *r, const struct prog_view *v, const struct prog_interval *intervals, int slice,
+                        int p, int chunk_first, struct k_out *out)
+{
+    int8_t *base = (int8_t *)r->arena + v->offset;
+    out->pix_step = v->pix_step;
+    if (v->space == PROG_RING)
+        out->pixel = base + ((unsigned)slice % v->slots) * v->slice_step +
+                     (size_t)(p - intervals[v->interval].lo) * v->pix_step;
+    else if (v->space == PROG_CHUNK)
+        out->pixel = base + (size_t)(p - chunk_first) * v->pix_step;
+    else
+        out->pixel = base + (size_t)slice * v->slice_step + (size_t)p * v->pix_step;
+}
+
+static void consts_of(const struct run *r, const struct prog_op *op, struct k_consts *k)
+{
+    k->weights = op->weights ? at(r, op->weights) : NULL;
+    k->bias = op->bias ? at(r, op->bias) : NULL;
+    k->requant = op->requant ? at(r, op->requant) : NULL;
+}
+
+// Positions [first, first + n) of slice `slice` through one operator.
+static void run_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
+                   const struct prog_interval *intervals, int slice, int first, int n, struct k_window *in)
+{
+    static k_slice_fn *const kernels[PROG_KERNEL_COUNT] = {
+        [PROG_CONV] = k_conv,       [PROG_DWCONV] = k_dwconv,   [PROG_AVGPOOL] = k_avgpool, [PROG_MAXPOOL] = k_maxpool,
+        [PROG_MEAN] = k_mean,       [PROG_SOFTMAX] = k_softmax, [PROG_RESCALE] = k_rescale, [PROG_PAD] = k_pad,
+    };
+    struct k_consts k;
+    struct k_window in1;
+    struct k_out out = {.first = first, .n = n};
+    int32_t *acc = (int32_t *)(void *)(r->arena + b->acc);
+    if (op->in[0].space == PROG_CHUNK)
+        in->lo = first;
+    consts_of(r, op, &k);
+    switch (op->kernel) {
+    case PROG_ACC_CONV:
+        k_acc_conv(op, &k, in, slice, first, n, acc);
+        return;
+    case PROG_ACC_AVGPOOL:
+    case PROG_ACC_MEAN:
+        k_acc_sum(op, in, first, n, acc);
+        return;
+    default:
+        break;
+    }
+    open_output(r, &op->out, intervals, slice, first, first, &out);
+    if (op->kernel == PROG_ADD) {
+        open_window(r, &op->in[1], intervals, slice, 0, 1, &in1);
+        if (op->in[1].space == PROG_CHUNK)
+            in1.lo = first;
+        k_add(op, in, &in1, &out);
+    } else if (op->kernel == PROG_COPY) {
+        k_copy(in->slice, out.pixel, (size_t)op->in_slices * op->in_len * op->in_c);
+    } else {
+        kernels[op->kernel](op, &k, in, &out);
+    }
+}
+
+static void run_step(const struct run *r, const struct prog_block *b, const struct prog_step *step,
+                     const struct prog_interval *intervals)
+{
+    const struct prog_stage *stage = (const struct prog_stage *)at(r, r->header->stages) + b->first_stage + step->stage;
+    const struct prog_op *ops = (const struct prog_op *)at(r, r->header->ops) + stage->first_op;
+    const int lo = intervals[stage->interval].lo, hi = intervals[stage->interval].hi;
+    const int chunk = stage->chunk ? stage->chunk : hi - lo;
+    struct k_window head, inner;
+    open_input(r, &ops[0], intervals, step->slice, &head);
+    for (int p = lo; p < hi; p += chunk) {
+        int n = hi - p < chunk ? hi - p : chunk;
+        run_op(r, b, &ops[0], intervals, step->slice, p, n, &head);
+        for (int i = 1; i < stage->n_ops; i++) {
+            open_input(r, &ops[i], intervals, step->slice, &inner);
+            run_op(r, b, &ops[i], intervals, step->slice, p, n, &inner);
+        }
+    }
+}
+
+static void finish_accumulators(const struct run *r, const struct prog_block *b)
+{
+    const struct prog_op *op = (const struct prog_op *)at(r, r->header->ops) + b->acc_op;
+    const int32_t *acc = (const int32_t *)(const void *)(r->arena + b->acc);
+    int8_t *out = (int8_t *)r->arena + op->out.offset;
+    struct k_consts k;
+    consts_of(r, op, &k);
+    if (op->kernel == PROG_ACC_CONV)
+        k_acc_conv_end(op, &k, acc, out);
+    else if (op->kernel == PROG_ACC_AVGPOOL)
+        k_acc_avgpool_end(op, acc, out);
+    else
+        k_acc_mean_end(op, &k, acc, out);
+}
+
+static void run_block(const struct run *r, const struct prog_block *b)
+{
+    const struct prog_move *moves = at(r, b->moves);
+    const struct prog_step *steps = at(r, b->steps);
+    const struct prog_interval *intervals = at(r, b->intervals);
+    for (int i = 0; i < b->n_moves; i++)
+        memmove(r->arena + moves[i].dst, r->arena + moves[i].src, moves[i].bytes);
+    if (b->acc_bytes)
+        memset(r->arena + b->acc, 0, b->acc_bytes);
+    for (int band = 0; band < b->n_bands; band++, intervals += b->n_intervals) {
+        for (uint32_t i = 0; i < b->n_steps; i++)
+            run_step(r, b, &steps[i], intervals);
+    }
+    if (b->acc_op != 0xFFFF)
+        finish_accumulators(r, b);
+}
+
+int exec_run(const void *program, void *arena, size_t arena_bytes, const struct exec_input *input,
+             const struct exec_hooks *hooks, const int8_t **output)
+{
+    const struct prog_header *h = program;
+    const struct run r = {.program = program, .header = h, .arena = arena, .input = input};
+    const struct prog_block *blocks = at(&r, h->blocks);
+    if (arena_bytes < h->arena_bytes)
+        return EXEC_ARENA;
+    for (unsigned i = 0; i < h->n_blocks; i++) {
+        run_block(&r, &blocks[i]);
+        if (hooks && hooks->block)
+            hooks->block(hooks->ctx, i);
+    }
+    *output = (const int8_t *)arena + h->output;
+    return EXEC_OK;
+}

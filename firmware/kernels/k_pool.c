@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// Pooling over windows, and the global forms that are fed pixel by pixel.
+#include "firmware/kernels/fixed.h"
+#include "firmware/kernels/kernels.h"
+
+// Taps [a0, a1) along the slice that lie inside the tensor, for output position p.
+static int clip_taps(const struct prog_op *op, int p, int *a0, int *a1)
+{
+    int first = p * op->sa - op->pad_a;
+    *a0 = first < 0 ? -first : 0;
+    *a1 = first + op->ka > op->in_len ? op->in_len - first : op->ka;
+    return first;
+}
+
+// Sum of channel c over the window of output position p; *count elements.
+static int32_t window_sum(const struct prog_op *op, const struct k_window *in, int p, int c, int32_t *count)
+{
+    int a0, a1, first = clip_taps(op, p, &a0, &a1);
+    const int8_t *slice = in->slice;
+    int32_t sum = 0;
+    for (int s = 0; s < in->taps; s++) {
+        const int8_t *x = slice + (size_t)(first + a0 - in->lo) * in->pix_step + c;
+        for (int a = a0; a < a1; a++, x += in->pix_step)
+            sum += *x;
+        slice += in->slice_step;
+        if (slice >= in->end)
+            slice -= in->ring_bytes;
+    }
+    *count = in->taps * (a1 - a0);
+    return sum;
+}
+
+// TFLite rounds the mean half away from zero.
+static int8_t average(const struct prog_op *op, int32_t sum, int32_t count)
+{
+    int32_t mean = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+    return (int8_t)fx_clamp(mean, op->act_min, op->act_max);
+}
+
+static int8_t mean_rescaled(const struct prog_op *op, const struct k_consts *k, int32_t sum, int32_t count)
+{
+    int32_t v = fx_requant(sum - count * op->in_zero, k->requant->mult, k->requant->shift) + op->out_zero;
+    return (int8_t)fx_clamp(v, op->act_min, op->act_max);
+}
+
+void k_avgpool(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out)
+{
+    (void)k;
+    for (int i = 0; i < out->n; i++) {
+        for (int c = 0; c < op->out_c; c++) {
+            int32_t count, sum = window_sum(op, in, out->first + i, c, &count);
+            out->pixel[(size_t)i * out->pix_step + (size_t)c] = average(op, sum, count);
+        }
+    }
+}
+
+void k_mean(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out)
+{
+    for (int i = 0; i < out->n; i++) {
+        for (int c = 0; c < op->out_c; c++) {
+            int32_t count, sum = window_sum(op, in, out->first + i, c, &count);
+            out->pixel[(size_t)i * out->pix_step + (size_t)c] = mean_rescaled(op, k, sum, count);
+        }
+    }
+}
+
+void k_maxpool(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out)
+{
+    (void)k;
+    for (int i = 0; i < out->n; i++) {
+        int a0, a1, first = clip_taps(op, out->first + i, &a0, &a1);
+        for (int c = 0; c < op->out_c; c++) {
+            const int8_t *slice = in->slice;
+            int32_t best = -128;
+            for (int s = 0; s < in->taps; s++) {
+                const int8_t *x = slice + (size_t)(first + a0 - in->lo) * in->pix_step + c;
+                for (int a = a0; a < a1; a++, x += in->pix_step)
+                    best = *x > best ? *x : best;
+                slice += in->slice_step;
+                if (slice >= in->end)
+                    slice -= in->ring_bytes;
+            }
+            out->pixel[(size_t)i * out->pix_step + (size_t)c] = (int8_t)fx_clamp(best, op->act_min, op->act_max);
+        }
+    }
+}
+
+void k_acc_sum(const struct prog_op *op, const struct k_window *in, int first, int n, int32_t *acc)
+{
+    for (int i = 0; i < n; i++) {
+        const int8_t *x = in->slice + (size_t)(first + i - in->lo) * in->pix_step;
+        for (int c = 0; c < op->in_c; c++)
+            acc[c] += x[c];
+    }
+}
+
+void k_acc_avgpool_end(const struct prog_op *op, const int32_t *acc, int8_t *out)
+{
+    for (int c = 0; c < op->out_c; c++)
+        out[c] = average(op, acc[c], op->ks * op->ka);
+}
+
+void k_acc_mean_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc, int8_t *out)
+{
+    for (int c = 0; c < op->out_c; c++)
+        out[c] = mean_rescaled(op, k, acc[c], op->ks * op->ka);
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// See front.h.
+#include "server/planner/front.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct edge {
+    uint32_t arena_bytes;
+    int first, last;
+    enum fusion_axis axis;
+    int band_rows;
+    uint64_t macs, calls;
+};
+
+struct edges {
+    struct edge *at;
+    size_t n, cap;
+    size_t *begin; // [n_layers + 1] edges that end with layer i are begin[i] .. begin[i + 1]
+};
+
+static bool dominates(const struct edge *a, const struct edge *b)
+{
+    return a->arena_bytes <= b->arena_bytes && a->macs <= b->macs && a->calls <= b->calls;
+}
+
+// Adds the block at hand unless another schedule of the same block is as good in every respect.
+static int add_edge(struct edges *es, size_t block_begin, const struct fusion *f)
+{
+    struct edge new = {f->cost.arena_bytes, f->first, f->last, f->axis, f->band_rows, f->cost.macs, f->cost.calls};
+    size_t kept = block_begin;
+    for (size_t i = block_begin; i < es->n; i++) {
+        if (dominates(&es->at[i], &new))
+            return 0; // then none that it dominates was dropped: domination is transitive
+        if (!dominates(&new, &es->at[i]))
+            es->at[kept++] = es->at[i];
+    }
+    es->n = kept;
+    if (es->n == es->cap) {
+        size_t cap = es->cap ? 2 * es->cap : 4096;
+        struct edge *p = realloc(es->at, cap * sizeof *p);
+        if (!p)
+            return -1;
+        es->at = p;
+        es->cap = cap;
+    }
+    es->at[es->n++] = new;
+    return 0;
+}
+
+static int price_block(struct fusion *f, struct edges *es, int first, int last)
+{
+    size_t begin = es->n;
+    if (fusion_block_begin(f, first, last) != NULL)
+        return 0;
+    if (fusion_block_rows(f) == NULL && add_edge(es, begin, f))
+        return -1;
+    int max_band = fusion_max_band(f);
+    for (int r = 1; r <= max_band; r++) {
+        if (fusion_block_cols(f, r) != NULL)
+            break;
+        if (add_edge(es, begin, f))
+            return -1;
+    }
+    return 0;
+}
+
+static int price_all(struct fusion *f, struct edges *es)
+{
+    int n = f->g->n_layers;
+    for (int last = 0; last < n; last++) {
+        es->begin[last] = es->n;
+        for (int first = 0; first <= last; first++) {
+            if (price_block(f, es, first, last))
+                return -1;
+        }
+    }
+    es->begin[n] = es->n;
+    return 0;
+}
+
+struct node { // best way to have run layers 0 .. i - 1
+    uint64_t macs, calls;
+    size_t edge;
+    bool reached;
+};
+
+// Shortest path by (MACs, calls) among edges of at most `limit` bytes. False: none.
+static bool shortest(const struct edges *es, int n, uint32_t limit, struct node *nodes)
+{
+    nodes[0] = (struct node){.reached = true};
+    for (int i = 0; i < n; i++) {
+        struct node best = {0};
+        for (size_t k = es->begin[i]; k < es->begin[i + 1]; k++) {
+            const struct edge *ed = &es->at[k];
+            const struct node *from = &nodes[ed->first];
+            if (ed->arena_bytes > limit || !from->reached)
+                continue;
+            uint64_t macs = from->macs + ed->macs, calls = from->calls + ed->calls;
+            if (!best.reached || macs < best.macs || (macs == best.macs && calls < best.calls))
+                best = (struct node){macs, calls, k, true};
+        }
+        nodes[i + 1] = best;
+    }
+    return nodes[n].reached;
+}
+
+static int take_path(const struct edges *es, int n, const struct node *nodes, struct front_paths *out)
+{
+    struct front_path path = {.macs = nodes[n].macs};
+    for (int i = n; i > 0; i = es->at[nodes[i].edge].first)
+        path.n_blocks++;
+    path.blocks = malloc((size_t)path.n_blocks * sizeof *path.blocks);
+    struct front_path *p = realloc(out->at, (out->n + 1) * sizeof *p);
+    if (p)
+        out->at = p;
+    if (!p || !path.blocks) {
+        free(path.blocks);
+        return -1;
+    }
+    int k = path.n_blocks;
+    for (int i = n; i > 0; i = es->at[nodes[i].edge].first) {
+        const struct edge *ed = &es->at[nodes[i].edge];
+        path.blocks[--k] = (struct config_block){ed->first, ed->last, ed->axis, ed->band_rows};
+        if (ed->arena_bytes > path.arena_bytes)
+            path.arena_bytes = ed->arena_bytes;
+    }
+    out->at[out->n++] = path;
+    return 0;
+}
+
+// Paths come by falling RAM; turns them round and drops those that a later one dominates.
+static void keep_front(struct front_paths *p)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        while (kept > 0 && p->at[kept - 1].macs >= p->at[i].macs)
+            free(p->at[--kept].blocks);
+        p->at[kept++] = p->at[i];
+    }
+    p->n = kept;
+    for (size_t i = 0; i < kept / 2; i++) {
+        struct front_path t = p->at[i];
+        p->at[i] = p->at[kept - 1 - i];
+        p->at[kept - 1 - i] = t;
+    }
+}
+
+int front_search(struct fusion *f, struct front_paths *out, struct err *e)
+{
+    int n = f->g->n_layers, rc = -1;
+    struct edges es = {0};
+    struct node *nodes = calloc((size_t)n + 1, sizeof *nodes);
+    *out = (struct front_paths){0};
+    es.begin = calloc((size_t)n + 1, sizeof *es.begin);
+    if (!nodes || !es.begin || price_all(f, &es))
+        goto out;
+    uint32_t limit = UINT32_MAX;
+    while (shortest(&es, n, limit, nodes)) {
+        if (take_path(&es, n, nodes, out))
+            goto out;
+        uint32_t peak = out->at[out->n - 1].arena_bytes;
+        if (peak == 0)
+            break;
+        limit = peak - 1;
+    }
+    keep_front(out);
+    rc = 0;
+out:
+    if (rc) {
+        front_paths_free(out);
+        err_set(e, ERR_NO_MEMORY, "planner: no memory for the front of %d layers", n);
+    }
+    free(nodes);
+    free(es.begin);
+    free(es.at);
+    return rc;
+}
+
+void front_paths_free(struct front_paths *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        free(p->at[i].blocks);
+    free(p->at);
+    *p = (struct front_paths){0};
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// The exact front: cut points are nodes, (block, schedule) are edges with RAM and MACs, a configuration is a path, its
+// RAM the largest edge's, its MACs the sum. Shortest path by MACs among the edges below a RAM threshold, then the
+// threshold drops below that path's own RAM, and again: as many rounds as there are thresholds that matter, not 2^n.
+#ifndef PLANNER_FRONT_H
+#define PLANNER_FRONT_H
+
+#include <stddef.h>
+
+#include "common/err.h"
+#include "server/planner/config.h"
+#include "server/planner/fusion.h"
+
+struct front_path {
+    uint32_t arena_bytes;
+    uint64_t macs;
+    int n_blocks;
+    struct config_block *blocks;
+};
+
+struct front_paths {
+    size_t n;
+    struct front_path *at; // by rising arena_bytes and falling macs
+};
+
+// Every non-dominated path. At equal RAM and MACs the one with the fewest kernel calls. -1: ERR_NO_MEMORY.
+int front_search(struct fusion *f, struct front_paths *out, struct err *e);
+void front_paths_free(struct front_paths *p);
+
+#endif

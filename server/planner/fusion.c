@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: MIT
+// See fusion.h. Ring sizes and the overlap of X and Y come from simulating the very steps that the executor will take.
+#include "server/planner/fusion.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int min_int(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int max_int(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+uint32_t fusion_tensor_bytes(const struct graph *g, int tensor)
+{
+    const struct tensor *t = &g->tensors[tensor];
+    return (uint32_t)t->h * (uint32_t)t->w * (uint32_t)t->c;
+}
+
+bool fusion_pointwise(const struct layer *l)
+{
+    switch (l->op) {
+    case LAYER_ADD:
+    case LAYER_SOFTMAX:
+    case LAYER_RESCALE:
+        return true;
+    case LAYER_CONV:
+        return l->kh == 1 && l->kw == 1 && l->sh == 1 && l->sw == 1 && l->pad_top == 0 && l->pad_left == 0 &&
+               l->out_h == l->in_h && l->out_w == l->in_w;
+    default:
+        return false;
+    }
+}
+
+// A reduction of the whole tensor to one pixel, which can be fed pixel by pixel.
+static bool is_reduction(const struct layer *l)
+{
+    return (l->op == LAYER_CONV || l->op == LAYER_AVGPOOL || l->op == LAYER_MEAN) && l->kh == l->in_h && l->kw == l->in_w &&
+           l->pad_top == 0 && l->pad_left == 0 && l->out_h == 1 && l->out_w == 1 && l->in_h * l->in_w > 1;
+}
+
+static int n_inputs(const struct layer *l)
+{
+    return l->op == LAYER_ADD ? 2 : 1;
+}
+
+int fusion_open(struct fusion *f, const struct graph *g, struct err *e)
+{
+    size_t n_tensors = (size_t)g->n_tensors, n_layers = (size_t)g->n_layers;
+    *f = (struct fusion){.g = g};
+    f->last_use = malloc(n_tensors * sizeof *f->last_use);
+    f->uses = calloc(n_tensors + 2, sizeof *f->uses);
+    f->use_layer = malloc((2 * n_layers + 1) * sizeof *f->use_layer);
+    f->stages = calloc(n_layers, sizeof *f->stages);
+    f->stage_of = malloc(n_layers * sizeof *f->stage_of);
+    f->next = malloc(n_layers * sizeof *f->next);
+    f->tensors = calloc(n_tensors, sizeof *f->tensors);
+    f->need = calloc(n_tensors, sizeof *f->need);
+    if (!f->last_use || !f->uses || !f->use_layer || !f->stages || !f->stage_of || !f->next || !f->tensors || !f->need) {
+        fusion_close(f);
+        return err_set(e, ERR_NO_MEMORY, "planner: no memory for a graph of %d layers", g->n_layers);
+    }
+    // Counting sort of (tensor, reader): uses[t] .. uses[t + 1] delimit the readers of t.
+    for (int i = 0; i < g->n_layers; i++) {
+        for (int k = 0; k < n_inputs(&g->layers[i]); k++)
+            f->uses[g->layers[i].in[k] + 2]++;
+    }
+    for (int t = 0; t < g->n_tensors; t++) {
+        f->uses[t + 2] += f->uses[t + 1];
+        f->last_use[t] = -1;
+    }
+    for (int i = 0; i < g->n_layers; i++) {
+        for (int k = 0; k < n_inputs(&g->layers[i]); k++) {
+            int t = g->layers[i].in[k];
+            f->use_layer[f->uses[t + 1]++] = i;
+            f->last_use[t] = i;
+        }
+    }
+    f->last_use[g->output] = g->n_layers;
+    return 0;
+}
+
+void fusion_close(struct fusion *f)
+{
+    free(f->last_use);
+    free(f->uses);
+    free(f->use_layer);
+    free(f->stages);
+    free(f->stage_of);
+    free(f->next);
+    free(f->tensors);
+    free(f->need);
+    free(f->steps);
+    *f = (struct fusion){0};
+}
+
+// ---- geometry on the slice axis (s) and along a slice (a) ----
+
+struct axis_geometry {
+    int k, stride, pad, in, out; // kernel, stride, padding, extents of input and output
+};
+
+static struct axis_geometry geometry(const struct layer *l, bool vertical)
+{
+    if (vertical)
+        return (struct axis_geometry){l->kh, l->sh, l->pad_top, l->in_h, l->out_h};
+    return (struct axis_geometry){l->kw, l->sw, l->pad_left, l->in_w, l->out_w};
+}
+
+// Input positions that outputs [lo, hi) read, clipped to the tensor.
+static struct fusion_interval reads(const struct axis_geometry *q, int lo, int hi)
+{
+    struct fusion_interval r = {max_int(0, lo * q->stride - q->pad), min_int(q->in, (hi - 1) * q->stride - q->pad + q->k)};
+    return r;
+}
+
+static bool is_acc_layer(const struct fusion *f, int layer)
+{
+    return f->acc && layer == f->last;
+}
+
+// The slice axis as layer l's inputs see it: a closing reduction consumes slices one by one.
+static struct axis_geometry slice_geometry(const struct fusion *f, int layer)
+{
+    const struct layer *l = &f->g->layers[layer];
+    bool vertical = f->axis == FUSION_ROWS;
+    if (is_acc_layer(f, layer)) {
+        int n = vertical ? l->in_h : l->in_w;
+        return (struct axis_geometry){1, 1, 0, n, n};
+    }
+    return geometry(l, vertical);
+}
+
+// ---- the block ----
+
+static bool in_block(const struct fusion *f, int layer)
+{
+    return layer >= f->first && layer <= f->last;
+}
+
+static bool sole_reader(const struct fusion *f, int tensor)
+{
+    return f->uses[tensor + 1] - f->uses[tensor] == 1 && tensor != f->g->output;
+}
+
+static bool sees_shape_of(const struct fusion *f, const struct layer *l, int tensor)
+{
+    const struct tensor *t = &f->g->tensors[tensor];
+    return l->in_h == t->h && l->in_w == t->w && l->in_c == t->c;
+}
+
+// Puts layer i behind the stage that makes its input, pixel by pixel, where that is possible.
+static bool try_join(struct fusion *f, int i)
+{
+    const struct layer *l = &f->g->layers[i];
+    bool reduction = i == f->last && f->last > f->first && is_reduction(l);
+    if (!fusion_pointwise(l) && !reduction)
+        return false;
+    int best = -1; // the operand made last
+    for (int k = 0; k < n_inputs(l); k++) {
+        int p = f->g->tensors[l->in[k]].producer;
+        if (p >= f->first && sole_reader(f, l->in[k]) && f->stages[f->stage_of[p]].tail == p && p > best)
+            best = p;
+    }
+    if (best < 0 || (l->op == LAYER_ADD && l->in[0] == l->in[1]))
+        return false;
+    struct fusion_stage *s = &f->stages[f->stage_of[best]];
+    f->next[best] = i;
+    f->next[i] = -1;
+    f->stage_of[i] = f->stage_of[best];
+    s->tail = i;
+    s->n_layers++;
+    f->tensors[f->g->layers[best].out].role = FUSION_CHUNK;
+    f->acc = f->acc || reduction;
+    return true;
+}
+
+const char *fusion_block_begin(struct fusion *f, int first, int last)
+{
+    const struct graph *g = f->g;
+    f->first = first;
+    f->last = last;
+    f->acc = false;
+    f->n_stages = 0;
+    f->live_bytes = f->kept_bytes = 0;
+    for (int i = first; i <= last; i++) {
+        const struct layer *l = &g->layers[i];
+        if (l->op == LAYER_RESHAPE && first != last)
+            return "a reshape that changes rows must be a block of its own";
+        for (int k = 0; k < n_inputs(l); k++) {
+            if (g->tensors[l->in[k]].producer >= first && !sees_shape_of(f, l, l->in[k]))
+                return "a layer inside sees its input reshaped";
+        }
+    }
+    for (int t = 0; t < g->n_tensors; t++) {
+        int born = g->tensors[t].producer;
+        enum fusion_role role = FUSION_NONE;
+        if (born < 0)
+            role = FUSION_INPUT;
+        else if (born < first && f->last_use[t] >= first)
+            role = born == first - 1 && f->last_use[t] <= last ? FUSION_X : FUSION_LIVE;
+        else if (born >= first && born <= last)
+            role = born == last ? FUSION_Y : f->last_use[t] > last ? FUSION_KEPT : FUSION_RING;
+        f->tensors[t] = (struct fusion_tensor){.role = role};
+        if (role == FUSION_LIVE)
+            f->live_bytes += fusion_tensor_bytes(g, t);
+        if (role == FUSION_KEPT)
+            f->kept_bytes += fusion_tensor_bytes(g, t);
+    }
+    for (int i = first; i <= last; i++) {
+        if (!try_join(f, i)) {
+            f->stage_of[i] = f->n_stages;
+            f->next[i] = -1;
+            f->stages[f->n_stages++] = (struct fusion_stage){.head = i, .tail = i, .n_layers = 1};
+        }
+    }
+    return NULL;
+}
+
+// ---- simulation ----
+
+// First slice of its input that layer `layer` still needs when its stage has done `done` slices.
+static int first_needed(const struct fusion *f, int layer)
+{
+    const struct fusion_stage *s = &f->stages[f->stage_of[layer]];
+    struct axis_geometry q = slice_geometry(f, layer);
+    if (s->done >= s->n_slices)
+        return q.in;
+    return min_int(q.in, max_int(0, s->done * q.stride - q.pad));
+}
+
+// First slice of a tensor that any layer of the block still needs.
+static int first_needed_slice(const struct fusion *f, int tensor)
+{
+    int first = INT32_MAX;
+    for (int u = f->uses[tensor]; u < f->uses[tensor + 1]; u++) {
+        if (in_block(f, f->use_layer[u]))
+            first = min_int(first, first_needed(f, f->use_layer[u]));
+    }
+    return first;
+}
+
+// Rows only: bytes of X that are still needed, counted from its end.
+static uint64_t live_x_bytes(const struct fusion *f, int x)
+{
+    uint64_t live = 0;
+    for (int u = f->uses[x]; u < f->uses[x + 1]; u++) {
+        const struct layer *l = &f->g->layers[f->use_layer[u]];
+        if (in_block(f, f->use_layer[u])) {
+            uint64_t rows = (uint64_t)(l->in_h - first_needed(f, f->use_layer[u]));
+            live = max_u64(live, rows * (uint64_t)l->in_w * (uint64_t)l->in_c);
+        }
+    }
+    return live;
+}
+
+static int x_tensor(const struct fusion *f)
+{
+    int x = f->first > 0 ? f->g->layers[f->first - 1].out : -1;
+    return x >= 0 && f->tensors[x].role == FUSION_X ? x : -1;
+}
+
+static void record_step(struct fusion *f, int stage, int slice)
+{
+    if (f->n_steps == f->cap_steps) {
+        size_t cap = f->cap_steps ? 2 * f->cap_steps : 1024;
+        struct fusion_step *p = realloc(f->steps, cap * sizeof *p);
+        if (!p) {
+            f->out_of_memory = true;
+            return;
+        }
+        f->steps = p;
+        f->cap_steps = cap;
+    }
+    f->steps[f->n_steps++] = (struct fusion_step){(uint16_t)stage, (uint16_t)slice};
+}
+
+static void make_slice(struct fusion *f, int stage);
+
+// Has every slice made that layer `layer` needs for its stage's next slice.
+static void demand_inputs(struct fusion *f, int layer)
+{
+    const struct layer *l = &f->g->layers[layer];
+    struct axis_geometry q = slice_geometry(f, layer);
+    int slice = f->stages[f->stage_of[layer]].done;
+    int need = min_int(q.in, slice * q.stride - q.pad + q.k);
+    for (int k = 0; k < n_inputs(l); k++) {
+        int t = l->in[k], p = f->g->tensors[t].producer;
+        if (p < f->first || f->tensors[t].role == FUSION_CHUNK)
+            continue;
+        while (f->stages[f->stage_of[p]].done < need)
+            make_slice(f, f->stage_of[p]);
+    }
+}
+
+// One step: the next slice of a stage.
+static void make_slice(struct fusion *f, int stage)
+{
+    struct fusion_stage *s = &f->stages[stage];
+    for (int i = s->head; i >= 0; i = f->next[i])
+        demand_inputs(f, i);
+    int out = f->g->layers[s->tail].out;
+    if (f->tensors[out].role == FUSION_RING) {
+        int occupied = s->done + 1 - first_needed_slice(f, out);
+        f->tensors[out].slots = (uint32_t)max_int((int)f->tensors[out].slots, max_int(1, occupied));
+    }
+    if (f->axis == FUSION_ROWS && x_tensor(f) >= 0) {
+        const struct fusion_stage *y = &f->stages[f->stage_of[f->last]];
+        const struct layer *l = &f->g->layers[f->last];
+        uint64_t rows = f->acc ? 0 : (uint64_t)(y->done + (y == s));
+        f->io_bytes = max_u64(f->io_bytes, rows * (uint64_t)l->out_w * (uint64_t)l->out_c + live_x_bytes(f, x_tensor(f)));
+    }
+    if (f->record)
+        record_step(f, stage, s->done);
+    s->done++;
+    f->cost.slices++;
+}
+
+// Runs the whole block on its axis; leaves ring slots, slices done and (rows) io_bytes.
+static void simulate(struct fusion *f)
+{
+    f->cost = (struct fusion_cost){0};
+    f->n_steps = 0;
+    int x = x_tensor(f);
+    f->io_bytes = fusion_tensor_bytes(f->g, f->g->layers[f->last].out);
+    if (x >= 0)
+        f->io_bytes = max_u64(f->io_bytes, fusion_tensor_bytes(f->g, x));
+    for (int i = 0; i < f->n_stages; i++) {
+        struct fusion_stage *s = &f->stages[i];
+        const struct layer *tail = &f->g->layers[s->tail];
+        s->done = 0;
+        s->n_slices = f->axis == FUSION_ROWS ? tail->out_h : tail->out_w;
+        if (is_acc_layer(f, s->tail))
+            s->n_slices = f->axis == FUSION_ROWS ? tail->in_h : tail->in_w;
+        if (tail->op == LAYER_RESHAPE)
+            s->n_slices = 1;
+        f->tensors[tail->out].slots = 0;
+    }
+    int last = f->stage_of[f->last];
+    while (f->stages[last].done < f->stages[last].n_slices)
+        make_slice(f, last);
+    // What later blocks read must be complete.
+    for (int i = f->first; i < f->last; i++) {
+        int stage = f->stage_of[i];
+        while (f->tensors[f->g->layers[i].out].role == FUSION_KEPT && f->stages[stage].done < f->stages[stage].n_slices)
+            make_slice(f, stage);
+    }
+}
+
+// ---- prices ----
+
+static int domain_tensor(const struct fusion *f)
+{
+    const struct layer *l = &f->g->layers[f->last];
+    return f->acc ? l->in[0] : l->out;
+}
+
+int fusion_max_band(const struct fusion *f)
+{
+    return f->g->tensors[domain_tensor(f)].h;
+}
+
+static void widen(struct fusion_interval *a, struct fusion_interval b)
+{
+    if (b.lo >= b.hi)
+        return;
+    if (a->lo >= a->hi) {
+        *a = b;
+        return;
+    }
+    a->lo = min_int(a->lo, b.lo);
+    a->hi = max_int(a->hi, b.hi);
+}
+
+void fusion_band(struct fusion *f, int band)
+{
+    const struct graph *g = f->g;
+    if (f->axis == FUSION_ROWS) {
+        for (int i = f->first; i <= f->last; i++) {
+            const struct layer *l = &g->layers[i];
+            f->need[l->out] = (struct fusion_interval){0, l->op == LAYER_RESHAPE ? 1 : l->out_w};
+            for (int k = 0; k < n_inputs(l); k++)
+                f->need[l->in[k]] = (struct fusion_interval){0, l->in_w};
+        }
+        return;
+    }
+    for (int i = f->first; i <= f->last; i++) {
+        for (int k = 0; k < n_inputs(&g->layers[i]); k++)
+            f->need[g->layers[i].in[k]] = (struct fusion_interval){0, 0};
+        f->need[g->layers[i].out] = (struct fusion_interval){0, 0};
+    }
+    int domain = domain_tensor(f);
+    f->need[domain].lo = band * f->band_rows;
+    f->need[domain].hi = min_int(g->tensors[domain].h, (band + 1) * f->band_rows);
+    for (int i = f->acc ? f->last - 1 : f->last; i >= f->first; i--) {
+        const struct layer *l = &g->layers[i];
+        struct fusion_interval out = f->need[l->out];
+        struct axis_geometry q = geometry(l, true);
+        if (out.lo >= out.hi)
+            continue;
+        for (int k = 0; k < n_inputs(l); k++)
+            widen(&f->need[l->in[k]], reads(&q, out.lo, out.hi));
+    }
+}
+
+// Places everything above the in/out region and adds up.
+static void add_up(struct fusion *f)
+{
+    const struct graph *g = f->g;
+    uint64_t base = 0, top;
+    int x = x_tensor(f), y = g->layers[f->last].out;
+    for (int i = 0; i <= f->last; i++) { // by age
+        int t = g->layers[i].out;
+        if (f->tensors[t].role == FUSION_LIVE || f->tensors[t].role == FUSION_KEPT) {
+            f->tensors[t].offset = (uint32_t)base;
+            f->tensors[t].bytes = fusion_tensor_bytes(g, t);
+            base += f->tensors[t].bytes;
+        }
+    }
+    f->tensors[y].offset = (uint32_t)base;
+    f->tensors[y].bytes = fusion_tensor_bytes(g, y);
+    top = base + f->io_bytes;
+    if (x >= 0) {
+        f->tensors[x].bytes = fusion_tensor_bytes(g, x);
+        f->tensors[x].offset = (uint32_t)(top - f->tensors[x].bytes);
+    }
+    f->ring_bytes = 0;
+    for (int i = f->first; i < f->last; i++) {
+        struct fusion_tensor *t = &f->tensors[g->layers[i].out];
+        if (t->role == FUSION_RING)
+            t->bytes = t->slots * t->positions * (uint32_t)g->layers[i].out_c;
+        else if (t->role == FUSION_CHUNK)
+            t->bytes = (uint32_t)g->layers[i].out_c;
+        else
+            continue;
+        t->offset = (uint32_t)(top + f->ring_bytes);
+        f->ring_bytes += t->bytes;
+    }
+    top += f->ring_bytes;
+    f->acc_bytes = f->acc ? 4u * (uint64_t)g->layers[f->last].out_c : 0;
+    if (f->acc) {
+        top = (top + 3) & ~(uint64_t)3;
+        f->acc_offset = (uint32_t)top;
+        top += f->acc_bytes;
+    }
+    f->cost.arena_bytes = top > UINT32_MAX ? UINT32_MAX : (uint32_t)top;
+}
+
+// MACs, outputs and calls of `positions` positions of each slice of layer i's stage.
+static void add_work(struct fusion *f, int i, uint64_t positions)
+{
+    const struct layer *l = &f->g->layers[i];
+    const struct fusion_stage *s = &f->stages[f->stage_of[i]];
+    uint64_t slices = (uint64_t)s->done, pixels = slices * positions;
+    uint64_t macs = pixels * layer_macs_per_pixel(l);
+    if (is_acc_layer(f, i)) // a dense layer's MACs come with its input pixels, a pooling has none
+        macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
+    bool pointwise = (l->kh == 1 && l->kw == 1) || is_reduction(l);
+    f->cost.macs += macs;
+    f->cost.macs_of[l->op == LAYER_DWCONV ? FUSION_WORK_DWCONV : pointwise ? FUSION_WORK_POINTWISE : FUSION_WORK_CONV] += macs;
+    f->cost.outputs += is_acc_layer(f, i) ? (uint64_t)l->out_c : pixels * (uint64_t)l->out_c;
+    f->cost.calls += s->n_layers > 1 ? pixels : slices;
+}
+
+const char *fusion_block_rows(struct fusion *f)
+{
+    f->axis = FUSION_ROWS;
+    f->n_bands = 1;
+    f->band_rows = 0;
+    simulate(f);
+    for (int i = f->first; i <= f->last; i++) {
+        const struct layer *l = &f->g->layers[i];
+        f->tensors[l->out].positions = (uint32_t)l->out_w;
+        add_work(f, i, (uint64_t)(is_acc_layer(f, i) ? l->in_w : l->out_w));
+    }
+    add_up(f);
+    return NULL;
+}
+
+const char *fusion_block_cols(struct fusion *f, int band_rows)
+{
+    const struct graph *g = f->g;
+    if (f->first == f->last)
+        return "a single layer has no bands";
+    if (f->kept_bytes > 0)
+        return "a tensor made inside is needed by a later block";
+    int x = x_tensor(f), y = g->layers[f->last].out;
+    for (int u = x < 0 ? 0 : f->uses[x]; x >= 0 && u < f->uses[x + 1]; u++) {
+        if (in_block(f, f->use_layer[u]) && !sees_shape_of(f, &g->layers[f->use_layer[u]], x))
+            return "a layer sees the block's input reshaped";
+    }
+    // Slots do not depend on the band height: simulate once per block, unless steps are to be recorded.
+    if (f->axis != FUSION_COLS || f->n_bands == 0 || f->record || f->stages[0].done == 0) {
+        f->axis = FUSION_COLS;
+        simulate(f);
+    }
+    f->cost = (struct fusion_cost){0};
+    f->band_rows = band_rows;
+    f->n_bands = (fusion_max_band(f) + band_rows - 1) / band_rows;
+    f->io_bytes = fusion_tensor_bytes(g, y);
+    if (x >= 0)
+        f->io_bytes = max_u64(f->io_bytes, fusion_tensor_bytes(g, x));
+    for (int i = f->first; i <= f->last; i++)
+        f->tensors[g->layers[i].out].positions = 0;
+    for (int band = 0; band < f->n_bands; band++) {
+        fusion_band(f, band);
+        for (int i = f->first; i <= f->last; i++) {
+            const struct layer *l = &g->layers[i];
+            struct fusion_interval need = f->need[is_acc_layer(f, i) ? l->in[0] : l->out];
+            if (need.lo >= need.hi)
+                return "a band needs nothing of a layer inside";
+            struct fusion_tensor *t = &f->tensors[l->out];
+            t->positions = (uint32_t)max_int((int)t->positions, need.hi - need.lo);
+            add_work(f, i, (uint64_t)(need.hi - need.lo));
+        }
+        for (int i = 0; i < f->n_stages; i++)
+            f->cost.slices += (uint64_t)f->stages[i].done;
+        if (x >= 0) {
+            const struct tensor *tx = &g->tensors[x];
+            const struct layer *l = &g->layers[f->last];
+            uint64_t made = f->acc ? 0 : (uint64_t)f->need[y].hi * (uint64_t)l->out_w * (uint64_t)l->out_c;
+            uint64_t live = 0;
+            if (f->need[x].lo < f->need[x].hi)
+                live = (uint64_t)(tx->h - f->need[x].lo) * (uint64_t)tx->w * (uint64_t)tx->c;
+            f->io_bytes = max_u64(f->io_bytes, made + live);
+        }
+    }
+    add_up(f);
+    return NULL;
+}
+
+int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows, struct err *e)
+{
+    const char *why = fusion_block_begin(f, first, last);
+    f->record = true;
+    f->out_of_memory = false;
+    if (!why)
+        why = axis == FUSION_ROWS ? fusion_block_rows(f) : fusion_block_cols(f, band_rows);
+    f->record = false;
+    if (f->out_of_memory)
+        return err_set(e, ERR_NO_MEMORY, "planner: no memory for the steps of block %d-%d", first, last);
+    if (why)
+        return err_set(e, ERR_BAD_FIELD, "block %d-%d: %s", first, last, why);
+    return 0;
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+// The planner's face: ties import, fusion, front, compiler and reference together. See planner.h.
+#include "server/planner/planner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "server/planner/config.h"
+#include "server/planner/front.h"
+#include "server/planner/fusion.h"
+#include "server/planner/graph.h"
+#include "server/planner/program.h"
+#include "server/planner/reference.h"
+#include "server/planner/tflite.h"
+
+struct planner {
+    uint8_t *bytes;
+    struct tflite_model file;
+    struct graph graph;
+    struct fusion fusion;
+    struct config_block *blocks; // [n_layers] scratch for parsing
+};
+
+uint32_t planner_crc32(const void *bytes, size_t n)
+{
+    return (uint32_t)crc32_z(0, bytes, n);
+}
+
+// Kernels add in int32: refuse weights and biases that could carry a sum beyond it.
+static int check_accumulators(const struct graph *g, struct err *e)
+{
+    for (int i = 0; i < g->n_layers; i++) {
+        const struct layer *l = &g->layers[i];
+        if (!l->weights)
+            continue;
+        size_t taps = (size_t)l->kh * (size_t)l->kw;
+        size_t per_channel = l->op == LAYER_DWCONV ? taps : taps * (size_t)l->in_c;
+        for (int o = 0; o < l->out_c; o++) {
+            int64_t worst = llabs((long long)l->bias[o]);
+            for (size_t t = 0; t < per_channel; t++) {
+                size_t at = l->op == LAYER_DWCONV ? t * (size_t)l->out_c + (size_t)o : (size_t)o * per_channel + t;
+                worst += 383LL * abs(l->weights[at]); // the folded zero point (128) and an input (255 from it)
+            }
+            if (worst > INT32_MAX)
+                return err_set(e, ERR_UNSUPPORTED, "operator %d (layer %d '%s'): output channel %d could overflow its 32-bit sum",
+                               l->tflite_op, i, l->name, o);
+        }
+    }
+    return 0;
+}
+
+int planner_open(const void *bytes, size_t n, struct planner **out, struct err *e)
+{
+    struct planner *p = calloc(1, sizeof *p);
+    *out = NULL;
+    if (!p || !(p->bytes = malloc(n ? n : 1))) {
+        free(p);
+        return err_set(e, ERR_NO_MEMORY, "planner: no memory for a model of %zu bytes", n);
+    }
+    if (n)
+        memcpy(p->bytes, bytes, n);
+    if (tflite_parse(&p->file, p->bytes, n, e) || graph_build(&p->graph, &p->file, e) || check_accumulators(&p->graph, e) ||
+        fusion_open(&p->fusion, &p->graph, e))
+        goto fail;
+    p->blocks = calloc((size_t)p->graph.n_layers, sizeof *p->blocks);
+    if (!p->blocks) {
+        err_set(e, ERR_NO_MEMORY, "planner: no memory for %d layers", p->graph.n_layers);
+        goto fail;
+    }
+    *out = p;
+    return 0;
+fail:
+    planner_free(p);
+    return -1;
+}
+
+void planner_free(struct planner *p)
+{
+    if (!p)
+        return;
+    fusion_close(&p->fusion);
+    graph_free(&p->graph);
+    tflite_free(&p->file);
+    free(p->blocks);
+    free(p->bytes);
+    free(p);
+}
+
+static struct planner_tensor tensor_info(const struct graph *g, int tensor)
+{
+    const struct tensor *t = &g->tensors[tensor];
+    return (struct planner_tensor){t->h, t->w, t->c, fusion_tensor_bytes(g, tensor), t->scale, t->zero};
+}
+
+// ---- prices ----
+
+// Lays out one block of a configuration; the result is in p->fusion.
+static int price_block(struct planner *p, const struct config_block *b, struct err *e)
+{
+    return fusion_block_layout(&p->fusion, b->first, b->last, b->axis, b->band_rows, e);
+}
+
+// Adds up a configuration. cost->arena_bytes is the largest block's.
+static int price_blocks(struct planner *p, const struct config_block *blocks, int n, struct fusion_cost *cost, struct err *e)
+{
+    *cost = (struct fusion_cost){0};
+    for (int i = 0; i < n; i++) {
+        if (price_block(p, &blocks[i], e))
+            return -1;
+        const struct fusion_cost *c = &p->fusion.cost;
+        cost->arena_bytes = c->arena_bytes > cost->arena_bytes ? c->arena_bytes : cost->arena_bytes;
+        cost->macs += c->macs;
+        cost->outputs += c->outputs;
+        cost->calls += c->calls;
+        cost->slices += c->slices;
+        for (int k = 0; k < FUSION_WORK_COUNT; k++)
+            cost->macs_of[k] += c->macs_of[k];
+    }
+    return 0;
+}
+
+// True where the model input is read once, in order: by one layer, along rows.
+static bool reads_input_once(const struct planner *p, const struct config_block *blocks, int n)
+{
+    const struct graph *g = &p->graph;
+    if (p->fusion.uses[g->input + 1] - p->fusion.uses[g->input] != 1)
+        return false;
+    int reader = p->fusion.use_layer[p->fusion.uses[g->input]];
+    for (int i = 0; i < n; i++) {
+        if (reader >= blocks[i].first && reader <= blocks[i].last)
+            return blocks[i].axis == FUSION_ROWS;
+    }
+    return false;
+}
+
+static int fill_config(struct planner *p, const struct config_block *blocks, int n, struct config *c, struct err *e)
+{
+    struct fusion_cost cost;
+    if (price_blocks(p, blocks, n, &cost, e) || config_format(blocks, n, c->spec, sizeof c->spec, e))
+        return -1;
+    c->arena_bytes = cost.arena_bytes;
+    c->macs = cost.macs;
+    c->overhead = p->graph.macs ? (double)cost.macs / (double)p->graph.macs : 1.0;
+    c->input_streamed = reads_input_once(p, blocks, n);
+    c->input_bytes = fusion_tensor_bytes(&p->graph, p->graph.input);
+    c->blocks = (uint32_t)n;
+    return 0;
+}
+
+// The struct is shared by readers; blocks are worked out in p->fusion, which is scratch.
+static struct planner *scratch(const struct planner *p)
+{
+    return (struct planner *)(uintptr_t)p;
+}
+
+int planner_price(const struct planner *p, const char *spec, struct config *out, struct err *e)
+{
+    struct planner *s = scratch(p);
+    int n;
+    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e))
+        return -1;
+    return fill_config(s, s->blocks, n, out, e);
+}
+
+void planner_info(const struct planner *p, struct planner_info *info)
+{
+    struct planner *s = scratch(p);
+    struct fusion_cost cost;
+    struct err e = {0};
+    for (int i = 0; i < p->graph.n_layers; i++)
+        s->blocks[i] = (struct config_block){i, i, FUSION_ROWS, 0};
+    *info = (struct planner_info){
+        .layers = p->graph.n_layers,
+        .macs = p->graph.macs,
+        .weight_bytes = p->graph.weight_bytes,
+        .input = tensor_info(&p->graph, p->graph.input),
+        .output = tensor_info(&p->graph, p->graph.output),
+    };
+    if (price_blocks(s, s->blocks, p->graph.n_layers, &cost, &e) == 0)
+        info->plain_arena_bytes = cost.arena_bytes;
+}
+
+void planner_layers_json(const struct planner *p, struct buf *out)
+{
+    buf_puts(out, "[");
+    for (int i = 0; i < p->graph.n_layers; i++) {
+        const struct layer *l = &p->graph.layers[i];
+        uint64_t macs = layer_macs_per_pixel(l) * (uint64_t)l->out_h * (uint64_t)l->out_w;
+        buf_printf(out, "%s{\"i\":%d,\"op\":\"%s\",\"name\":", i ? "," : "", i, layer_op_names[l->op]);
+        buf_json_str(out, l->name);
+        buf_printf(out,
+                   ",\"in\":[%d,%d,%d],\"out\":[%d,%d,%d],\"kernel\":[%d,%d],\"stride\":[%d,%d],\"macs\":\"%llu\",\"inputs\":[%d",
+                   l->in_h, l->in_w, l->in_c, l->out_h, l->out_w, l->out_c, l->kh, l->kw, l->sh, l->sw,
+                   (unsigned long long)macs, p->graph.tensors[l->in[0]].producer);
+        if (l->op == LAYER_ADD)
+            buf_printf(out, ",%d", p->graph.tensors[l->in[1]].producer);
+        buf_puts(out, "]}");
+    }
+    buf_puts(out, "]");
+}
+
+int planner_blocks_json(const struct planner *p, const char *spec, struct buf *out, struct err *e)
+{
+    struct planner *s = scratch(p);
+    const struct fusion *f = &p->fusion;
+    int n;
+    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e))
+        return -1;
+    buf_puts(out, "[");
+    for (int i = 0; i < n; i++) {
+        const struct config_block *b = &s->blocks[i];
+        if (price_block(s, b, e))
+            return -1;
+        char schedule[16];
+        if (b->axis == FUSION_COLS)
+            snprintf(schedule, sizeof schedule, "cols%d", b->band_rows);
+        else
+            snprintf(schedule, sizeof schedule, "%s", b->first == b->last ? "plain" : "rows");
+        buf_printf(out,
+                   "%s{\"first\":%d,\"last\":%d,\"schedule\":\"%s\",\"arena_bytes\":%u,\"macs\":\"%llu\",\"bands\":%d,"
+                   "\"live_bytes\":%llu,\"io_bytes\":%llu,\"accumulator_bytes\":%llu,\"rings\":[",
+                   i ? "," : "", b->first, b->last, schedule, f->cost.arena_bytes, (unsigned long long)f->cost.macs, f->n_bands,
+                   (unsigned long long)(f->live_bytes + f->kept_bytes), (unsigned long long)f->io_bytes,
+                   (unsigned long long)f->acc_bytes);
+        const char *comma = "";
+        for (int k = b->first; k < b->last; k++) {
+            const struct fusion_tensor *t = &f->tensors[p->graph.layers[k].out];
+            if (t->role != FUSION_RING && t->role != FUSION_CHUNK)
+                continue;
+            buf_printf(out, "%s{\"layer\":%d,\"slices\":%u,\"bytes\":%u}", comma, k, t->role == FUSION_RING ? t->slots : 0,
+                       t->bytes);
+            comma = ",";
+        }
+        buf_puts(out, "]}");
+    }
+    buf_puts(out, "]");
+    return 0;
+}
+
+// ---- the front ----
+
+int planner_front(const struct planner *p, struct front *out, struct err *e)
+{
+    struct planner *s = scratch(p);
+    struct front_paths paths = {0};
+    int rc = -1;
+    *out = (struct front){0};
+    if (front_search(&s->fusion, &paths, e))
+        return -1;
+    out->at = calloc(paths.n ? paths.n : 1, sizeof *out->at);
+    if (!out->at) {
+        err_set(e, ERR_NO_MEMORY, "planner: no memory for a front of %zu points", paths.n);
+        goto out;
+    }
+    for (size_t i = 0; i < paths.n; i++) {
+        if (fill_config(s, paths.at[i].blocks, paths.at[i].n_blocks, &out->at[i], e))
+            goto out;
+        out->n++;
+    }
+    rc = 0;
+out:
+    if (rc)
+        front_free(out);
+    front_paths_free(&paths);
+    return rc;
+}
+
+void front_free(struct front *f)
+{
+    free(f->at);
+    *f = (struct front){0};
+}
+
+const struct config *front_least_ram(const struct front *f, double max_overhead)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        if (f->at[i].overhead <= max_overhead)
+            return &f->at[i];
+    }
+    return NULL;
+}
+
+const struct config *front_least_overhead(const struct front *f, uint32_t max_arena_bytes)
+{
+    for (size_t i = f->n; i > 0; i--) {
+        if (f->at[i - 1].arena_bytes <= max_arena_bytes)
+            return &f->at[i - 1];
+    }
+    return NULL;
+}
+
+size_t front_spread(const struct front *f, size_t n, size_t *index)
+{
+    if (n > f->n)
+        n = f->n;
+    for (size_t i = 0; i < n; i++)
+        index[i] = n == 1 ? 0 : (i * (f->n - 1) + (n - 1) / 2) / (n - 1);
+    return n;
+}
+
+// ---- inputs, outputs, programs ----
+
+static const char *const input_kinds[] = {"uniform", "walk", "extreme"};
+
+int planner_input_kind(const char *name)
+{
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(name, input_kinds[i]) == 0)
+            return i;
+    }
+    return -1;
+}
+
+void planner_input(const struct planner *p, enum planner_input_kind kind, uint32_t seed, int8_t *bytes)
+{
+    uint32_t state = seed ? seed : PLANNER_DEFAULT_SEED; // xorshift never leaves 0
+    int walk = 0;
+    size_t n = fusion_tensor_bytes(&p->graph, p->graph.input);
+    for (size_t i = 0; i < n; i++) {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        if (kind == PLANNER_INPUT_UNIFORM) {
+            bytes[i] = (int8_t)(state >> 24);
+        } else if (kind == PLANNER_INPUT_WALK) {
+            walk += (int)((state >> 24) % 31) - 15;
+            walk = walk < -128 ? -128 : walk > 127 ? 127 : walk;
+            bytes[i] = (int8_t)walk;
+        } else {
+            bytes[i] = state >> 31 ? 127 : -128;
+        }
+    }
+}
+
+int planner_reference(const struct planner *p, const int8_t *input, int8_t *output, struct err *e)
+{
+    struct reference *r = NULL;
+    size_t n;
+    if (reference_run_core(&p->file, input, fusion_tensor_bytes(&p->graph, p->graph.input), &r, e))
+        return -1;
+    const void *bytes = reference_tensor(r, reference_core_output(&p->file), &n);
+    int rc = 0;
+    if (!bytes || n != fusion_tensor_bytes(&p->graph, p->graph.output))
+        rc = err_set(e, ERR_INTERNAL, "the reference's output has %zu bytes, the graph's %u", bytes ? n : 0,
+                     fusion_tensor_bytes(&p->graph, p->graph.output));
+    else
+        memcpy(output, bytes, n);
+    reference_free(r);
+    return rc;
+}
+
+int planner_program(const struct planner *p, const char *spec, const char *variant, const int8_t *input, struct buf *out,
+                    struct err *e)
+{
+    struct planner *s = scratch(p);
+    int n;
+    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e))
+        return -1;
+    return program_compile(&s->fusion, s->blocks, n, variant, input, out, e);
+}
+
+int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m, double *cycles,
+                           struct err *e)
+{
+    struct planner *s = scratch(p);
+    struct fusion_cost c;
+    int n;
+    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e) || price_blocks(s, s->blocks, n, &c, e))
+        return -1;
+    *cycles = m->per_mac_conv * (double)c.macs_of[FUSION_WORK_CONV] +
+              m->per_mac_pointwise * (double)c.macs_of[FUSION_WORK_POINTWISE] +
+              m->per_mac_dwconv * (double)c.macs_of[FUSION_WORK_DWCONV] + m->per_output * (double)c.outputs +
+              m->per_call * (double)c.calls + m->per_slice * (double)c.slices;
+    return 0;
+}

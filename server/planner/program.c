@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: MIT
+// See program.h. Tables are collected with offsets relative to their own section, and moved when all sizes are known.
+#include "server/planner/program.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "firmware/executor/program.h"
+#include "server/planner/planner.h"
+
+struct compiler {
+    struct fusion *f;
+    const struct graph *g;
+    struct buf blocks, stages, ops, tables, consts;
+    uint32_t *position; // [n_tensors] arena offset of every whole tensor that is alive
+    bool input_streamed;
+};
+
+static uint32_t n_of(const struct buf *b, size_t item)
+{
+    return (uint32_t)(b->len / item);
+}
+
+// ---- constants ----
+
+// Offsets of constants are kept + 1 until they are moved, so that 0 stays "none".
+static uint32_t const_begin(struct compiler *c)
+{
+    buf_align(&c->consts, 4);
+    return (uint32_t)c->consts.len + 1;
+}
+
+// Weights with the kernel's slice axis first: [kh][kw] as it is, or [kw][kh]. `block` bytes stay together per tap.
+static void add_taps(struct compiler *c, const int8_t *w, int kh, int kw, size_t block, bool transpose)
+{
+    if (!transpose) {
+        buf_add(&c->consts, w, (size_t)kh * (size_t)kw * block);
+        return;
+    }
+    for (int x = 0; x < kw; x++) {
+        for (int y = 0; y < kh; y++)
+            buf_add(&c->consts, w + ((size_t)y * (size_t)kw + (size_t)x) * block, block);
+    }
+}
+
+static void add_weights(struct compiler *c, const struct layer *l, bool cols, struct prog_op *op)
+{
+    op->weights = const_begin(c);
+    size_t per_channel = (size_t)l->kh * (size_t)l->kw * (size_t)l->in_c;
+    if (l->op == LAYER_DWCONV) {
+        add_taps(c, l->weights, l->kh, l->kw, (size_t)l->out_c, cols);
+    } else {
+        for (int o = 0; o < l->out_c; o++)
+            add_taps(c, l->weights + (size_t)o * per_channel, l->kh, l->kw, (size_t)l->in_c, cols);
+    }
+    op->bias = const_begin(c);
+    for (int o = 0; o < l->out_c; o++) {
+        int64_t sum = 0;
+        size_t taps = (size_t)l->kh * (size_t)l->kw;
+        if (l->op == LAYER_DWCONV) {
+            for (size_t t = 0; t < taps; t++)
+                sum += l->weights[t * (size_t)l->out_c + (size_t)o];
+        } else {
+            for (size_t t = 0; t < per_channel; t++)
+                sum += l->weights[(size_t)o * per_channel + t];
+        }
+        int32_t folded = (int32_t)(l->bias[o] - l->in_zero * sum);
+        buf_add(&c->consts, &folded, sizeof folded);
+    }
+}
+
+static void add_requant(struct compiler *c, const struct layer *l, struct prog_op *op)
+{
+    int n = l->op == LAYER_CONV || l->op == LAYER_DWCONV ? l->out_c : 1;
+    op->requant = const_begin(c);
+    for (int i = 0; i < n; i++) {
+        struct prog_requant r = {l->requant[i].mult, l->requant[i].shift};
+        buf_add(&c->consts, &r, sizeof r);
+    }
+}
+
+// ---- operators ----
+
+static struct prog_view view_of(const struct compiler *c, int tensor, int h, int w, int ch)
+{
+    const struct fusion *f = c->f;
+    const struct fusion_tensor *t = &f->tensors[tensor];
+    bool rows = f->axis == FUSION_ROWS;
+    struct prog_view v = {.offset = t->offset, .slots = 1, .space = PROG_WHOLE};
+    switch (t->role) {
+    case FUSION_RING:
+        v.space = PROG_RING;
+        v.slots = (uint16_t)t->slots;
+        v.slice_step = t->positions * (uint32_t)ch;
+        v.pix_step = (uint32_t)ch;
+        v.interval = (uint16_t)f->stage_of[c->g->tensors[tensor].producer];
+        return v;
+    case FUSION_CHUNK:
+        v.space = PROG_CHUNK;
+        v.pix_step = (uint32_t)ch;
+        return v;
+    case FUSION_INPUT:
+        v.space = PROG_INPUT;
+        v.offset = 0;
+        break;
+    default:
+        break;
+    }
+    v.slice_step = (uint32_t)ch * (rows ? (uint32_t)w : 1);
+    v.pix_step = (uint32_t)ch * (rows ? 1 : (uint32_t)w);
+    if (!rows && w == 1)
+        v.slice_step = 0; // the only column; tells an input's columns from its rows
+    (void)h;
+    return v;
+}
+
+static uint16_t kernel_of(const struct layer *l, bool acc)
+{
+    switch (l->op) {
+    case LAYER_CONV:
+        return acc ? PROG_ACC_CONV : PROG_CONV;
+    case LAYER_DWCONV:
+        return PROG_DWCONV;
+    case LAYER_ADD:
+        return PROG_ADD;
+    case LAYER_AVGPOOL:
+        return acc ? PROG_ACC_AVGPOOL : PROG_AVGPOOL;
+    case LAYER_MAXPOOL:
+        return PROG_MAXPOOL;
+    case LAYER_MEAN:
+        return acc ? PROG_ACC_MEAN : PROG_MEAN;
+    case LAYER_SOFTMAX:
+        return PROG_SOFTMAX;
+    case LAYER_RESCALE:
+        return PROG_RESCALE;
+    case LAYER_PAD:
+        return PROG_PAD;
+    default:
+        return PROG_COPY;
+    }
+}
+
+static void add_op(struct compiler *c, int i, bool acc)
+{
+    const struct layer *l = &c->g->layers[i];
+    bool cols = c->f->axis == FUSION_COLS;
+    struct prog_op op = {
+        .kernel = kernel_of(l, acc),
+        .layer = (uint16_t)i,
+        .ks = (uint16_t)(cols ? l->kw : l->kh),
+        .ka = (uint16_t)(cols ? l->kh : l->kw),
+        .ss = (uint16_t)(cols ? l->sw : l->sh),
+        .sa = (uint16_t)(cols ? l->sh : l->sw),
+        .pad_s = (int16_t)(cols ? l->pad_left : l->pad_top),
+        .pad_a = (int16_t)(cols ? l->pad_top : l->pad_left),
+        .in_slices = (uint16_t)(cols ? l->in_w : l->in_h),
+        .in_len = (uint16_t)(cols ? l->in_h : l->in_w),
+        .in_c = (uint16_t)l->in_c,
+        .out_c = (uint16_t)l->out_c,
+        .mult_c = (uint16_t)l->mult_c,
+        .pad_c = (int16_t)l->pad_c,
+        .in_zero = (int16_t)l->in_zero,
+        .out_zero = (int16_t)l->out_zero,
+        .act_min = (int16_t)l->act_min,
+        .act_max = (int16_t)l->act_max,
+    };
+    op.in[0] = view_of(c, l->in[0], l->in_h, l->in_w, l->in_c);
+    op.in[1] = (struct prog_view){.space = PROG_NONE};
+    op.out = view_of(c, l->out, l->out_h, l->out_w, l->out_c);
+    if (l->weights)
+        add_weights(c, l, cols, &op);
+    if (l->requant)
+        add_requant(c, l, &op);
+    if (l->op == LAYER_ADD) {
+        op.in[1] = view_of(c, l->in[1], l->in_h, l->in_w, l->in_c);
+        const int32_t p[] = {l->add.in_zero[0],  l->add.in_zero[1],  l->add.in[0].mult,  l->add.in[0].shift, l->add.in[1].mult,
+                             l->add.in[1].shift, l->add.out.mult, l->add.out.shift, l->add.left_shift};
+        memcpy(op.p, p, sizeof p);
+    }
+    if (l->op == LAYER_SOFTMAX) {
+        op.p[0] = l->softmax.beta_mult;
+        op.p[1] = l->softmax.beta_shift;
+        op.p[2] = l->softmax.diff_min;
+    }
+    buf_add(&c->ops, &op, sizeof op);
+}
+
+// ---- blocks ----
+
+static void add_move(struct compiler *c, struct prog_block *b, int tensor)
+{
+    const struct fusion_tensor *t = &c->f->tensors[tensor];
+    if (c->position[tensor] != t->offset) {
+        struct prog_move m = {t->offset, c->position[tensor], t->bytes};
+        buf_add(&c->tables, &m, sizeof m);
+        b->n_moves++;
+    }
+    c->position[tensor] = t->offset;
+}
+
+// Live tensors slide down, oldest first, so none runs over another; X, the youngest, goes last.
+static void add_moves(struct compiler *c, struct prog_block *b)
+{
+    b->moves = (uint32_t)c->tables.len;
+    for (int i = 0; i < c->f->first; i++) {
+        int t = c->g->layers[i].out;
+        if (c->f->tensors[t].role == FUSION_LIVE || c->f->tensors[t].role == FUSION_X)
+            add_move(c, b, t);
+    }
+}
+
+static void add_intervals(struct compiler *c, struct prog_block *b)
+{
+    struct fusion *f = c->f;
+    b->intervals = (uint32_t)c->tables.len;
+    b->n_bands = (uint16_t)f->n_bands;
+    b->n_intervals = (uint16_t)f->n_stages;
+    for (int band = 0; band < f->n_bands; band++) {
+        fusion_band(f, band);
+        for (int s = 0; s < f->n_stages; s++) {
+            const struct layer *tail = &c->g->layers[f->stages[s].tail];
+            bool acc = f->acc && f->stages[s].tail == f->last;
+            struct fusion_interval need = f->need[acc ? tail->in[0] : tail->out];
+            struct prog_interval p = {(uint16_t)need.lo, (uint16_t)need.hi};
+            buf_add(&c->tables, &p, sizeof p);
+        }
+    }
+}
+
+static int add_block(struct compiler *c, const struct config_block *cb, struct err *e)
+{
+    struct fusion *f = c->f;
+    if (fusion_block_layout(f, cb->first, cb->last, cb->axis, cb->band_rows, e))
+        return -1;
+    struct prog_block b = {
+        .first_stage = (uint16_t)n_of(&c->stages, sizeof(struct prog_stage)),
+        .n_stages = (uint16_t)f->n_stages,
+        .acc_op = 0xFFFF,
+        .n_steps = (uint32_t)f->n_steps,
+        .arena_bytes = f->cost.arena_bytes,
+    };
+    if (f->acc) {
+        b.acc = f->acc_offset;
+        b.acc_bytes = (uint32_t)f->acc_bytes;
+    }
+    for (int s = 0; s < f->n_stages; s++) {
+        const struct fusion_stage *fs = &f->stages[s];
+        struct prog_stage stage = {
+            .first_op = (uint16_t)n_of(&c->ops, sizeof(struct prog_op)),
+            .n_ops = (uint16_t)fs->n_layers,
+            .interval = (uint16_t)s,
+            .chunk = fs->n_layers > 1 ? 1 : 0,
+        };
+        for (int i = fs->head; i >= 0; i = f->next[i]) {
+            bool acc = f->acc && i == f->last;
+            if (acc)
+                b.acc_op = (uint16_t)n_of(&c->ops, sizeof(struct prog_op));
+            add_op(c, i, acc);
+        }
+        buf_add(&c->stages, &stage, sizeof stage);
+    }
+    add_moves(c, &b);
+    b.steps = (uint32_t)c->tables.len;
+    for (size_t i = 0; i < f->n_steps; i++) {
+        struct prog_step step = {f->steps[i].stage, f->steps[i].slice};
+        buf_add(&c->tables, &step, sizeof step);
+    }
+    add_intervals(c, &b);
+    for (int i = cb->first; i <= cb->last; i++) {
+        int t = c->g->layers[i].out;
+        if (f->tensors[t].role == FUSION_KEPT || f->tensors[t].role == FUSION_Y)
+            c->position[t] = f->tensors[t].offset;
+        if (c->g->layers[i].in[0] == c->g->input && cb->axis == FUSION_COLS)
+            c->input_streamed = false;
+    }
+    buf_add(&c->blocks, &b, sizeof b);
+    return 0;
+}
+
+// ---- putting it together ----
+
+static void relocate(struct compiler *c, uint32_t tables, uint32_t consts)
+{
+    struct prog_block *b = (struct prog_block *)(void *)c->blocks.data;
+    struct prog_op *op = (struct prog_op *)(void *)c->ops.data;
+    for (uint32_t i = 0; i < n_of(&c->blocks, sizeof *b); i++) {
+        b[i].steps += tables;
+        b[i].intervals += tables;
+        b[i].moves += tables;
+    }
+    for (uint32_t i = 0; i < n_of(&c->ops, sizeof *op); i++) {
+        op[i].weights += op[i].weights ? consts - 1 : 0;
+        op[i].bias += op[i].bias ? consts - 1 : 0;
+        op[i].requant += op[i].requant ? consts - 1 : 0;
+    }
+}
+
+static int link_program(struct compiler *c, const char *variant, const int8_t *input, struct buf *out, struct err *e)
+{
+    const struct tensor *in = &c->g->tensors[c->g->input];
+    struct buf *sections[] = {&c->blocks, &c->stages, &c->ops, &c->tables, &c->consts};
+    uint32_t at[6] = {sizeof(struct prog_header)};
+    for (int i = 0; i < 5; i++) {
+        buf_align(sections[i], 4);
+        if (sections[i]->failed)
+            return err_set(e, ERR_TOO_LARGE, "the program is larger than %u bytes", PROGRAM_MAX_BYTES);
+        at[i + 1] = at[i] + (uint32_t)sections[i]->len;
+    }
+    relocate(c, at[3], at[4]);
+    struct prog_header h = {
+        .magic = PROG_MAGIC,
+        .version = PROG_VERSION,
+        .input = at[5],
+        .input_bytes = fusion_tensor_bytes(c->g, c->g->input),
+        .output = c->position[c->g->output],
+        .output_bytes = fusion_tensor_bytes(c->g, c->g->output),
+        .in_h = (uint16_t)in->h,
+        .in_w = (uint16_t)in->w,
+        .in_c = (uint16_t)in->c,
+        .flags = c->input_streamed ? PROG_FLAG_INPUT_STREAMED : 0,
+        .n_blocks = (uint16_t)n_of(&c->blocks, sizeof(struct prog_block)),
+        .n_stages = (uint16_t)n_of(&c->stages, sizeof(struct prog_stage)),
+        .n_ops = (uint16_t)n_of(&c->ops, sizeof(struct prog_op)),
+        .blocks = at[0],
+        .stages = at[1],
+        .ops = at[2],
+    };
+    const struct prog_block *b = (const struct prog_block *)(const void *)c->blocks.data;
+    for (int i = 0; i < h.n_blocks; i++)
+        h.arena_bytes = b[i].arena_bytes > h.arena_bytes ? b[i].arena_bytes : h.arena_bytes;
+    memcpy(h.variant, variant, strlen(variant));
+    h.total_bytes = (at[5] + h.input_bytes + 3) & ~3u;
+    buf_add(out, &h, sizeof h);
+    for (int i = 0; i < 5; i++)
+        buf_add(out, sections[i]->data, sections[i]->len);
+    buf_add(out, input, h.input_bytes);
+    buf_align(out, 4);
+    if (out->failed)
+        return err_set(e, ERR_TOO_LARGE, "the program is larger than %u bytes", PROGRAM_MAX_BYTES);
+    h.crc32 = planner_crc32(out->data, out->len);
+    memcpy(out->data, &h, sizeof h);
+    return 0;
+}
+
+int program_compile(struct fusion *f, const struct config_block *blocks, int n_blocks, const char *variant,
+                    const int8_t *input, struct buf *out, struct err *e)
+{
+    struct compiler c = {.f = f, .g = f->g};
+    int rc = -1;
+    if (strcmp(variant, "generic") != 0)
+        return err_set(e, ERR_BAD_FIELD, "kernel variant \"%s\" is unknown; known: generic", variant);
+    buf_init(&c.blocks, PROGRAM_MAX_BYTES);
+    buf_init(&c.stages, PROGRAM_MAX_BYTES);
+    buf_init(&c.ops, PROGRAM_MAX_BYTES);
+    buf_init(&c.tables, PROGRAM_MAX_BYTES);
+    buf_init(&c.consts, PROGRAM_MAX_BYTES);
+    c.position = calloc((size_t)f->g->n_tensors, sizeof *c.position);
+    if (!c.position) {
+        err_set(e, ERR_NO_MEMORY, "planner: no memory for a program");
+        goto out;
+    }
+    c.input_streamed = f->uses[f->g->input + 1] - f->uses[f->g->input] == 1;
+    for (int i = 0; i < n_blocks; i++) {
+        if (add_block(&c, &blocks[i], e))
+            goto out;
+    }
+    rc = link_program(&c, variant, input, out, e);
+out:
+    free(c.position);
+    buf_free(&c.blocks);
+    buf_free(&c.stages);
+    buf_free(&c.ops);
+    buf_free(&c.tables);
+    buf_free(&c.consts);
+    return rc;
+}
