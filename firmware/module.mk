@@ -6,8 +6,8 @@ LIB_SRC += $(FW_SHARED_SRC)
 
 FW_SRC := firmware/main.c firmware/session.c firmware/measure.c firmware/paint.c firmware/fault.c $(FW_SHARED_SRC)
 FW_CFLAGS := -std=c11 -ffreestanding -O2 -g $(WARN) -fno-common -ffunction-sections -fdata-sections \
-	-fno-unwind-tables -fno-asynchronous-unwind-tables -fstack-usage -ffile-prefix-map=$(CURDIR)/= -I. \
-	-isystem firmware/libc
+	-fno-unwind-tables -fno-asynchronous-unwind-tables -fstack-usage -I. -isystem firmware/libc \
+	-ffile-prefix-map=$(CURDIR)=.
 
 # $(1) = board, $(2) = its output folder; the board's variables were just included and are expanded here, once.
 define fw_board_rules
@@ -17,7 +17,7 @@ $(2)/board_config.h: firmware/boards/$(1)/board.json firmware/boards/$(1)/board.
 	@mv $$@.tmp $$@
 $(2)/%.o: %.c $(2)/board_config.h firmware/module.mk
 	@mkdir -p $$(@D)
-	$(CROSS)gcc $(CPU_FLAGS) $$(FW_CFLAGS) -I$(2) -MMD -MP -c -o $$@ $$<
+	$(CROSS)gcc $(CPU_FLAGS) $$(FW_CFLAGS) -ffile-prefix-map=$(2)=generated -I$(2) -MMD -MP -c -o $$@ $$<
 $(2)/firmware/libc/mem.o: FW_CFLAGS += -fno-tree-loop-distribute-patterns
 $(2)/flash_ram.ld: firmware/ld/flash_ram.ld $(2)/board_config.h
 	$(CROSS)gcc -E -P -undef -x c -I$(2) -o $$@ $$<
