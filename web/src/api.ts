@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+// The REST API as the page uses it: the types of its answers, and one function to ask. An error is a Problem, which
+// carries what the server said (problem+json) or what went wrong on the way.
+
+const BASE = "/api/v1";
+
+export interface TensorInfo {
+    h: number;
+    w: number;
+    c: number;
+    bytes: number;
+    scale: number;
+    zero: number;
+}
+
+export interface Model {
+    id: string;
+    name: string;
+    bytes: number;
+    created: string;
+    layers: number;
+    macs: string;
+    weight_bytes: number;
+    plain_arena_bytes: number;
+    input: TensorInfo;
+    output: TensorInfo;
+}
+
+export interface Layer {
+    i: number;
+    op: string;
+    name: string;
+    in: number[];
+    out: number[];
+    kernel: number[];
+    stride: number[];
+    macs: string | number;
+    inputs: number[];
+}
+
+export interface FrontPoint {
+    spec: string;
+    arena_bytes: number;
+    macs: string;
+    overhead: number;
+    input_streamed: boolean;
+    input_bytes: number;
+    blocks: number;
+    predicted_ms: number | null;
+    fits?: boolean;
+    measured?: Measured[];
+}
+
+export interface Front {
+    model: string;
+    board: string | null;
+    points: FrontPoint[];
+}
+
+export interface Measured {
+    board: string;
+    result: number;
+    arena_bytes: number;
+    stack_bytes: number;
+    static_bytes: number;
+    ms: number;
+    cycles: string;
+    instructions: string | null;
+    emulated: boolean;
+    timing: string | null;
+    output: string;
+}
+
+export interface BlockInfo {
+    first: number;
+    last: number;
+    schedule: string;
+    arena_bytes: number;
+    macs: string | number;
+    live_bytes: number;
+    io_bytes: number;
+    rings: { layer: number; slices: number; bytes: number }[];
+    accumulator_bytes: number;
+}
+
+export interface Config extends FrontPoint {
+    block_list: BlockInfo[];
+}
+
+export interface JobCounts {
+    queued: number;
+    leased: number;
+    done: number;
+    failed: number;
+}
+
+export interface Campaign {
+    id: number;
+    name: string;
+    model: string;
+    model_name: string;
+    boards: string[];
+    state: string;
+    jobs: JobCounts;
+    created: string;
+    finished: string | null;
+    repeats: number;
+    input: { kind: string; seed: number };
+}
+
+export interface Job {
+    id: number;
+    campaign: number;
+    model: string;
+    board: string;
+    spec: string;
+    state: "queued" | "leased" | "done" | "failed";
+    phase: string | null;
+    progress: number;
+    attempts: number;
+    rig: string | null;
+    error: { type: string; detail: string } | null;
+    result: Result | null;
+    predicted?: { arena_bytes: number; macs: string; overhead: number; ms: number | null };
+}
+
+export interface Result {
+    id: number;
+    job: number;
+    attempt: number;
+    board: string;
+    rig: string;
+    spec: string;
+    arena_bytes: number;
+    predicted_arena_bytes: number;
+    stack_bytes: number;
+    static_bytes: number;
+    code_bytes: number | null;
+    cycles: { min: string; median: string; max: string };
+    runs: unknown[];
+    ms: number;
+    clock_hz: number;
+    instructions: string | null;
+    emulated: boolean;
+    timing: string | null;
+    timing_version: string | number | null;
+    kernels: string;
+    firmware: string;
+    output_crc32: string;
+    output: string;
+    block_cycles: (string | number)[];
+    created: string;
+}
+
+export interface Board {
+    id: string;
+    name?: string;
+    core?: string;
+    clock_hz?: number;
+    ram_bytes?: number;
+    flash_bytes?: number;
+}
+
+export interface Rig {
+    name: string;
+    agent: string;
+    board: string;
+    state: "idle" | "busy" | "offline" | "quarantined";
+    job: number | null;
+    last_seen: string;
+    failures: number;
+    emulated?: boolean;
+}
+
+export class Problem extends Error {
+    constructor(
+        readonly type: string,
+        readonly title: string,
+        readonly detail: string,
+        readonly status: number,
+        readonly field: string | null = null,
+    ) {
+        super(detail || title);
+    }
+}
+
+/** Any thrown thing as a Problem, so that it can be shown. */
+export function asProblem(error: unknown): Problem {
+    if (error instanceof Problem) return error;
+    return new Problem("page-error", "The page met an error", error instanceof Error ? error.message : String(error), 0);
+}
+
+async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+    let response: Response;
+    try {
+        response = await fetch(BASE + path, init);
+    } catch (error) {
+        if (init.signal?.aborted) throw error;
+        throw new Problem("unreachable", "The server did not answer", "Is farm-server running? Check, then try again.", 0);
+    }
+    if (response.ok) return response;
+    let body: Partial<Problem> = {};
+    try {
+        body = JSON.parse(await response.text()) as Partial<Problem>;
+    } catch {
+        // Not problem+json (a proxy in between, say): the status line is all there is.
+    }
+    throw new Problem(
+        body.type ?? `http-${response.status}`,
+        body.title ?? `The server answered ${response.status}`,
+        body.detail ?? response.statusText,
+        response.status,
+        body.field ?? null,
+    );
+}
+
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+    return (await (await ask(path, { signal: signal ?? null })).json()) as T;
+}
+
+/** The items of a list resource: all of them, page after page, up to `max`. */
+export async function list<T>(path: string, signal: AbortSignal, max = 20000): Promise<T[]> {
+    const items: T[] = [];
+    let cursor: string | number | null = null;
+    do {
+        const joint = path.includes("?") ? "&" : "?";
+        const page: T[] | { items: T[]; next?: string | number | null } = await get(
+            cursor === null ? path : `${path}${joint}cursor=${encodeURIComponent(String(cursor))}`,
+            signal,
+        );
+        if (Array.isArray(page)) return page;
+        items.push(...page.items);
+        cursor = page.next ?? null;
+    } while (cursor !== null && items.length < max);
+    return items;
+}
+
+/** Uploads a model; the server answers with the model whether it is new or known. */
+export async function uploadModel(name: string, bytes: Blob): Promise<Model> {
+    const response = await ask(`/models?name=${encodeURIComponent(name)}`, {
+        method: "POST",
+        headers: { "Content-Type": "application/octet-stream" },
+        body: bytes,
+    });
+    return (await response.json()) as Model;
+}
+
+export interface CampaignRequest {
+    model: string;
+    boards: string[];
+    points?: number;
+    specs?: string[];
+    repeats: number;
+    name?: string;
+}
+
+export async function createCampaign(request: CampaignRequest, key: string): Promise<Campaign> {
+    const response = await ask("/campaigns", {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "Idempotency-Key": key },
+        body: JSON.stringify(request),
+    });
+    return (await response.json()) as Campaign;
+}
+
+export async function cancelCampaign(id: number): Promise<void> {
+    await ask(`/campaigns/${id}`, { method: "DELETE" });
+}
+
+export function logUrl(job: number): string {
+    return `${BASE}/jobs/${job}/log`;
+}
+
+export function modelFileUrl(id: string): string {
+    return `${BASE}/models/${id}/file`;
+}
+
+/** A key that makes a repeated POST harmless. (randomUUID is missing on plain http beyond localhost.) */
+export function newKey(): string {
+    return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/** Live events of a campaign, until the signal ends it; the browser reconnects with Last-Event-ID by itself. */
+export function watchCampaign(
+    id: number,
+    signal: AbortSignal,
+    on: { job(job: Job): void; campaign(campaign: Campaign): void; connected(yes: boolean): void },
+): void {
+    const source = new EventSource(`${BASE}/campaigns/${id}/events`);
+    source.addEventListener("open", () => on.connected(true));
+    source.addEventListener("error", () => on.connected(false));
+    source.addEventListener("job", (event) => on.job(JSON.parse(event.data as string) as Job));
+    source.addEventListener("campaign", (event) => on.campaign(JSON.parse(event.data as string) as Campaign));
+    signal.addEventListener("abort", () => source.close());
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Which page is shown: the part of the address after '#' decides, so any static file server can serve the page.
+import "./style.css";
+import { h, fill } from "./dom.ts";
+import { campaignPage } from "./pages/campaign.ts";
+import { homePage } from "./pages/home.ts";
+import { modelPage } from "./pages/model.ts";
+import { problem } from "./parts.ts";
+
+const root = document.getElementById("main")!;
+let leaving: AbortController | null = null;
+
+async function show(): Promise<void> {
+    leaving?.abort(); // ends the last page's requests, timers and event stream
+    leaving = new AbortController();
+    const { signal } = leaving;
+    const [, resource = "", id = ""] = location.hash.replace(/^#/, "").split("/");
+    for (const link of document.querySelectorAll("nav a")) {
+        const mine = link.getAttribute("href") === `#/${resource === "models" ? "" : resource}`;
+        if (mine) link.setAttribute("aria-current", "page");
+        else link.removeAttribute("aria-current");
+    }
+    try {
+        if (resource === "models" && /^[0-9a-f]{64}$/.test(id)) await modelPage(root, signal, id);
+        else if (resource === "campaigns" && /^\d+$/.test(id)) await campaignPage(root, signal, Number(id));
+        else if (resource === "campaigns" || resource === "boards") homePage(root, signal, resource);
+        else if (resource === "" || resource === "models") homePage(root, signal, "models");
+        else fill(root, h("h1", null, "No such page"), h("p", null, h("a", { href: "#/" }, "To the models")));
+    } catch (error) {
+        if (!signal.aborted) fill(root, problem(error, "The page could not be loaded"), h("p", null, h("a", { href: "#/" }, "To the models")));
+    }
+}
+
+document.querySelector(".skip")!.addEventListener("click", (event) => {
+    event.preventDefault(); // the address after '#' is the route
+    root.focus();
+});
+window.addEventListener("hashchange", () => {
+    void show();
+    window.scrollTo(0, 0);
+});
+void show();

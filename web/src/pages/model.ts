@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// A model: its trade-off, predicted for the boards chosen and with every measurement of its campaigns, and the form
+// that starts another campaign.
+import { createCampaign, get, list, modelFileUrl, newKey, type Board, type Campaign, type Front, type FrontPoint, type Model, type Result } from "../api.ts";
+import { fill, h } from "../dom.ts";
+import { Explorer } from "../explorer.ts";
+import * as format from "../format.ts";
+import { boardFacts, campaignProgress, problem } from "../parts.ts";
+import { PointSet } from "../points.ts";
+
+const MAX_OFF_FRONT = 200; // configurations off the front that are priced one by one
+
+export async function modelPage(root: HTMLElement, signal: AbortSignal, id: string): Promise<void> {
+    fill(root, h("p", { class: "quiet page-loading" }, "Loading…"));
+    const [model, boards, campaigns] = await Promise.all([
+        get<Model>(`/models/${id}`, signal),
+        list<Board>("/boards", signal),
+        list<Campaign>("/campaigns", signal, 1000),
+    ]);
+    document.title = `${model.name} · msf-farm`;
+    const mine = campaigns.filter((c) => c.model === id).sort((a, b) => b.id - a.id);
+    const measuredOn = new Set(mine.flatMap((c) => c.boards));
+    const first = boards.filter((b) => measuredOn.has(b.id)).map((b) => b.id);
+    const shown = first.length ? first : boards.slice(0, 1).map((b) => b.id);
+
+    const points = new PointSet();
+    const explorer = new Explorer(model, boards, shown, points, signal, campaignForm(model, boards, shown));
+    const status = h("div", { class: "status", "aria-live": "polite" });
+    fill(root, header(model), status, explorer.element, mine.length ? campaignList(mine) : null);
+
+    const loaded = new Set<string | null>();
+    const loadFront = async (board: string | null) => {
+        if (loaded.has(board)) return;
+        loaded.add(board);
+        try {
+            const query = board === null ? "" : `?board=${encodeURIComponent(board)}`;
+            const front = await get<Front>(`/models/${id}/front${query}`, signal);
+            points.addFront(board, front.points);
+            explorer.update();
+        } catch (error) {
+            loaded.delete(board);
+            if (!signal.aborted) fill(status, problem(error, board === null ? "The front could not be read" : `No prediction for ${board}`));
+        }
+    };
+    explorer.onBoards = (now) => now.forEach((board) => void loadFront(board));
+    await loadFront(shown[0] ?? null);
+    await Promise.all(shown.map(loadFront));
+
+    // Measurements: the newest campaigns are enough to cover what is of interest, and bound the work.
+    const results = (await Promise.all(mine.slice(0, 20).map((c) => list<Result>(`/campaigns/${c.id}/results`, signal)))).flat();
+    for (const result of results) points.addResult(result);
+    explorer.update();
+    const unpriced = points.all.filter((p) => p.macs === null).slice(0, MAX_OFF_FRONT);
+    for (const point of unpriced) {
+        points.addConfig(await get<FrontPoint>(`/models/${id}/config?spec=${encodeURIComponent(point.spec)}`, signal));
+    }
+    if (unpriced.length) explorer.update();
+}
+
+function header(model: Model): HTMLElement {
+    return h("div", { class: "page-head" },
+        h("h1", null, model.name || "Unnamed model"),
+        h("p", { class: "facts" },
+            h("span", null, h("b", null, format.count(model.layers)), " layers"),
+            h("span", { title: format.count(model.macs) }, h("b", null, format.short(model.macs)), " MACs"),
+            h("span", { title: format.exactBytes(model.weight_bytes) }, h("b", null, format.kb(model.weight_bytes)), " weights"),
+            h("span", { title: format.exactBytes(model.plain_arena_bytes) }, h("b", null, format.kb(model.plain_arena_bytes)), " RAM unfused"),
+            h("span", null, "input ", h("b", null, `${model.input.h}×${model.input.w}×${model.input.c}`)),
+            h("span", { title: model.id }, "SHA-256 ", h("code", null, model.id.slice(0, 12))),
+            h("a", { href: modelFileUrl(model.id), download: `${model.name || "model"}.tflite` }, "download the file")));
+}
+
+function campaignForm(model: Model, boards: Board[], chosen: string[]): HTMLElement {
+    const status = h("div", { "aria-live": "polite" });
+    const points = h("input", { type: "number", name: "points", min: 1, max: 200, value: 12, required: true });
+    const repeats = h("input", { type: "number", name: "repeats", min: 1, max: 1000, value: 3, required: true });
+    const picks = boards.map((b) => h("input", { type: "checkbox", name: "board", value: b.id, checked: chosen.includes(b.id) }));
+    const submit = h("button", { type: "submit", class: "button primary" }, "Measure");
+    let key = newKey(); // the same until it succeeds: pressing twice, or again after a lost answer, starts one campaign
+    return h(
+        "form",
+        {
+            class: "card campaign-form",
+            "aria-label": "New campaign",
+            oninput: () => (key = newKey()),
+            onsubmit: async (event: Event) => {
+                event.preventDefault();
+                const on = picks.filter((p) => p.checked).map((p) => p.value);
+                if (!on.length) {
+                    fill(status, h("p", { class: "problem", role: "alert" }, "Choose at least one board."));
+                    return;
+                }
+                submit.disabled = true;
+                try {
+                    const campaign = await createCampaign({ model: model.id, boards: on, points: Number(points.value), repeats: Number(repeats.value) }, key);
+                    location.hash = `#/campaigns/${campaign.id}`;
+                } catch (error) {
+                    fill(status, problem(error, "The campaign was not started"));
+                } finally {
+                    submit.disabled = false;
+                }
+            },
+        },
+        h("h2", null, "Measure it"),
+        h("fieldset", null, h("legend", null, "Boards"),
+            boards.map((b, i) => h("label", { class: "pick", title: boardFacts(b) }, picks[i], b.id))),
+        h("div", { class: "form-row" },
+            h("label", null, "Points on the front", points),
+            h("label", null, "Repeats", repeats)),
+        submit,
+        status,
+    );
+}
+
+function campaignList(campaigns: Campaign[]): HTMLElement {
+    return h("section", { class: "card" }, h("h2", null, "Campaigns of this model"),
+        h("ul", { class: "items" }, campaigns.slice(0, 20).map((c) =>
+            h("li", null, h("a", { class: "item", href: `#/campaigns/${c.id}` },
+                h("span", { class: "item-name" }, c.name || `#${c.id}`),
+                h("span", { class: "item-facts" }, h("span", null, c.boards.join(", ")), h("span", null, format.ago(c.created, Date.now()))),
+                campaignProgress(c))))));
+}

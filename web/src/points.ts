@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// What the plot and the table show: configurations, each with its prediction per board and what boards measured of it.
+import type { FrontPoint, Measured, Result } from "./api.ts";
+
+export interface Point {
+    spec: string;
+    arena_bytes: number;
+    macs: string | null; // null where only a measurement of it is known
+    overhead: number | null;
+    input_streamed: boolean;
+    input_bytes: number;
+    blocks: number;
+    on_front: boolean;
+    predicted_ms: Map<string, number>; // by board
+    does_not_fit: Set<string>; // boards
+    measured: Measured[]; // newest first, one for each (board, emulated)
+}
+
+export class PointSet {
+    private readonly bySpec = new Map<string, Point>();
+
+    get all(): Point[] {
+        return [...this.bySpec.values()];
+    }
+
+    get(spec: string): Point | undefined {
+        return this.bySpec.get(spec);
+    }
+
+    addFront(board: string | null, points: readonly FrontPoint[]): void {
+        for (const p of points) {
+            const point = this.addConfig(p);
+            point.on_front = true;
+            if (board !== null && p.predicted_ms !== null) point.predicted_ms.set(board, p.predicted_ms);
+            if (board !== null && p.fits === false) point.does_not_fit.add(board);
+            for (const m of p.measured ?? []) this.addMeasured(point, m);
+        }
+    }
+
+    /** A configuration that may lie off the front. */
+    addConfig(p: FrontPoint): Point {
+        let point = this.bySpec.get(p.spec);
+        if (!point) {
+            point = emptyPoint(p.spec);
+            this.bySpec.set(p.spec, point);
+        }
+        point.arena_bytes = p.arena_bytes;
+        point.macs = p.macs;
+        point.overhead = p.overhead;
+        point.input_streamed = p.input_streamed;
+        point.input_bytes = p.input_bytes;
+        point.blocks = p.blocks;
+        return point;
+    }
+
+    addResult(r: Result): Point {
+        let point = this.bySpec.get(r.spec);
+        if (!point) {
+            point = emptyPoint(r.spec);
+            point.arena_bytes = r.arena_bytes;
+            point.blocks = r.spec.split(" ").length;
+            this.bySpec.set(r.spec, point);
+        }
+        this.addMeasured(point, {
+            board: r.board,
+            result: r.id,
+            arena_bytes: r.arena_bytes,
+            stack_bytes: r.stack_bytes,
+            static_bytes: r.static_bytes,
+            ms: r.ms,
+            cycles: r.cycles.median,
+            instructions: r.instructions,
+            emulated: r.emulated,
+            timing: r.timing,
+            output: r.output,
+        });
+        return point;
+    }
+
+    private addMeasured(point: Point, m: Measured): void {
+        // A run whose output was wrong is a failure, not a data point. The server does not send one; this makes sure.
+        if (m.output !== "match") return;
+        const same = point.measured.findIndex((x) => x.board === m.board && x.emulated === m.emulated);
+        if (same < 0) point.measured.push(m);
+        else if (point.measured[same]!.result < m.result) point.measured[same] = m;
+    }
+}
+
+function emptyPoint(spec: string): Point {
+    return {
+        spec,
+        arena_bytes: 0,
+        macs: null,
+        overhead: null,
+        input_streamed: false,
+        input_bytes: 0,
+        blocks: 0,
+        on_front: false,
+        predicted_ms: new Map(),
+        does_not_fit: new Set(),
+        measured: [],
+    };
+}
+
+/** RAM of a configuration as the user counts it. */
+export function ramOf(point: Point, withInput: boolean): number {
+    return point.arena_bytes + (withInput ? point.input_bytes : 0);
+}
+
+/** How results of a board are named wherever they stand: an emulated one always says so. */
+export function measuredName(emulated: boolean): string {
+    return emulated ? "measured, emulated" : "measured on hardware";
+}
