@@ -90,7 +90,7 @@ static struct prog_view view_of(const struct compiler *c, int tensor, int h, int
     switch (t->role) {
     case FUSION_RING:
         v.space = PROG_RING;
-        v.slots = (uint16_t)t->slots;
+        v.slots = (uint16_t)(t->slots ? t->slots : 1); // 0: nothing is ever read of it but padding
         v.slice_step = t->positions * (uint32_t)ch;
         v.pix_step = (uint32_t)ch;
         v.interval = (uint16_t)f->stage_of[c->g->tensors[tensor].producer];

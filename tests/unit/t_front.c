@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// The front equals brute force over every configuration of small random networks, and its texts price back to its figures.
+#include "tests/tap.h"
+#include "tests/unit/netgen.h"
+
+#include "server/planner/config.h"
+#include "server/planner/front.h"
+#include "server/planner/fusion.h"
+
+struct point {
+    uint32_t ram;
+    uint64_t macs;
+};
+
+struct points {
+    struct point at[4096];
+    size_t n;
+};
+
+// Keeps the non-dominated points.
+static void points_add(struct points *p, struct point q)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->at[i].ram <= q.ram && p->at[i].macs <= q.macs)
+            return;
+        if (!(q.ram <= p->at[i].ram && q.macs <= p->at[i].macs))
+            p->at[kept++] = p->at[i];
+    }
+    p->at[kept++] = q;
+    p->n = kept;
+}
+
+// Every way to run layers first.. behind a prefix with the given RAM and MACs.
+static void enumerate(struct fusion *f, int first, struct point so_far, struct points *out)
+{
+    int n = f->g->n_layers;
+    if (first == n) {
+        points_add(out, so_far);
+        return;
+    }
+    for (int last = first; last < n; last++) {
+        for (int r = 0;; r++) { // 0: rows
+            if (fusion_block_begin(f, first, last) != NULL || r > fusion_max_band(f))
+                break;
+            if ((r ? fusion_block_cols(f, r) : fusion_block_rows(f)) != NULL)
+                break;
+            struct point next = {f->cost.arena_bytes > so_far.ram ? f->cost.arena_bytes : so_far.ram, so_far.macs + f->cost.macs};
+            enumerate(f, last + 1, next, out);
+        }
+    }
+}
+
+static bool check_network(uint32_t seed, int size)
+{
+    static struct points brute;
+    struct netgen n;
+    struct fusion f;
+    struct front_paths paths;
+    struct err e = {0};
+    bool ok = true;
+    netgen_make(&n, seed, size);
+    if (n.g.n_layers > 6) {
+        netgen_free(&n);
+        return true;
+    }
+    if (fusion_open(&f, &n.g, &e) || front_search(&f, &paths, &e))
+        return false;
+    brute.n = 0;
+    enumerate(&f, 0, (struct point){0, 0}, &brute);
+    ok = brute.n == paths.n;
+    for (size_t i = 0; i < paths.n && ok; i++) {
+        bool found = false;
+        for (size_t k = 0; k < brute.n; k++)
+            found = found || (brute.at[k].ram == paths.at[i].arena_bytes && brute.at[k].macs == paths.at[i].macs);
+        ok = found && (i == 0 || (paths.at[i - 1].arena_bytes < paths.at[i].arena_bytes && paths.at[i - 1].macs > paths.at[i].macs));
+    }
+    if (!ok)
+        printf("# seed %u size %d: front has %zu points, brute force %zu\n", seed, size, paths.n, brute.n);
+    front_paths_free(&paths);
+    fusion_close(&f);
+    netgen_free(&n);
+    return ok;
+}
+
+static void check_text(void)
+{
+    struct config_block blocks[30];
+    struct err e = {0};
+    char text[256];
+    int n = 0;
+    OK(config_parse("0-8:rows 9:plain 10-20:cols4", 21, blocks, &n, &e) == 0);
+    EQ_INT(n, 3);
+    EQ_INT(blocks[2].band_rows, 4);
+    OK(config_parse("0-2:plain 3-4:rows", 5, blocks, &n, &e) == 0);
+    EQ_INT(n, 4);
+    OK(config_format(blocks, n, text, sizeof text, &e) == 0);
+    EQ_STR(text, "0-2:plain 3-4:rows");
+    static const struct {
+        const char *text, *names;
+    } bad[] = {
+        {"", "layer 0"},
+        {"0-3:rows", "ends by 2"},
+        {"0-1:rows", "layer 2 of 3"},
+        {"0:plain 2:plain", "begins with layer 1"},
+        {"0-2:cols", "colsR"},
+        {"0-2:cols0", "colsR"},
+        {"0-2:diagonal", "expected plain"},
+        {"0-2:rowsx", "expected plain"},
+        {"0-2:rows 3:plain", "after the last layer"},
+        {"2-0:rows", "begins with layer 0"},
+        {"99999999999999:rows", "expected \"first-last"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        err_clear(&e);
+        OKF(config_parse(bad[i].text, 3, blocks, &n, &e) == -1 && e.code == ERR_BAD_FIELD && strstr(e.msg, bad[i].names),
+            "\"%s\" is refused: %s", bad[i].text, e.msg);
+    }
+    err_clear(&e);
+    config_parse("0-2:plain 3-4:rows", 5, blocks, &n, &e);
+    OK(config_format(blocks, n, text, 12, &e) == -1 && e.code == ERR_TOO_LARGE);
+}
+
+int main(void)
+{
+    check_text();
+    for (int size = 1; size <= 5; size++) {
+        int bad = 0, networks = size < 5 ? 60 : 25;
+        for (int i = 0; i < networks; i++)
+            bad += !check_network((uint32_t)(size * 7000 + i), size);
+        OKF(bad == 0, "fronts of about %d layers equal brute force (%d of %d bad)", size, bad, networks);
+    }
+    return tap_done();
+}
