@@ -60,41 +60,38 @@ static int list_models(void)
     return 0;
 }
 
-static int write_stream(const struct buf *bytes, FILE *f, const char *path, struct err *e)
+static bool write_stream(const struct buf *bytes, FILE *f)
 {
-    bool ok = fwrite(bytes->data, 1, bytes->len, f) == bytes->len;
-    if (f == stdout)
-        ok = fflush(f) == 0 && ok;
-    else
-        ok = fclose(f) == 0 && ok;
-    return ok ? 0 : err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+    return fwrite(bytes->data, 1, bytes->len, f) == bytes->len && fflush(f) == 0;
 }
 
 // A file is written beside its name first, so that nobody reads half of it; a device or pipe is
 // written to as it is.
 static int save(const struct buf *bytes, const char *path, struct err *e)
 {
-    int rc = -1;
     struct buf part;
     struct stat st;
-    if (strcmp(path, "-") == 0)
-        return write_stream(bytes, stdout, "standard output", e);
+    if (strcmp(path, "-") == 0) {
+        if (!write_stream(bytes, stdout))
+            return err_set(e, ERR_IO, "standard output: %s", strerror(errno));
+        return 0;
+    }
     bool in_place = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
     buf_init(&part, 4096);
     buf_printf(&part, "%s%s", path, in_place ? "" : ".part");
     FILE *f = part.failed ? NULL : fopen(buf_str(&part), "wb");
-    if (!f) {
+    bool opened = f != NULL, done = opened && write_stream(bytes, f);
+    if (f && fclose(f) != 0)
+        done = false;
+    if (done && !in_place)
+        done = rename(buf_str(&part), path) == 0;
+    if (!done) {
         err_set(e, ERR_IO, "%s: %s", path, part.failed ? "the path is too long" : strerror(errno));
-        goto out;
+        if (opened && !in_place)
+            unlink(buf_str(&part));
     }
-    rc = write_stream(bytes, f, path, e);
-    if (rc == 0 && !in_place && rename(buf_str(&part), path) != 0)
-        rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-    if (rc != 0 && !in_place)
-        unlink(buf_str(&part));
-out:
     buf_free(&part);
-    return rc;
+    return done ? 0 : -1;
 }
 
 static int write_model(const char *name, uint64_t seed, const char *path)
@@ -128,38 +125,41 @@ static int write_all(const char *dir, uint64_t seed)
     return rc;
 }
 
+static bool parse_seed(const char *text, uint64_t *seed)
+{
+    char *end;
+    errno = 0;
+    *seed = strtoull(text, &end, 0);
+    return !errno && end != text && !*end && !strchr(text, '-');
+}
+
 int main(int argc, char **argv)
 {
     const char *name = NULL, *file = NULL, *dir = NULL;
     uint64_t seed = ZOO_DEFAULT_SEED;
     for (int i = 1; i < argc; i++) {
-        const char *arg = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        bool takes_value =
-            strcmp(arg, "-o") == 0 || strcmp(arg, "--seed") == 0 || strcmp(arg, "--all") == 0;
-        if (takes_value && !value)
-            return complain("%s needs a value", arg);
+        const char *arg = argv[i];
         if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
             fputs(help, stdout);
             return 0;
         }
         if (strcmp(arg, "--list") == 0)
             return list_models();
-        if (strcmp(arg, "-o") == 0) {
-            file = value;
-        } else if (strcmp(arg, "--all") == 0) {
-            dir = value;
-        } else if (strcmp(arg, "--seed") == 0) {
-            char *end;
-            errno = 0;
-            seed = strtoull(value, &end, 0);
-            if (errno || *end || end == value || strchr(value, '-'))
+        if (strcmp(arg, "-o") == 0 || strcmp(arg, "--all") == 0 || strcmp(arg, "--seed") == 0) {
+            const char *value = argv[++i];
+            if (!value)
+                return complain("%s needs a value", arg);
+            if (arg[1] == 'o')
+                file = value;
+            else if (arg[2] == 'a')
+                dir = value;
+            else if (!parse_seed(value, &seed))
                 return complain("'%s' is not a seed (0 to 2^64-1)", value);
         } else if (arg[0] == '-' || name) {
             return complain("unexpected argument '%s'", arg);
         } else {
             name = arg;
         }
-        i += takes_value;
     }
     if (dir && !name && !file)
         return write_all(dir, seed);

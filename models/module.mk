@@ -1,5 +1,5 @@
 # Seeded test networks: the program and, as part of `make all`, its files in $(O)/models/.
-LIB_SRC += models/scale.c models/fb.c models/net.c models/net_write.c models/zoo.c
+LIB_SRC += models/scale.c models/draw.c models/fb.c models/net.c models/net_write.c models/zoo.c
 PROGS += farm-models
 farm-models_MAIN := models/main.c
 

@@ -7,45 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/draw.h"
+
 #define FX_BITS 16
 #define FX_ONE (1 << FX_BITS)
-
-// ---- The generator: splitmix64, seeded with the seed and the FNV-1a hash of the network's name.
-
-static uint64_t rng_next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
-
-// Evenly from lo to hi, both included.
-static int rng_range(uint64_t *state, int lo, int hi)
-{
-    return lo + (int)(((rng_next(state) >> 32) * (uint64_t)(hi - lo + 1)) >> 32);
-}
-
-// The sum of four bytes less its mean: bell-shaped, -510..510.
-static int rng_bell(uint64_t *state)
-{
-    uint64_t r = rng_next(state);
-    return (int)(r & 255) + (int)(r >> 8 & 255) + (int)(r >> 16 & 255) + (int)(r >> 24 & 255) - 510;
-}
-
-static uint64_t hash_name(const char *name)
-{
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
-    for (; *name; name++)
-        h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
-    return h;
-}
 
 // ---- Small helpers
 
 static int fail(struct net *n, enum err_code code, const char *what)
 {
-    return err_set(&n->err, code, "%s: %s", n->description, what);
+    err_set(&n->err, code, "%s: %s", n->description, what);
+    return -1;
 }
 
 static void *alloc(struct net *n, size_t count, size_t size)
@@ -61,20 +33,6 @@ static int clamp(int64_t v, int lo, int hi)
     return v < lo ? lo : v > hi ? hi : (int)v;
 }
 
-// Weights that fill -127..127: the largest of each group of `n` values `step` apart becomes 127 or
-// -127.
-static void draw_weights(uint64_t *rng, int8_t *w, int *scratch, size_t n, size_t step)
-{
-    int peak = 1;
-    for (size_t i = 0; i < n; i++) {
-        scratch[i] = rng_bell(rng);
-        if (abs(scratch[i]) > peak)
-            peak = abs(scratch[i]);
-    }
-    for (size_t i = 0; i < n; i++)
-        w[i * step] = (int8_t)div_round((int64_t)scratch[i] * 127, peak);
-}
-
 // ---- Tensors and operators
 
 static int add_tensor(struct net *n, const char *name, const char *suffix, enum net_type type,
@@ -85,7 +43,9 @@ static int add_tensor(struct net *n, const char *name, const char *suffix, enum 
     if (n->n_tensors == NET_MAX_TENSORS)
         return fail(n, ERR_INTERNAL, "more tensors than NET_MAX_TENSORS");
     struct net_tensor *t = &n->tensors[n->n_tensors];
-    *t = (struct net_tensor){.type = type, .n_dims = n_dims, .elements = 1};
+    t->type = type;
+    t->n_dims = n_dims;
+    t->elements = 1;
     snprintf(t->name, sizeof t->name, "%s%s", name, suffix);
     for (int i = 0; i < n_dims; i++) {
         t->dims[i] = dims[i];
@@ -124,7 +84,7 @@ static int add_activation(struct net *n, const char *name, int n_dims, const int
         return -1;
     struct scale *s = add_scales(n, i, 1, zero, 0);
     n->tensors[i].images = alloc(n, n->tensors[i].elements * (size_t)n->n_images, 1);
-    if (n->err.code)
+    if (n->err.code || !s)
         return -1;
     *s = scale;
     return i;
@@ -172,7 +132,7 @@ struct net *net_new(const char *name, uint64_t seed, int n_images)
     snprintf(n->description, sizeof n->description,
              "%s seed %llu (farm-models: weights drawn, not trained)", name,
              (unsigned long long)seed);
-    n->rng = seed ^ hash_name(name);
+    n->rng = draw_seed(name, seed);
     n->n_images = n_images;
     n->output = -1;
     return n;
@@ -192,51 +152,12 @@ void net_free(struct net *n)
 
 // ---- The input and its calibration images
 
-// A field of random values on a grid of 1/step, interpolated between: the low frequencies that
-// photographs have.
-static void draw_smooth(uint64_t *rng, int8_t *x, int h, int w, int c)
-{
-    enum { GRID = 5 };
-    int grid[GRID + 1][GRID + 1];
-    for (int ch = 0; ch < c; ch++) {
-        for (int i = 0; i <= GRID; i++) {
-            for (int j = 0; j <= GRID; j++)
-                grid[i][j] = rng_range(rng, -128, 127);
-        }
-        for (int y = 0; y < h; y++) {
-            for (int xx = 0; xx < w; xx++) {
-                int gy = y * GRID / h, gx = xx * GRID / w;
-                int fy = y * GRID % h, fx = xx * GRID % w;
-                int64_t top = (int64_t)grid[gy][gx] * (w - fx) + (int64_t)grid[gy][gx + 1] * fx;
-                int64_t low =
-                    (int64_t)grid[gy + 1][gx] * (w - fx) + (int64_t)grid[gy + 1][gx + 1] * fx;
-                int64_t v = div_round(top * (h - fy) + low * fy, (int64_t)h * w);
-                x[(y * w + xx) * c + ch] = (int8_t)clamp(v, -128, 127);
-            }
-        }
-    }
-}
-
-static void draw_image(uint64_t *rng, int kind, int8_t *x, int h, int w, int c)
-{
-    int walk = 0;
-    if (kind == 2 || kind == 3) {
-        draw_smooth(rng, x, h, w, c);
-        return;
-    }
-    for (int i = 0; i < h * w * c; i++) {
-        walk = clamp(walk + rng_range(rng, -15, 15), -128, 127);
-        int r = rng_range(rng, -128, 127);
-        x[i] = (int8_t)(kind == 0 ? r : kind == 5 ? (r < 0 ? -128 : 127) : walk);
-    }
-}
-
 int net_input(struct net *n, int h, int w, int c, struct scale scale, int zero)
 {
     int t = add_activation(n, "input", 4, (int[]){1, h, w, c}, scale, zero);
     for (int i = 0; t >= 0 && i < n->n_images; i++) {
         int8_t *image = n->tensors[t].images + (size_t)i * n->tensors[t].elements;
-        draw_image(&n->rng, i % 6, image, h, w, c);
+        draw_image(&n->rng, (enum draw_kind)(i % DRAW_KINDS), image, h, w, c);
     }
     return t;
 }
@@ -388,9 +309,9 @@ static void normalize(struct net *n, int weights, int bias, int in, int out, int
     for (size_t o = 0; o < channels; o++) {
         int64_t mean, spread16;
         measure(acc + o, count, channels, &mean, &spread16);
-        int spread = rng_range(&n->rng, 208, 352);
+        int spread = draw_range(&n->rng, 208, 352);
         int centre =
-            act == NET_ACT_NONE ? rng_range(&n->rng, -128, 128) : rng_range(&n->rng, 0, 384);
+            act == NET_ACT_NONE ? draw_range(&n->rng, -128, 128) : draw_range(&n->rng, 0, 384);
         w->scales[o] = scale_for(spread, spread16, in_scale);
         b->scales[o] = scale_mul(in_scale, w->scales[o]);
         int32_t bias_value = bias_for(centre, mean, b->scales[o]);
@@ -638,8 +559,8 @@ int net_dense(struct net *n, const char *name, int in, int units, enum net_act a
     int32_t *b = n->tensors[bias].data;
     for (int u = 0; u < units; u++) {
         measure(acc + u, (size_t)n->n_images, (size_t)units, &mean, &spread16);
-        b[u] =
-            bias_for(rng_range(&n->rng, act == NET_ACT_NONE ? -spread : 0, spread), mean, *b_scale);
+        b[u] = bias_for(draw_range(&n->rng, act == NET_ACT_NONE ? -spread : 0, spread), mean,
+                        *b_scale);
         for (int i = 0; i < n->n_images; i++) {
             int32_t *a = &acc[i * units + u];
             *a = clamp(scale_apply((int64_t)*a + b[u], fx), -(1 << 29), 1 << 29);

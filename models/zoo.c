@@ -253,7 +253,7 @@ static int zoo_build(const char *name, uint64_t seed, int n_images, struct net *
 int zoo_describe(const char *name, struct zoo_info *info, struct err *e)
 {
     struct net *n = NULL;
-    if (zoo_build(name, ZOO_DEFAULT_SEED, 0, &n, e) != 0)
+    if (zoo_build(name, ZOO_DEFAULT_SEED, 0, &n, e) != 0 || !n)
         return -1;
     const int *d = n->tensors[0].dims;
     *info = (struct zoo_info){.h = d[1],
@@ -269,7 +269,7 @@ int zoo_describe(const char *name, struct zoo_info *info, struct err *e)
 int zoo_write(const char *name, uint64_t seed, struct buf *out, struct err *e)
 {
     struct net *n = NULL;
-    if (zoo_build(name, seed, CALIBRATION_IMAGES, &n, e) != 0)
+    if (zoo_build(name, seed, CALIBRATION_IMAGES, &n, e) != 0 || !n)
         return -1;
     int rc = net_write(n, out, e);
     net_free(n);
