@@ -165,7 +165,7 @@ const char *api_advice(const char *type)
         {"bad-model", "give a .tflite file of an int8 network, whole and unchanged"},
         {"unsupported-op",
          "docs/models.md lists the operators; convert the model without the one named above"},
-        {"does-not-fit", "ask for a smaller configuration: farm front MODEL --max-ram 16k"},
+        {"does-not-fit", "ask for a smaller configuration: farm front MODEL --max-ram 16KiB"},
         {"unknown-board", "farm boards lists the ids"},
         {"not-found", "farm models and farm campaigns list what is there"},
         {"unauthorized", "set FARM_TOKEN to a token of this server (docs/security.md)"},

@@ -18,7 +18,7 @@ const char cli_usage[] =
     "  farm boards                            what can be measured\n"
     "  farm submit model.tflite --watch       upload, measure 12 points of the front, follow it\n"
     "  farm front 1                           the table: RAM against latency, of campaign 1\n"
-    "  farm front 1 --max-ram 16k             ... and the fastest point that fits in 16 kB\n"
+    "  farm front 1 --max-ram 16KiB           ... and the fastest point that fits in 16,384 bytes\n"
     "  farm front 1 --max-overhead 1.2        ... and the least RAM at no more than 1.2 x the "
     "MACs\n"
     "\n"
@@ -27,7 +27,7 @@ const char cli_usage[] =
     "                 MODEL is a .tflite file, or a model that the server has (name or id).\n"
     "                 Boards: those with a rig that answers, unless named.\n"
     "  watch CAMPAIGN [--json]          progress until it is done; failures with type and detail\n"
-    "  front CAMPAIGN|MODEL [--max-ram BYTES|16k] [--max-overhead F] [--all] [--json]\n"
+    "  front CAMPAIGN|MODEL [--max-ram BYTES|16kB|16KiB] [--max-overhead F] [--all] [--json]\n"
     "                 of a campaign: the points that were asked for (--all: the whole front);\n"
     "                 of a model (name, id or its beginning): the whole front, predicted;\n"
     "                 --boards ID adds that board's predicted latency\n"
@@ -44,7 +44,8 @@ const char cli_usage[] =
     "\n"
     "RAM is the arena: every byte that activations need, without the model input, with the "
     "output.\n"
-    "1 kB = 1024 bytes. F = multiply-accumulates / those of a plain run. A row says `emulated` "
+    "1 kB = 1000 bytes, 1 KiB = 1024. F = multiply-accumulates / those of a plain run. A row says "
+    "`emulated` "
     "when\n"
     "a virtual board measured it; its milliseconds come from a cost model (see docs/timing.md).\n"
     "\n"
@@ -93,14 +94,8 @@ int64_t cli_parse_bytes(const char *text)
     static const struct {
         const char *suffix;
         double factor;
-    } units[] = {{"", 1},
-                 {"b", 1},
-                 {"k", 1024},
-                 {"kb", 1024},
-                 {"kib", 1024},
-                 {"m", 1024 * 1024.0},
-                 {"mb", 1024 * 1024.0},
-                 {"mib", 1024 * 1024.0}};
+    } units[] = {{"", 1},     {"b", 1},     {"k", 1e3},    {"kb", 1e3},     {"m", 1e6},
+                 {"mb", 1e6}, {"ki", 1024}, {"kib", 1024}, {"mi", 1048576}, {"mib", 1048576}};
     for (size_t i = 0; i < COUNT(units); i++) {
         if (strcasecmp(end, units[i].suffix) == 0) {
             double bytes = value * units[i].factor;
@@ -159,7 +154,8 @@ static int take_option(struct cli_args *a, const char *name, const char *value, 
         a->max_ram = cli_parse_bytes(value);
         if (a->max_ram < 0)
             return err_set(e, ERR_BAD_REQUEST,
-                           "--max-ram takes bytes (16384) or kB (16k), not \"%s\"", value);
+                           "--max-ram takes bytes (16384), kB (16k) or KiB (16Ki), not \"%s\"",
+                           value);
     } else if (strcmp(name, "--max-overhead") == 0) {
         char *end = NULL;
         a->max_overhead = strtod(value, &end);
@@ -220,10 +216,11 @@ int cli_args_parse(struct cli_args *a, int argc, char **argv, const char *env_se
         const struct option *o = find_option(arg, n);
         if (!o)
             return err_set(e, ERR_BAD_REQUEST, "there is no option \"%s\"; see: farm --help", arg);
-        const char *value = arg[n] == '=' ? arg + n + 1 : NULL;
-        if (!o->has_value && value)
+        bool joined = arg[n] == '='; // --points=20
+        const char *value = joined ? arg + n + 1 : "";
+        if (!o->has_value && joined)
             return err_set(e, ERR_BAD_REQUEST, "%s takes no value", o->name);
-        if (o->has_value && !value) {
+        if (o->has_value && !joined) {
             if (i + 1 == argc)
                 return err_set(e, ERR_BAD_REQUEST, "%s needs a value; see: farm --help", o->name);
             value = argv[++i];

@@ -46,7 +46,8 @@ struct cli_args {
 int cli_args_parse(struct cli_args *a, int argc, char **argv, const char *env_server,
                    const char *env_token, struct err *e);
 
-// "16384", "16k", "16kB", "16KiB", "1.5M": bytes, k = 1024. -1: not a size (or above 2^40).
+// "16384", "16k", "16kB", "16KiB", "1.5M": bytes; k = 1000, Ki = 1024. -1: not a size (or above
+// 2^40).
 int64_t cli_parse_bytes(const char *text);
 
 extern const char cli_usage[]; // the text of `farm --help`

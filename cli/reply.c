@@ -132,7 +132,7 @@ out:
 }
 
 // How a field becomes a cell.
-enum cell { TEXT, SHORT_ID, COUNT_OF, BIG, BYTES, KB, MS, FACTOR, TIME, YES };
+enum cell { TEXT, SHORT_ID, COUNT_OF, BIG, BYTES, KB, KIB, MS, FACTOR, TIME, YES };
 
 static void add_cell(struct table *t, const cJSON *object, const char *path, enum cell kind)
 {
@@ -163,7 +163,9 @@ static void add_cell(struct table *t, const cJSON *object, const char *path, enu
     if (!has)
         table_cell(t, NONE);
     else if (kind == KB)
-        table_cell_printf(t, "%.1f", v / 1024);
+        table_cell_printf(t, "%.1f", v / 1000);
+    else if (kind == KIB) // sizes of chips are powers of two
+        table_cell_printf(t, "%.0f", v / 1024);
     else if (kind == MS)
         table_cell_printf(t, v < 100 ? "%.2f" : "%.1f", v);
     else if (kind == FACTOR)
@@ -201,11 +203,14 @@ static const struct column rig_columns[] = {{"rig", "name", TEXT},
                                             {"emulated", "emulated", YES},
                                             {"last seen", "last_seen", TIME},
                                             {NULL, NULL, TEXT}};
-static const struct column board_columns[] = {
-    {"board", "id", TEXT},           {"name", "name", TEXT},
-    {"core", "core", TEXT},          {"RAM kB", "ram_bytes", KB},
-    {"flash kB", "flash_bytes", KB}, {"clock Hz", "clock_hz", BIG},
-    {"kernels", "kernels", TEXT},    {NULL, NULL, TEXT}};
+static const struct column board_columns[] = {{"board", "id", TEXT},
+                                              {"name", "name", TEXT},
+                                              {"core", "core", TEXT},
+                                              {"RAM KiB", "ram_bytes", KIB},
+                                              {"flash KiB", "flash_bytes", KIB},
+                                              {"clock Hz", "clock_hz", BIG},
+                                              {"kernels", "kernels", TEXT},
+                                              {NULL, NULL, TEXT}};
 static const struct column result_columns[] = {{"result", "id", COUNT_OF},
                                                {"board", "board", TEXT},
                                                {"rig", "rig", TEXT},
@@ -352,7 +357,7 @@ static void add_answer(struct buf *out, const cJSON *point, const char *question
         buf_printf(out, "%s\n", none);
         return;
     }
-    buf_printf(out, "%.1f kB (%.0f bytes), F %.3f", bytes / 1024, bytes, overhead);
+    buf_printf(out, "%.1f kB (%.0f bytes), F %.3f", bytes / 1000, bytes, overhead);
     double ms;
     const cJSON *measured = cJSON_GetArrayItem(at(point, "measured"), 0);
     if (number_at(measured, "ms", &ms))
@@ -556,7 +561,7 @@ int reply_ended_jobs(const char *jobs_json, struct reply_seen *seen, struct buf 
             buf_puts(out, " done");
             if (number_at(job, "result.arena_bytes", &bytes) ||
                 number_at(job, "predicted.arena_bytes", &bytes))
-                buf_printf(out, ", %.1f kB", bytes / 1024);
+                buf_printf(out, ", %.1f kB", bytes / 1000);
             if (number_at(job, "result.ms", &ms))
                 buf_printf(out, ", %.2f ms%s", ms,
                            cJSON_IsTrue(at(job, "result.emulated")) ? " (emulated)" : "");

@@ -81,7 +81,7 @@ sub trouble { my ($self, $message) = @_;
 sub start_server { my ($self) = @_;
     my $port = $self->{port} // 0;
     $self->start_process('server', "$BIN/farm-server", '--listen', "127.0.0.1:$port", '--data', "$self->{dir}/data",
-        '--boards', 'firmware/boards', '--web', $WEB);
+        '--boards', 'firmware/boards', '--web', $WEB, @{ $self->{server_options} // [] });
     my $url = $self->wait_until('farm-server ready', 20, sub {
         return 'dead' unless $self->is_alive('server');
         return $self->log_of('server', 'out') =~ /"url"\s*:\s*"([^"]+)"/ ? $1 : undef;
@@ -92,11 +92,12 @@ sub start_server { my ($self) = @_;
     return 1;
 }
 
-# Starts an agent: name, then virtual => 'board:n' or rigs => file. True when its first rig is idle or busy.
+# Starts an agent: name, then virtual => 'board:n' or rigs => file, options => [..]. True when its first rig is idle
+# or busy; with no_wait at once.
 sub start_agent { my ($self, $name, %o) = @_;
     $self->start_process($name, "$BIN/farm-agent", '--server', $self->{url}, '--firmware', $FIRMWARE,
         '--boards', 'firmware/boards', '--name', $name,
-        $o{virtual} ? ('--virtual', $o{virtual}) : (), $o{rigs} ? ('--rigs', $o{rigs}) : ());
+        $o{virtual} ? ('--virtual', $o{virtual}) : (), $o{rigs} ? ('--rigs', $o{rigs}) : (), @{ $o{options} // [] });
     return 1 if $o{no_wait};
     return $self->wait_until("a rig of $name", 40, sub { $self->is_alive($name) && $self->live_rigs($name) });
 }

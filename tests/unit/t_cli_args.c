@@ -39,7 +39,7 @@ static void test_commands(void)
     EQ_STR(a.name, "night");
     OK(a.watch && !a.json && !a.all);
 
-    EQ_INT(parse(&a, "--json front 7 --max-ram 16k --max-overhead 1.2", &e), 0);
+    EQ_INT(parse(&a, "--json front 7 --max-ram 16KiB --max-overhead 1.2", &e), 0);
     EQ_INT(a.command, CLI_FRONT);
     EQ_STR(a.target, "7");
     EQ_INT(a.max_ram, 16384);
@@ -133,11 +133,12 @@ static void test_mistakes(void)
 static void test_sizes(void)
 {
     EQ_INT(cli_parse_bytes("16384"), 16384);
-    EQ_INT(cli_parse_bytes("16k"), 16384);
-    EQ_INT(cli_parse_bytes("16kB"), 16384);
+    EQ_INT(cli_parse_bytes("16k"), 16000);
+    EQ_INT(cli_parse_bytes("16Ki"), 16384);
+    EQ_INT(cli_parse_bytes("16kB"), 16000);
     EQ_INT(cli_parse_bytes("16KiB"), 16384);
-    EQ_INT(cli_parse_bytes("1.5k"), 1536);
-    EQ_INT(cli_parse_bytes("2M"), 2097152);
+    EQ_INT(cli_parse_bytes("1.5k"), 1500);
+    EQ_INT(cli_parse_bytes("2M"), 2000000);
     EQ_INT(cli_parse_bytes("0"), 0);
     EQ_INT(cli_parse_bytes(""), -1);
     EQ_INT(cli_parse_bytes("k"), -1);

@@ -43,11 +43,11 @@ static void test_front(void)
     EQ_STR(buf_str(&out),
            "RAM kB   bytes      F  predicted ms  measured ms  by        output                  "
            "configuration\n"
-           "  10.0   10240  1.250         12.75        13.12  emulated  match                   "
+           "  10.2   10240  1.250         12.75        13.12  emulated  match                   "
            "0-8:rows 9:plain\n"
-           " 100.0  102400  1.000         110.0            -  -         failed: serial-timeout  "
+           " 102.4  102400  1.000         110.0            -  -         failed: serial-timeout  "
            "0-9:plain\n"
-           "least RAM with F <= 1.2: 20.0 kB (20480 bytes), F 1.100, predicted 11.00 ms\n"
+           "least RAM with F <= 1.2: 20.5 kB (20480 bytes), F 1.100, predicted 11.00 ms\n"
            "  0:plain 1-9:cols4\n"
            "least computation in 1000 bytes: none; the first row is the least RAM there is\n");
 
@@ -56,9 +56,9 @@ static void test_front(void)
     EQ_INT(reply_front(front_json, NULL, &o, &out, &e), 0);
     EQ_STR(buf_str(&out),
            "RAM kB   bytes      F  predicted ms  measured ms  by        output  configuration\n"
-           "  10.0   10240  1.250         12.50        13.12  emulated  match   0-8:rows 9:plain\n"
-           "  20.0   20480  1.100             -            -  -         -       0:plain 1-9:cols4\n"
-           " 100.0  102400  1.000         110.0            -  -         -       0-9:plain\n");
+           "  10.2   10240  1.250         12.50        13.12  emulated  match   0-8:rows 9:plain\n"
+           "  20.5   20480  1.100             -            -  -         -       0:plain 1-9:cols4\n"
+           " 102.4  102400  1.000         110.0            -  -         -       0-9:plain\n");
 
     buf_reset(&out);
     static const char two_boards[] =
@@ -108,7 +108,7 @@ static void test_jobs(void)
     struct reply_seen seen = {0};
     buf_init(&out, 1u << 16);
     EQ_INT(reply_ended_jobs(jobs_json, &seen, &out, &e), 0);
-    EQ_STR(buf_str(&out), "job 1 nucleo-f767zi done, 10.0 kB, 13.12 ms (emulated), output match\n"
+    EQ_STR(buf_str(&out), "job 1 nucleo-f767zi done, 10.2 kB, 13.12 ms (emulated), output match\n"
                           "job 2 nucleo-f767zi FAILED serial-timeout: f767-1: no ?[31m@hello in 5 "
                           "s (attempts: 3; farm "
                           "log 2)\n");

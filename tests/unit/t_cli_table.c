@@ -63,7 +63,8 @@ static void test_limits(void)
     table_cell_printf(&t, "%0400d", 1);
     EQ_INT(t.width[0], 255);
     table_render(&t, &out);
-    OK(strchr(buf_str(&out), '\n')[1] == '\0'); // the header, and no row
+    const char *end = strchr(buf_str(&out), '\n');
+    OK(end && end[1] == '\0'); // the header, and no row
     table_free(&t);
     buf_free(&out);
 }
