@@ -156,9 +156,9 @@ uint32_t platform_clock_hz(void)
 // ---- serial line
 // -----------------------------------------------------------------------------------------------
 const struct stm32f7_usart stm32f7_usart1 = {
-    .base = 0x40011000, .enable_reg = RCC_APB2ENR_ADDRESS, .enable_bit = 4, .bus_divider = 2};
+    .base = 0x40011000, .enable_reg = RCC_APB2ENR_ADDRESS, .enable_bit = 4, .prescaler_shift = 13};
 const struct stm32f7_usart stm32f7_usart3 = {
-    .base = 0x40004800, .enable_reg = RCC_APB1ENR_ADDRESS, .enable_bit = 18, .bus_divider = 4};
+    .base = 0x40004800, .enable_reg = RCC_APB1ENR_ADDRESS, .enable_bit = 18, .prescaler_shift = 10};
 
 static volatile uint32_t *usart_reg(uint32_t offset)
 {
@@ -179,9 +179,11 @@ static void pin_setup(const struct stm32f7_pin *p)
     *mode = (*mode & ~(3u << 2 * p->pin)) | 2u << 2 * p->pin; // alternate function
 }
 
-static void serial_start(uint32_t bus_hz)
+static void serial_start(void)
 {
     const struct stm32f7_usart *u = stm32f7_board.usart;
+    uint32_t prescaler = RCC_CFGR >> u->prescaler_shift & 7; // 0xx: 1; 100..111: 2..16
+    uint32_t bus_hz = platform_clock_hz() >> (prescaler >= 4 ? prescaler - 3 : 0);
     pin_setup(&stm32f7_board.tx);
     pin_setup(&stm32f7_board.rx);
     REG32(u->enable_reg) |= 1u << u->enable_bit;
@@ -217,10 +219,9 @@ int platform_get(void)
 const char *platform_init(void)
 {
     const char *failed = clock_start();
-    uint32_t core_hz = platform_clock_hz();
-    bool fast = (RCC_CFGR >> RCC_CFGR_SWS_SHIFT & 3) == RCC_CFGR_SW_PLL;
-    serial_start(fast ? core_hz / stm32f7_board.usart->bus_divider : core_hz);
-    if (!failed && core_hz != BOARD_CLOCK_HZ)
+    serial_start(); // also when the clock failed, from whatever drives the core now: somebody must
+                    // tell
+    if (!failed && platform_clock_hz() != BOARD_CLOCK_HZ)
         failed = "the clock registers give another frequency than the board's";
     cortexm_caches_enable();
     if (!failed)

@@ -14,10 +14,10 @@ struct stm32f7_pin {
 };
 
 struct stm32f7_usart {
-    uint32_t base;        // register block
-    uint32_t enable_reg;  // RCC_APB1ENR or RCC_APB2ENR
-    uint32_t enable_bit;  // in it
-    uint32_t bus_divider; // the bus runs at the core clock / this: 4 on APB1, 2 on APB2
+    uint32_t base;            // register block
+    uint32_t enable_reg;      // RCC_APB1ENR or RCC_APB2ENR
+    uint32_t enable_bit;      // in it
+    uint32_t prescaler_shift; // of its bus in RCC_CFGR: 10 for APB1, 13 for APB2
 };
 extern const struct stm32f7_usart stm32f7_usart1, stm32f7_usart3;
 
