@@ -334,6 +334,16 @@ void planner_input(const struct planner *p, enum planner_input_kind kind, uint32
     }
 }
 
+// [c][h][w] -> [h][w][c].
+static void permute_to_hwc(const struct tensor *t, const int8_t *chw, int8_t *hwc)
+{
+    size_t plane = (size_t)t->h * (size_t)t->w, channels = (size_t)t->c;
+    for (size_t i = 0; i < plane; i++) {
+        for (size_t c = 0; c < channels; c++)
+            hwc[i * channels + c] = chw[c * plane + i];
+    }
+}
+
 int planner_reference(const struct planner *p, const int8_t *input, int8_t *output, struct err *e)
 {
     struct reference *r = NULL;
@@ -345,6 +355,8 @@ int planner_reference(const struct planner *p, const int8_t *input, int8_t *outp
     if (!bytes || n != fusion_tensor_bytes(&p->graph, p->graph.output))
         rc = err_set(e, ERR_INTERNAL, "the reference's output has %zu bytes, the graph's %u", bytes ? n : 0,
                      fusion_tensor_bytes(&p->graph, p->graph.output));
+    else if (p->graph.output_chw)
+        permute_to_hwc(&p->graph.tensors[p->graph.output], bytes, output);
     else
         memcpy(output, bytes, n);
     reference_free(r);
@@ -355,10 +367,19 @@ int planner_program(const struct planner *p, const char *spec, const char *varia
                     struct err *e)
 {
     struct planner *s = scratch(p);
+    int8_t *hwc = NULL;
     int n;
     if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e))
         return -1;
-    return program_compile(&s->fusion, s->blocks, n, variant, input, out, e);
+    if (p->graph.input_chw) {
+        hwc = malloc(fusion_tensor_bytes(&p->graph, p->graph.input));
+        if (!hwc)
+            return err_set(e, ERR_NO_MEMORY, "planner: no memory for the input");
+        permute_to_hwc(&p->graph.tensors[p->graph.input], input, hwc);
+    }
+    int rc = program_compile(&s->fusion, s->blocks, n, variant, hwc ? hwc : input, out, e);
+    free(hwc);
+    return rc;
 }
 
 int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m, double *cycles,

@@ -78,7 +78,8 @@ void planner_input(const struct planner *p, enum planner_input_kind kind, uint32
 // The output for a core input, by the naive reference. output: planner_info().output.bytes, [h][w][c] as a board reports it.
 int planner_reference(const struct planner *p, const int8_t *input, int8_t *output, struct err *e);
 
-// Compiles a configuration with its input for a board's kernel variant ("generic"). The program's bytes go into out.
+// Compiles a configuration with its input (in the layout of the file) for a board's kernel variant ("generic"). The
+// program's bytes go into out, which must be empty.
 int planner_program(const struct planner *p, const char *spec, const char *variant, const int8_t *input, struct buf *out,
                     struct err *e);
 
