@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The seeded networks: their files are sound, reproducible, of the shapes and work that the paper's
 // lists have, and every layer of them carries a live signal when TFLite's own arithmetic runs them.
+#include <fcntl.h>
+#include <libgen.h>
 #include <math.h>
 #include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "models/fb.h"
@@ -394,8 +398,103 @@ static void test_flatbuffer(void)
     buf_free(&b);
 }
 
-int main(void)
+// Runs a program with its standard output and error in `out`; its exit status, -1 when it could not
+// run or crashed.
+static int run_program(char *const argv[], struct buf *out)
 {
+    int fd[2], status = 0;
+    buf_reset(out);
+    if (pipe(fd) != 0)
+        return -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fd[1], 1);
+        dup2(fd[1], 2);
+        close(fd[0]);
+        close(fd[1]);
+        execv(argv[0], argv);
+        _exit(127);
+    }
+    close(fd[1]);
+    char chunk[4096];
+    ssize_t n;
+    while (pid > 0 && (n = read(fd[0], chunk, sizeof chunk)) > 0)
+        buf_add(out, chunk, (size_t)n);
+    close(fd[0]);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+        return -1;
+    return WEXITSTATUS(status);
+}
+
+static void test_program(const char *self)
+{
+    char program[512], own[512], dir[] = "/tmp/t_models.XXXXXX", file[64], part[72], missing[64];
+    struct buf out, want, got;
+    struct err e = {0};
+    buf_init(&out, 1 << 16);
+    buf_init(&want, MAX_FILE);
+    buf_init(&got, MAX_FILE);
+    snprintf(own, sizeof own, "%s", self);
+    snprintf(program, sizeof program, "%s/farm-models", dirname(own));
+    if (access(program, X_OK) != 0) {
+        SKIP("the program", "farm-models is not built beside this test");
+        return;
+    }
+    if (!OK(mkdtemp(dir) != NULL))
+        return;
+    snprintf(file, sizeof file, "%s/out.tflite", dir);
+    snprintf(part, sizeof part, "%s.part", file);
+    snprintf(missing, sizeof missing, "%s/no/such", dir);
+
+    EQ_INT(run_program((char *[]){program, "--help", NULL}, &out), 0);
+    OK(strstr(buf_str(&out), "usage: farm-models NAME -o FILE") != NULL);
+    EQ_INT(run_program((char *[]){program, "--list", NULL}, &out), 0);
+    for (size_t i = 0; i < zoo_count(); i++)
+        OKF(strstr(buf_str(&out), zoo_at(i)->name) != NULL, "--list names %s", zoo_at(i)->name);
+
+    EQ_INT(run_program((char *[]){program, "lenet5", "--seed", "0x2A", "-o", file, NULL}, &out), 0);
+    OK(zoo_write("lenet5", 42, &want, &e) == 0 && buf_read_file(&got, file) == 0);
+    OKF(got.len == want.len && memcmp(got.data, want.data, got.len) == 0, "-o writes the model");
+    OKF(access(part, F_OK) != 0, "nothing is left beside it");
+    buf_reset(&got);
+    EQ_INT(run_program((char *[]){program, "lenet5", "-o", file, NULL}, &out), 0);
+    OK(buf_read_file(&got, file) == 0 && hash_bytes(got.data, got.len) == expected[1].hash);
+
+    static const struct {
+        const char *args[4];
+        int status;
+        const char *says;
+    } wrong[] = {
+        {{NULL}, 2, "--help"},
+        {{"lenet5"}, 2, "-o FILE"},
+        {{"lenet5", "-o"}, 2, "-o needs a value"},
+        {{"lenet5", "lenet5"}, 2, "unexpected argument"},
+        {{"--seed", "-1", "lenet5"}, 2, "'-1' is not a seed"},
+        {{"--seed", "18446744073709551616"}, 2, "is not a seed"},
+        {{"nosuch", "-o", "/dev/null"}, 1, "there is no model 'nosuch'"},
+        {{"lenet5", "-o", "/dev/full"}, 1, "/dev/full: No space left"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char *argv[6] = {program};
+        for (int k = 0; k < 4 && wrong[i].args[k]; k++)
+            argv[k + 1] = (char *)(uintptr_t)wrong[i].args[k];
+        int status = run_program(argv, &out);
+        if (!OKF(status == wrong[i].status && strstr(buf_str(&out), wrong[i].says), "it says '%s'",
+                 wrong[i].says))
+            printf("#   status %d: %s\n", status, buf_str(&out));
+    }
+    EQ_INT(run_program((char *[]){program, "lenet5", "-o", missing, NULL}, &out), 1);
+    OK(strstr(buf_str(&out), missing) != NULL);
+    unlink(file);
+    OKF(rmdir(dir) == 0, "and leaves nothing else");
+    buf_free(&out);
+    buf_free(&want);
+    buf_free(&got);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
     test_scales();
     test_flatbuffer();
     test_errors();
@@ -403,5 +502,6 @@ int main(void)
     EQ_INT(zoo_count(), N_EXPECTED);
     for (size_t i = 0; i < N_EXPECTED; i++)
         test_model(&expected[i]);
+    test_program(argv[0]);
     return tap_done();
 }
