@@ -2,12 +2,15 @@
 // A network as the planner sees it: int8 layers in execution order over [H, W, C] tensors, batch 1.
 //
 // What the import folds away, so that nothing behind it needs to know:
-//   PAD            into the padding of its convolution when it pads H and W with the zero point, else a LAYER_PAD
-//   RELU, RELU6    into act_min/act_max of the layer before it when it only clamps, else a LAYER_RESCALE
-//   RESHAPE        into the shape that the consumer sees (bytes keep their row-major order), where the consumer or the
-//                  producer is indifferent to H and W; else a LAYER_RESHAPE (a copy)
-//   FULLY_CONNECTED into a LAYER_CONV whose kernel is its whole input (or 1x1 over M rows when the input is [M, K])
-//   TRANSPOSE      no-ops; NCHW wrappers by renaming axes (data stay HWC)
+//   PAD            into the padding of the convolutions that read it when it pads H and W with the zero point and every
+//                  window keeps touching the tensor; into a MAX_POOL_2D when it pads with -128; else a LAYER_PAD
+//   RELU, RELU6, RELU_N1_TO_1  into act_min/act_max of the layer before when they only clamp and nothing else reads what
+//                  they clamp, else a LAYER_RESCALE
+//   RESHAPE, SQUEEZE, EXPAND_DIMS  into nothing where the consumer does not mind (bytes keep their row-major order) and
+//                  at the borders; else a LAYER_RESHAPE (a copy)
+//   FULLY_CONNECTED into a LAYER_CONV whose kernel is its whole input (or 1x1 over M pixels when the input is [M, K])
+//   TRANSPOSE      NCHW wrappers by renaming axes: data stay HWC. Where the file's own input or output is CHW, input_chw
+//                  and output_chw say so; a dense layer behind a transposition gets its weights reordered
 //   QUANTIZE, DEQUANTIZE at the borders: the graph begins and ends with int8 (see struct tflite_model for their values)
 //   MEAN           over H, W or both: LAYER_MEAN with kernel H x 1, 1 x W or H x W
 #ifndef PLANNER_GRAPH_H
@@ -23,15 +26,16 @@ struct tflite_model;
 
 // clang-format off
 enum layer_op {
-    LAYER_CONV,    // w [out_c][kh][kw][in_c]
+    LAYER_CONV,    // w [out_c][kh][kw][in_c]; groups and dilation are refused
     LAYER_DWCONV,  // w [kh][kw][out_c], out_c = in_c * mult_c, output channel o reads input channel o / mult_c
     LAYER_ADD,     // in[0] + in[1], same shape
     LAYER_AVGPOOL, // mean of the window's elements inside the tensor, rounded half away from zero; same scale in and out
     LAYER_MAXPOOL,
-    LAYER_MEAN,    // over the whole of H and/or W, with rescale
+    LAYER_MEAN,    // over the whole of H and/or W; requant applies to sum(x - in_zero): the division is in it
     LAYER_SOFTMAX, // over C of each pixel
     LAYER_RESCALE, // per element: int8 -> int8 requantisation and clamp (RELU with other scales, QUANTIZE int8 -> int8)
-    LAYER_PAD,     // output pixel = input pixel at (y - pad_top, x - pad_left), channel c - pad_c, or the zero point
+    LAYER_PAD,     // output pixel = input pixel at (y - pad_top, x - pad_left), channel c - pad_c, or the byte in_zero
+                   // (= out_zero), which for PADV2 need not be the tensor's zero point
     LAYER_RESHAPE, // same bytes, another shape
     LAYER_OP_COUNT
 };
@@ -51,14 +55,14 @@ struct tensor {
     int32_t zero;     // zero point, -128..127
     float scale;
     int producer;     // layer that writes it; -1: the model input
-    int tflite_index; // tensor of the file, for messages
+    int tflite_index; // tensor of the file with the same elements, for messages and CRCs (behind folded operators)
 };
 
 struct layer {
     enum layer_op op;
     int in[2];           // tensors; in[1] only for LAYER_ADD, else -1
     int out;             // tensor
-    int in_h, in_w, in_c; // shape as this layer sees in[0] (differs from the tensor's only by a folded RESHAPE)
+    int in_h, in_w, in_c; // shape of in[0]
     int out_h, out_w, out_c;
     int kh, kw, sh, sw;  // kernel and stride; 1 where they have no meaning
     int pad_top, pad_left; // what lies below and right follows from the output size; may exceed the padding of the file
@@ -66,8 +70,8 @@ struct layer {
     int mult_c;          // LAYER_DWCONV depth multiplier, else 1
     int32_t in_zero;     // zero point of in[0]
     int32_t out_zero;
-    int32_t act_min, act_max; // clamp of the output, in its own quantisation
-    const int8_t *weights; // borrowed from the file; NULL where the operator has none
+    int32_t act_min, act_max; // clamp of the output, in its own quantisation; -128 and 127 where there is none
+    const int8_t *weights; // borrowed from the file, or owned by the graph; NULL where the operator has none
     const int32_t *bias;   // [out_c], 4-aligned, owned by the graph (zeros where the file has none); NULL likewise
     struct requant *requant; // [out_c] for CONV and DWCONV; [1] for MEAN and RESCALE; else NULL. Owned by the graph
     struct {
@@ -89,15 +93,25 @@ struct graph {
     struct layer *layers;   // in execution order; layer i reads only tensors of layers < i
     struct tensor *tensors; // tensor 0 is the model input
     int input, output;      // tensors; output is always the last layer's
+    bool input_chw;         // the file's bytes of the core input are [C, H, W]: permute them to [H, W, C] for tensor 0
+    bool output_chw;        // the file's bytes of the core output are [C, H, W]: permute the output tensor to compare
     uint64_t macs;          // multiply-accumulates of a plain run: CONV, DWCONV (padding counted as computed)
     size_t weight_bytes;    // weights and biases
     void *storage;          // private: what graph_free() releases
 };
 
+#define GRAPH_MAX_DIM 32767                // H, W, C, kernel, stride, padding: they travel in 16 bits
+#define GRAPH_MAX_TENSOR_BYTES (16u << 20) // of one activation
+#define GRAPH_MAX_WINDOW (1 << 22)         // elements of a pool or mean, so that its sum fits into 32 bits
+#define GRAPH_MAX_SOFTMAX 4095             // channels, likewise
+
 // Builds the graph of a parsed model, which must outlive it. -1: ERR_UNSUPPORTED or ERR_BAD_MODEL, the message names
 // operator, index, tensor and reason.
 int graph_build(struct graph *g, const struct tflite_model *m, struct err *e);
 void graph_free(struct graph *g); // accepts a zeroed graph
+// Tests what everything behind the import relies on: layers read earlier layers only, shapes agree, every window touches
+// its tensor, sizes are within the limits, pointers are there. -1: ERR_INTERNAL names the layer. For tests.
+int graph_check(const struct graph *g, struct err *e);
 
 // Multiply-accumulates of one output pixel of the layer (0 where it has none).
 uint64_t layer_macs_per_pixel(const struct layer *l);
