@@ -10,7 +10,7 @@
 enum {
     TICK_MS = 100,
     WRITE_MS = 2000,
-    ASK_EVERY_MS = 1000,
+    ASK_EVERY_MS = 500,
     WRONG_HELLOS = 3, // answers of the state before the reset may still be under way
     LEAST_SILENCE_MS = 15000,
     RUN_TRIES = 3,
