@@ -98,7 +98,11 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 // Length of the UTF-8 sequence at s (1..4), 0 when it is not valid.
 static int utf8_len(const unsigned char *s)
 {
-    int n = s[0] < 0x80 ? 1 : (s[0] & 0xE0) == 0xC0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : (s[0] & 0xF8) == 0xF0 ? 4 : 0;
+    int n = s[0] < 0x80             ? 1
+            : (s[0] & 0xE0) == 0xC0 ? 2
+            : (s[0] & 0xF0) == 0xE0 ? 3
+            : (s[0] & 0xF8) == 0xF0 ? 4
+                                    : 0;
     for (int i = 1; i < n; i++) {
         if ((s[i] & 0xC0) != 0x80)
             return 0;

@@ -16,11 +16,11 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t max_bytes);
-void buf_free(struct buf *b); // accepts a zeroed buf; leaves it empty with the same limit
+void buf_free(struct buf *b);  // accepts a zeroed buf; leaves it empty with the same limit
 void buf_reset(struct buf *b); // keeps the memory
 void buf_add(struct buf *b, const void *bytes, size_t n);
-void buf_zero(struct buf *b, size_t n);              // n zero bytes
-void buf_align(struct buf *b, size_t alignment);     // zero bytes up to a multiple of alignment
+void buf_zero(struct buf *b, size_t n);          // n zero bytes
+void buf_align(struct buf *b, size_t alignment); // zero bytes up to a multiple of alignment
 void buf_puts(struct buf *b, const char *text);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 // A JSON string literal with its quotes; bytes that are not UTF-8 become U+FFFD.

@@ -10,10 +10,9 @@ static const struct {
     const char *type;
     int http;
     const char *title;
-} err_rows[] = {
-    {"none", 200, "No error"},
+} err_rows[] = {{"none", 200, "No error"},
 #define X(code, type, http, title) {type, http, title},
-    ERR_MAP(X)
+                ERR_MAP(X)
 #undef X
 };
 

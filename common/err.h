@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Errors of the host programs: one table gives the enum, the stable problem type of the REST API, its HTTP status and
-// its title. Functions return int, 0 or -1; the words travel in struct err, set once, where the cause is known.
+// Errors of the host programs: one table gives the enum, the stable problem type of the REST API,
+// its HTTP status and its title. Functions return int, 0 or -1; the words travel in struct err, set
+// once, where the cause is known.
 #ifndef COMMON_ERR_H
 #define COMMON_ERR_H
 
@@ -47,11 +48,12 @@ struct err {
 };
 
 // Sets e unless it is already set (the first cause survives). e may be NULL. Always returns -1.
-int err_set(struct err *e, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int err_set(struct err *e, enum err_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void err_clear(struct err *e);
-const char *err_type(enum err_code code);  // "bad-model"; "none" for ERR_NONE
-const char *err_title(enum err_code code); // "The file is not a usable model"
-int err_http(enum err_code code);          // 422
+const char *err_type(enum err_code code);      // "bad-model"; "none" for ERR_NONE
+const char *err_title(enum err_code code);     // "The file is not a usable model"
+int err_http(enum err_code code);              // 422
 enum err_code err_from_type(const char *type); // ERR_NONE when unknown
 
 #endif

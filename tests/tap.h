@@ -11,7 +11,8 @@
 
 static int tap_count, tap_failed;
 
-__attribute__((format(printf, 4, 5))) static inline bool tap_ok(bool ok, const char *file, int line, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static inline bool tap_ok(bool ok, const char *file, int line,
+                                                                const char *fmt, ...)
 {
     if (tap_count == 0)
         setvbuf(stdout, NULL, _IOLBF, 0); // a crash must not swallow the lines before it
@@ -31,17 +32,19 @@ __attribute__((format(printf, 4, 5))) static inline bool tap_ok(bool ok, const c
 
 #define OK(cond) tap_ok((cond), __FILE__, __LINE__, "%s", #cond)
 #define OKF(cond, ...) tap_ok((cond), __FILE__, __LINE__, __VA_ARGS__)
-#define EQ_INT(a, b)                                                                                         \
-    do {                                                                                                     \
-        long long eq_a = (long long)(a), eq_b = (long long)(b);                                              \
-        if (!tap_ok(eq_a == eq_b, __FILE__, __LINE__, "%s == %s", #a, #b))                                   \
-            printf("#   got %lld, want %lld\n", eq_a, eq_b);                                                 \
+#define EQ_INT(a, b)                                                                               \
+    do {                                                                                           \
+        long long eq_a = (long long)(a), eq_b = (long long)(b);                                    \
+        if (!tap_ok(eq_a == eq_b, __FILE__, __LINE__, "%s == %s", #a, #b))                         \
+            printf("#   got %lld, want %lld\n", eq_a, eq_b);                                       \
     } while (0)
-#define EQ_STR(a, b)                                                                                         \
-    do {                                                                                                     \
-        const char *eq_a = (a), *eq_b = (b);                                                                 \
-        if (!tap_ok(eq_a && eq_b && strcmp(eq_a, eq_b) == 0, __FILE__, __LINE__, "%s == %s", #a, #b))        \
-            printf("#   got \"%s\", want \"%s\"\n", eq_a ? eq_a : "(null)", eq_b ? eq_b : "(null)");         \
+#define EQ_STR(a, b)                                                                               \
+    do {                                                                                           \
+        const char *eq_a = (a), *eq_b = (b);                                                       \
+        if (!tap_ok(eq_a && eq_b && strcmp(eq_a, eq_b) == 0, __FILE__, __LINE__, "%s == %s", #a,   \
+                    #b))                                                                           \
+            printf("#   got \"%s\", want \"%s\"\n", eq_a ? eq_a : "(null)",                        \
+                   eq_b ? eq_b : "(null)");                                                        \
     } while (0)
 #define SKIP(what, why) printf("ok %d - %s # SKIP %s\n", ++tap_count, what, why)
 
@@ -51,7 +54,8 @@ static inline int tap_done(void)
     return tap_failed != 0;
 }
 
-// Folder of the optional test models ("../shared/models", or $FARM_MODELS); NULL when it is missing.
+// Folder of the optional test models ("../shared/models", or $FARM_MODELS); NULL when it is
+// missing.
 static inline const char *tap_models(void)
 {
     const char *dir = getenv("FARM_MODELS");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Walks a program: blocks, bands, steps, operators. Every decision was taken by the program compiler.
+// Walks a program: blocks, bands, steps, operators. Every decision was taken by the program
+// compiler.
 #include "firmware/executor/exec.h"
 
 #include <stdbool.h>
@@ -30,8 +31,9 @@ const char *exec_variant(void)
 static uint32_t crc_update(uint32_t crc, const uint8_t *p, size_t n)
 {
     static const uint32_t nibble[16] = {
-        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
-        0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
+        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
+        0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
+        0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
     };
     for (; n > 0; n--, p++) {
         crc = (crc >> 4) ^ nibble[(crc ^ *p) & 15];
@@ -91,9 +93,11 @@ static const int8_t *input_rows(const struct run *r, unsigned y, unsigned n)
     return (const int8_t *)at(r, r->header->input) + y * row;
 }
 
-// The window of slices [slice, slice + taps) of a view; `chunk_first` is the position that a chunk begins with.
-static void open_window(const struct run *r, const struct prog_view *v, const struct prog_interval *intervals, int slice,
-                        int tap, int taps, struct k_window *w)
+// The window of slices [slice, slice + taps) of a view; `chunk_first` is the position that a chunk
+// begins with.
+static void open_window(const struct run *r, const struct prog_view *v,
+                        const struct prog_interval *intervals, int slice, int tap, int taps,
+                        struct k_window *w)
 {
     w->slice_step = v->slice_step;
     w->pix_step = v->pix_step;
@@ -104,7 +108,8 @@ static void open_window(const struct run *r, const struct prog_view *v, const st
     const int8_t *base = (const int8_t *)r->arena + v->offset;
     switch (v->space) {
     case PROG_INPUT: {
-        // Slices are rows: ask for those of the window. Slices are columns: all rows, and the column within them.
+        // Slices are rows: ask for those of the window. Slices are columns: all rows, and the
+        // column within them.
         bool rows = v->slice_step >= v->pix_step;
         base = rows ? input_rows(r, (unsigned)slice, (unsigned)taps)
                     : input_rows(r, 0, r->header->in_h) + (size_t)slice * v->slice_step;
@@ -132,8 +137,8 @@ static void open_window(const struct run *r, const struct prog_view *v, const st
 }
 
 // The window of input operand 0 for output slice `slice`.
-static void open_input(const struct run *r, const struct prog_op *op, const struct prog_interval *intervals, int slice,
-                       struct k_window *w)
+static void open_input(const struct run *r, const struct prog_op *op,
+                       const struct prog_interval *intervals, int slice, struct k_window *w)
 {
     int first = slice * op->ss - op->pad_s;
     int tap = first < 0 ? -first : 0;
@@ -144,8 +149,9 @@ static void open_input(const struct run *r, const struct prog_op *op, const stru
 }
 
 // Position `p` of slice `slice` of an output view.
-static void open_output(const struct run *r, const struct prog_view *v, const struct prog_interval *intervals, int slice,
-                        int p, int chunk_first, struct k_out *out)
+static void open_output(const struct run *r, const struct prog_view *v,
+                        const struct prog_interval *intervals, int slice, int p, int chunk_first,
+                        struct k_out *out)
 {
     int8_t *base = (int8_t *)r->arena + v->offset;
     out->pix_step = v->pix_step;
@@ -167,11 +173,13 @@ static void consts_of(const struct run *r, const struct prog_op *op, struct k_co
 
 // Positions [first, first + n) of slice `slice` through one operator.
 static void run_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
-                   const struct prog_interval *intervals, int slice, int first, int n, struct k_window *in)
+                   const struct prog_interval *intervals, int slice, int first, int n,
+                   struct k_window *in)
 {
     static k_slice_fn *const kernels[PROG_KERNEL_COUNT] = {
-        [PROG_CONV] = k_conv,       [PROG_DWCONV] = k_dwconv,   [PROG_AVGPOOL] = k_avgpool, [PROG_MAXPOOL] = k_maxpool,
-        [PROG_MEAN] = k_mean,       [PROG_SOFTMAX] = k_softmax, [PROG_RESCALE] = k_rescale, [PROG_PAD] = k_pad,
+        [PROG_CONV] = k_conv,       [PROG_DWCONV] = k_dwconv, [PROG_AVGPOOL] = k_avgpool,
+        [PROG_MAXPOOL] = k_maxpool, [PROG_MEAN] = k_mean,     [PROG_SOFTMAX] = k_softmax,
+        [PROG_RESCALE] = k_rescale, [PROG_PAD] = k_pad,
     };
     struct k_consts k;
     struct k_window in1;
@@ -207,7 +215,8 @@ static void run_op(const struct run *r, const struct prog_block *b, const struct
 static void run_step(const struct run *r, const struct prog_block *b, const struct prog_step *step,
                      const struct prog_interval *intervals)
 {
-    const struct prog_stage *stage = (const struct prog_stage *)at(r, r->header->stages) + b->first_stage + step->stage;
+    const struct prog_stage *stage =
+        (const struct prog_stage *)at(r, r->header->stages) + b->first_stage + step->stage;
     const struct prog_op *ops = (const struct prog_op *)at(r, r->header->ops) + stage->first_op;
     const int lo = intervals[stage->interval].lo, hi = intervals[stage->interval].hi;
     const int chunk = stage->chunk ? stage->chunk : hi - lo;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The fused executor: runs a program (program.h) in a caller's arena. C11, freestanding, no allocation, no globals,
-// re-entrant; needs memcpy, memmove and memset only. A fused program gives the same bytes as a plain one.
+// The fused executor: runs a program (program.h) in a caller's arena. C11, freestanding, no
+// allocation, no globals, re-entrant; needs memcpy, memmove and memset only. A fused program gives
+// the same bytes as a plain one.
 //
 //   exec_check(program, flash_bytes) == 0
 //   exec_run(program, arena, exec_arena_bytes(program), NULL, NULL, &output)
@@ -20,9 +21,10 @@ enum exec_error { // returned as negative numbers
     EXEC_ARENA = -6,       // the arena is smaller than exec_arena_bytes()
 };
 
-// The model input where it is not the program's own test input. rows() returns a pointer to the bytes of rows
-// y .. y + n - 1, consecutive [n][w][c], that stays valid until the next call. A program with PROG_FLAG_INPUT_STREAMED
-// asks with rising y, n at most the first layer's kernel height; any other program asks for all rows at once.
+// The model input where it is not the program's own test input. rows() returns a pointer to the
+// bytes of rows y .. y + n - 1, consecutive [n][w][c], that stays valid until the next call. A
+// program with PROG_FLAG_INPUT_STREAMED asks with rising y, n at most the first layer's kernel
+// height; any other program asks for all rows at once.
 struct exec_input {
     const int8_t *(*rows)(void *ctx, unsigned y, unsigned n);
     void *ctx;
@@ -34,16 +36,18 @@ struct exec_hooks {
     void *ctx;
 };
 
-// Checks magic, version, size, CRC and variant of `bytes` readable bytes (4-aligned). 0 or a negative exec_error.
+// Checks magic, version, size, CRC and variant of `bytes` readable bytes (4-aligned). 0 or a
+// negative exec_error.
 int exec_check(const void *program, size_t bytes);
-uint32_t exec_crc32(const void *program);         // the header's CRC; the program's name on the wire
-uint32_t exec_arena_bytes(const void *program);   // exact need: the run writes the last byte of it and nothing beyond
+uint32_t exec_crc32(const void *program); // the header's CRC; the program's name on the wire
+// Exact need: a run writes the last byte of it and nothing beyond.
+uint32_t exec_arena_bytes(const void *program);
 uint32_t exec_blocks(const void *program);
 uint32_t exec_output_bytes(const void *program);
-const char *exec_variant(void);                   // kernel variant of this build: "generic"
+const char *exec_variant(void); // kernel variant of this build: "generic"
 
-// Runs a checked program once. arena: 4-aligned. input, hooks: may be NULL. *output points into the arena.
-// 0 or EXEC_ARENA.
+// Runs a checked program once. arena: 4-aligned. input, hooks: may be NULL. *output points into the
+// arena. 0 or EXEC_ARENA.
 int exec_run(const void *program, void *arena, size_t arena_bytes, const struct exec_input *input,
              const struct exec_hooks *hooks, const int8_t **output);
 

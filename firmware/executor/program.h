@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: MIT
-// The program format: a configuration compiled to bytes that the executor walks in place, in flash. Little-endian,
-// every table 4-aligned, offsets in bytes from the header. Written by server/planner/program.c, read by exec.c.
+// The program format: a configuration compiled to bytes that the executor walks in place, in flash.
+// Little-endian, every table 4-aligned, offsets in bytes from the header. Written by
+// server/planner/program.c, read by exec.c.
 //
 //   offset 0   prog_header
 //   ...        prog_block[n_blocks]     in execution order
 //   ...        prog_stage[n_stages]     a block's stages are consecutive
 //   ...        prog_op[n_ops]           a stage's operators are consecutive
 //   ...        per block: prog_step[], prog_interval[n_bands][n_intervals], prog_move[]
-//   ...        constants: weights (for this kernel variant and slice axis), int32 biases, prog_requant per channel
+//   ...        constants: weights (for this kernel variant and slice axis), int32 biases,
+//              prog_requant per channel
 //   ...        the test input, int8 [h][w][c]
 //
-// Slices. A block runs along its slice axis: rows (slice = one row, position along it = column) or columns (slice = one
-// column of a horizontal band, position along it = row). "s" names the slice axis, "a" the axis along a slice.
+// Slices. A block runs along its slice axis: rows (slice = one row, position along it = column) or
+// columns (slice = one column of a horizontal band, position along it = row). "s" names the slice
+// axis, "a" the axis along a slice.
 //
-// A step computes one slice of one stage: all positions of the band's interval, `chunk` positions at a time, through all
-// of the stage's operators. Tensors between operators of a stage hold one chunk of pixels; a stage's last operator
-// writes a ring of slices or a whole tensor. The executor decides nothing: order, ring slots and intervals are data.
+// A step computes one slice of one stage: all positions of the band's interval, `chunk` positions
+// at a time, through all of the stage's operators. Tensors between operators of a stage hold one
+// chunk of pixels; a stage's last operator writes a ring of slices or a whole tensor. The executor
+// decides nothing: order, ring slots and intervals are data.
 #ifndef EXECUTOR_PROGRAM_H
 #define EXECUTOR_PROGRAM_H
 
@@ -60,7 +64,7 @@ struct prog_view {
     uint32_t slice_step;
     uint32_t pix_step;
     uint16_t slots;
-    uint16_t space; // enum prog_space
+    uint16_t space;    // enum prog_space
     uint16_t interval; // index into the block's intervals; RING only
     uint16_t reserved;
 };
@@ -84,8 +88,9 @@ struct prog_op {
     int16_t act_min, act_max;
     uint32_t weights, bias, requant; // offsets of constants, 0 = none
     struct prog_view in[2], out;
-    int32_t p[10];   // PROG_ADD: zero0, zero1, mult0, shift0, mult1, shift1, mult_out, shift_out, left_shift
-                     // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
+    // PROG_ADD: zero0, zero1, mult0, shift0, mult1, shift1, mult_out, shift_out, left_shift
+    // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
+    int32_t p[10];
 };
 
 struct prog_stage {
@@ -110,24 +115,25 @@ struct prog_move { // done before the block, in order; may overlap (memmove)
 struct prog_block {
     uint16_t first_stage, n_stages;
     uint16_t n_bands, n_intervals;
-    uint16_t n_moves, acc_op; // acc_op: operator (index into ops) whose accumulators end the block, 0xFFFF = none
-    uint32_t n_steps;         // the same steps for every band
+    uint16_t n_moves;
+    uint16_t acc_op; // operator (index into ops) whose accumulators end the block; 0xFFFF = none
+    uint32_t n_steps;                 // the same steps for every band
     uint32_t steps, intervals, moves; // offsets
-    uint32_t acc, acc_bytes;  // arena offset of the int32 accumulators, zeroed at the block's start
-    uint32_t arena_bytes;     // one past the highest arena byte that the block touches
+    uint32_t acc, acc_bytes; // arena offset of the int32 accumulators, zeroed at the block's start
+    uint32_t arena_bytes;    // one past the highest arena byte that the block touches
 };
 
 struct prog_header {
     uint32_t magic, version, total_bytes;
-    uint32_t crc32;        // IEEE 802.3 of total_bytes bytes, this field taken as zero
-    uint32_t arena_bytes;  // of the whole program
+    uint32_t crc32;                // IEEE 802.3 of total_bytes bytes, this field taken as zero
+    uint32_t arena_bytes;          // of the whole program
     uint32_t output, output_bytes; // arena offset of the model output
     uint32_t input, input_bytes;   // program offset of the test input
     uint16_t in_h, in_w, in_c;
-    uint16_t flags;        // bit 0: the input is read once, in order
+    uint16_t flags; // bit 0: the input is read once, in order
     uint16_t n_blocks, n_stages, n_ops, reserved;
-    uint32_t blocks, stages, ops;  // offsets
-    char variant[16];      // kernel variant that the constants are laid out for, NUL-padded
+    uint32_t blocks, stages, ops; // offsets
+    char variant[16];             // kernel variant that the constants are laid out for, NUL-padded
 };
 #define PROG_FLAG_INPUT_STREAMED 1u
 

@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-// High 32 bits of 2 * a * b, rounded to nearest (ties up, which is what gemmlowp's sign-dependent nudge amounts to).
+// High 32 bits of 2 * a * b, rounded to nearest (ties up, which is what gemmlowp's sign-dependent
+// nudge amounts to).
 static inline int32_t fx_mul_high(int32_t a, int32_t b)
 {
     if (a == INT32_MIN && b == INT32_MIN)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Convolution, any kernel and stride. A window that lies inside the tensor starts from the folded bias and needs no zero
-// point; a clipped one adds the zero point for the taps that it leaves out.
+// Convolution, any kernel and stride. A window that lies inside the tensor starts from the folded
+// bias and needs no zero point; a clipped one adds the zero point for the taps that it leaves out.
 #include "firmware/kernels/fixed.h"
 #include "firmware/kernels/kernels.h"
 
@@ -31,11 +31,13 @@ static inline int32_t dot1(const int8_t *x, const int8_t *w, int n, int32_t acc)
 
 static int8_t finish(const struct prog_op *op, const struct prog_requant *rq, int32_t acc)
 {
-    return (int8_t)fx_clamp(fx_requant(acc, rq->mult, rq->shift) + op->out_zero, op->act_min, op->act_max);
+    return (int8_t)fx_clamp(fx_requant(acc, rq->mult, rq->shift) + op->out_zero, op->act_min,
+                            op->act_max);
 }
 
 // Sum of the weights of one output channel whose taps lie outside the tensor.
-static int32_t outside_weights(const struct prog_op *op, const int8_t *w, int s0, int s1, int a0, int a1)
+static int32_t outside_weights(const struct prog_op *op, const int8_t *w, int s0, int s1, int a0,
+                               int a1)
 {
     int32_t sum = 0;
     for (int s = 0; s < op->ks; s++) {
@@ -51,7 +53,8 @@ static int32_t outside_weights(const struct prog_op *op, const int8_t *w, int s0
     return sum;
 }
 
-void k_conv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out)
+void k_conv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+            const struct k_out *out)
 {
     const int in_c = op->in_c, out_c = op->out_c;
     const size_t w_row = (size_t)op->ka * (size_t)in_c;
@@ -75,8 +78,9 @@ void k_conv(const struct prog_op *op, const struct k_consts *k, const struct k_w
             for (int l = 0; l < lanes; l++) {
                 acc[l] = k->bias[o + l];
                 if (!whole)
-                    acc[l] += op->in_zero * outside_weights(op, k->weights + (size_t)(o + l) * w_channel, in->tap,
-                                                            in->tap + in->taps, a0, a1);
+                    acc[l] +=
+                        op->in_zero * outside_weights(op, k->weights + (size_t)(o + l) * w_channel,
+                                                      in->tap, in->tap + in->taps, a0, a1);
             }
             const int8_t *slice = in->slice;
             for (int s = 0; s < in->taps; s++) {
@@ -101,8 +105,8 @@ void k_conv(const struct prog_op *op, const struct k_consts *k, const struct k_w
     }
 }
 
-void k_acc_conv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, int slice, int first, int n,
-                int32_t *acc)
+void k_acc_conv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+                int slice, int first, int n, int32_t *acc)
 {
     // ka and ks are the whole tensor here: the weights of a pixel are those of its position.
     const size_t w_channel = (size_t)op->ks * op->ka * op->in_c;
@@ -117,7 +121,8 @@ void k_acc_conv(const struct prog_op *op, const struct k_consts *k, const struct
     }
 }
 
-void k_acc_conv_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc, int8_t *out)
+void k_acc_conv_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc,
+                    int8_t *out)
 {
     for (int o = 0; o < op->out_c; o++)
         out[o] = finish(op, &k->requant[o], acc[o] + k->bias[o]);

@@ -5,7 +5,8 @@
 
 #define LANES 4
 
-void k_dwconv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out)
+void k_dwconv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+              const struct k_out *out)
 {
     const int out_c = op->out_c, mult_c = op->mult_c;
     for (int i = 0; i < out->n; i++) {

@@ -10,7 +10,8 @@ static const int8_t *pixel_at(const struct k_window *in, int position)
     return in->slice + (ptrdiff_t)(position - in->lo) * (ptrdiff_t)in->pix_step;
 }
 
-void k_add(const struct prog_op *op, const struct k_window *in, const struct k_window *in1, const struct k_out *out)
+void k_add(const struct prog_op *op, const struct k_window *in, const struct k_window *in1,
+           const struct k_out *out)
 {
     const int32_t *p = op->p;
     for (int i = 0; i < out->n; i++) {
@@ -25,19 +26,22 @@ void k_add(const struct prog_op *op, const struct k_window *in, const struct k_w
     }
 }
 
-void k_rescale(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out)
+void k_rescale(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+               const struct k_out *out)
 {
     for (int i = 0; i < out->n; i++) {
         const int8_t *x = pixel_at(in, out->first + i);
         int8_t *y = out->pixel + (size_t)i * out->pix_step;
         for (int c = 0; c < op->out_c; c++) {
-            int32_t v = fx_requant(x[c] - op->in_zero, k->requant->mult, k->requant->shift) + op->out_zero;
+            int32_t v =
+                fx_requant(x[c] - op->in_zero, k->requant->mult, k->requant->shift) + op->out_zero;
             y[c] = (int8_t)fx_clamp(v, op->act_min, op->act_max);
         }
     }
 }
 
-void k_pad(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out)
+void k_pad(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+           const struct k_out *out)
 {
     (void)k;
     for (int i = 0; i < out->n; i++) {

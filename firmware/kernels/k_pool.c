@@ -13,7 +13,8 @@ static int clip_taps(const struct prog_op *op, int p, int *a0, int *a1)
 }
 
 // Sum of channel c over the window of output position p; *count elements.
-static int32_t window_sum(const struct prog_op *op, const struct k_window *in, int p, int c, int32_t *count)
+static int32_t window_sum(const struct prog_op *op, const struct k_window *in, int p, int c,
+                          int32_t *count)
 {
     int a0, a1, first = clip_taps(op, p, &a0, &a1);
     const int8_t *slice = in->slice;
@@ -37,13 +38,16 @@ static int8_t average(const struct prog_op *op, int32_t sum, int32_t count)
     return (int8_t)fx_clamp(mean, op->act_min, op->act_max);
 }
 
-static int8_t mean_rescaled(const struct prog_op *op, const struct k_consts *k, int32_t sum, int32_t count)
+static int8_t mean_rescaled(const struct prog_op *op, const struct k_consts *k, int32_t sum,
+                            int32_t count)
 {
-    int32_t v = fx_requant(sum - count * op->in_zero, k->requant->mult, k->requant->shift) + op->out_zero;
+    int32_t v =
+        fx_requant(sum - count * op->in_zero, k->requant->mult, k->requant->shift) + op->out_zero;
     return (int8_t)fx_clamp(v, op->act_min, op->act_max);
 }
 
-void k_avgpool(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out)
+void k_avgpool(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+               const struct k_out *out)
 {
     (void)k;
     for (int i = 0; i < out->n; i++) {
@@ -54,7 +58,8 @@ void k_avgpool(const struct prog_op *op, const struct k_consts *k, const struct 
     }
 }
 
-void k_mean(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out)
+void k_mean(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+            const struct k_out *out)
 {
     for (int i = 0; i < out->n; i++) {
         for (int c = 0; c < op->out_c; c++) {
@@ -64,7 +69,8 @@ void k_mean(const struct prog_op *op, const struct k_consts *k, const struct k_w
     }
 }
 
-void k_maxpool(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out)
+void k_maxpool(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+               const struct k_out *out)
 {
     (void)k;
     for (int i = 0; i < out->n; i++) {
@@ -80,7 +86,8 @@ void k_maxpool(const struct prog_op *op, const struct k_consts *k, const struct 
                 if (slice >= in->end)
                     slice -= in->ring_bytes;
             }
-            out->pixel[(size_t)i * out->pix_step + (size_t)c] = (int8_t)fx_clamp(best, op->act_min, op->act_max);
+            out->pixel[(size_t)i * out->pix_step + (size_t)c] =
+                (int8_t)fx_clamp(best, op->act_min, op->act_max);
         }
     }
 }
@@ -100,7 +107,8 @@ void k_acc_avgpool_end(const struct prog_op *op, const int32_t *acc, int8_t *out
         out[c] = average(op, acc[c], op->ks * op->ka);
 }
 
-void k_acc_mean_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc, int8_t *out)
+void k_acc_mean_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc,
+                    int8_t *out)
 {
     for (int c = 0; c < op->out_c; c++)
         out[c] = mean_rescaled(op, k, acc[c], op->ks * op->ka);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Softmax over the channels of each pixel, int8 in, int8 out with scale 1/256 and zero point -128. Fixed point as TFLite's
-// specification has it: exp() on Q5.26 by table of powers and a short series, the sum in Q12.19, Newton's reciprocal.
+// Softmax over the channels of each pixel, int8 in, int8 out with scale 1/256 and zero point -128.
+// Fixed point as TFLite's specification has it: exp() on Q5.26 by table of powers and a short
+// series, the sum in Q12.19, Newton's reciprocal.
 #include "firmware/kernels/fixed.h"
 #include "firmware/kernels/kernels.h"
 
@@ -32,7 +33,8 @@ static int32_t exp_quarter(int32_t a)
 // exp(a) in Q0.31 for a in Q5.26, a <= 0.
 static int32_t exp_negative(int32_t a)
 {
-    static const int32_t powers[7] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
+    static const int32_t powers[7] = {1672461947, 1302514674, 790015084, 290630308,
+                                      39332535,   720401,     242};
     const int32_t quarter = 1 << 24;
     if (a == 0)
         return INT32_MAX;
@@ -65,7 +67,8 @@ static int32_t scaled_difference(const struct prog_op *op, int32_t diff)
     return fx_mul_high((int32_t)((uint32_t)diff << op->p[1]), op->p[0]);
 }
 
-void k_softmax(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out)
+void k_softmax(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+               const struct k_out *out)
 {
     (void)k;
     for (int i = 0; i < out->n; i++) {
@@ -85,7 +88,8 @@ void k_softmax(const struct prog_op *op, const struct k_consts *k, const struct 
             int32_t v = -128;
             if (x[c] - top >= op->p[2]) {
                 int32_t e = exp_negative(scaled_difference(op, x[c] - top));
-                v = fx_clamp(fx_shift_right(fx_mul_high(scale, e), over_unit + 31 - 8) - 128, -128, 127);
+                v = fx_clamp(fx_shift_right(fx_mul_high(scale, e), over_unit + 31 - 8) - 128, -128,
+                             127);
             }
             y[c] = (int8_t)v;
         }

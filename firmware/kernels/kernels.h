@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Kernels on slices: each computes n consecutive pixels of one output slice from a window of input slices. Ring buffers,
-// whole tensors and the model input look alike through struct k_window; taps outside the tensor are left out by `taps`
-// and by clipping positions to [0, len). Bit-exact with TFLite's int8 specification (double rounding).
+// Kernels on slices: each computes n consecutive pixels of one output slice from a window of input
+// slices. Ring buffers, whole tensors and the model input look alike through struct k_window; taps
+// outside the tensor are left out by `taps` and by clipping positions to [0, len). Bit-exact with
+// TFLite's int8 specification (double rounding).
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
 
@@ -15,8 +16,8 @@ struct k_window {
     const int8_t *end;   // a slice pointer that reaches this wraps back by ring_bytes
     size_t ring_bytes;
     size_t slice_step, pix_step; // bytes
-    int lo;              // first position that a slice holds
-    int tap, taps;       // taps [tap, tap + taps) along slices lie inside the tensor
+    int lo;                      // first position that a slice holds
+    int tap, taps;               // taps [tap, tap + taps) along slices lie inside the tensor
 };
 
 struct k_out {
@@ -31,20 +32,25 @@ struct k_consts { // of one operator; NULL where it has none
     const struct prog_requant *requant;
 };
 
-typedef void k_slice_fn(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, const struct k_out *out);
+typedef void k_slice_fn(const struct prog_op *op, const struct k_consts *k,
+                        const struct k_window *in, const struct k_out *out);
 
 k_slice_fn k_conv, k_dwconv, k_avgpool, k_maxpool, k_mean, k_softmax, k_rescale, k_pad;
-// Elementwise sum of in (operand 0) and in1 (operand 1), both with a one-slice window at the output's positions.
-void k_add(const struct prog_op *op, const struct k_window *in, const struct k_window *in1, const struct k_out *out);
+// Elementwise sum of in (operand 0) and in1 (operand 1), both with a one-slice window at the
+// output's positions.
+void k_add(const struct prog_op *op, const struct k_window *in, const struct k_window *in1,
+           const struct k_out *out);
 // Flat copy of bytes; may overlap.
 void k_copy(const int8_t *in, int8_t *out, size_t bytes);
 
 // Reductions fed by chunks: pixels [first, first + n) of slice `slice`, then once the end.
-void k_acc_conv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in, int slice, int first, int n,
-                int32_t *acc);
+void k_acc_conv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+                int slice, int first, int n, int32_t *acc);
 void k_acc_sum(const struct prog_op *op, const struct k_window *in, int first, int n, int32_t *acc);
-void k_acc_conv_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc, int8_t *out);
+void k_acc_conv_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc,
+                    int8_t *out);
 void k_acc_avgpool_end(const struct prog_op *op, const int32_t *acc, int8_t *out);
-void k_acc_mean_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc, int8_t *out);
+void k_acc_mean_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc,
+                    int8_t *out);
 
 #endif

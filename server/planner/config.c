@@ -26,7 +26,8 @@ static bool take_word(const char **p, const char *word)
     return true;
 }
 
-int config_parse(const char *text, int n_layers, struct config_block *blocks, int *n_blocks, struct err *e)
+int config_parse(const char *text, int n_layers, struct config_block *blocks, int *n_blocks,
+                 struct err *e)
 {
     const char *p = text;
     int expect = 0;
@@ -40,11 +41,15 @@ int config_parse(const char *text, int n_layers, struct config_block *blocks, in
             b.last = take_number(&p);
         }
         if (b.first < 0 || b.last < 0 || *p != ':')
-            return err_set(e, ERR_BAD_FIELD, "spec: at character %td, expected \"first-last:schedule\" for layer %d of %d",
-                           start - text, expect, n_layers);
+            return err_set(
+                e, ERR_BAD_FIELD,
+                "spec: at character %td, expected \"first-last:schedule\" for layer %d of %d",
+                start - text, expect, n_layers);
         p++;
         if (b.first != expect || b.last < b.first || b.last >= n_layers)
-            return err_set(e, ERR_BAD_FIELD, "spec: block %d-%d at character %td, expected one that begins with layer %d and ends by %d",
+            return err_set(e, ERR_BAD_FIELD,
+                           "spec: block %d-%d at character %td, expected one that begins with "
+                           "layer %d and ends by %d",
                            b.first, b.last, start - text, expect, n_layers - 1);
         bool plain = take_word(&p, "plain"), cols = false;
         if (!plain && !take_word(&p, "rows")) {
@@ -53,7 +58,9 @@ int config_parse(const char *text, int n_layers, struct config_block *blocks, in
             b.band_rows = cols ? take_number(&p) : 0;
         }
         if ((b.axis == FUSION_COLS && b.band_rows < 1) || (*p != ' ' && *p != '\0'))
-            return err_set(e, ERR_BAD_FIELD, "spec: block %d-%d: expected plain, rows or colsR with R >= 1", b.first, b.last);
+            return err_set(e, ERR_BAD_FIELD,
+                           "spec: block %d-%d: expected plain, rows or colsR with R >= 1", b.first,
+                           b.last);
         while (*p == ' ')
             p++;
         expect = b.last + 1;
@@ -65,11 +72,13 @@ int config_parse(const char *text, int n_layers, struct config_block *blocks, in
             blocks[(*n_blocks)++] = (struct config_block){i, i, FUSION_ROWS, 0};
     }
     if (*p)
-        return err_set(e, ERR_BAD_FIELD, "spec: text after the last layer, at character %td", p - text);
+        return err_set(e, ERR_BAD_FIELD, "spec: text after the last layer, at character %td",
+                       p - text);
     return 0;
 }
 
-int config_format(const struct config_block *blocks, int n_blocks, char *text, size_t size, struct err *e)
+int config_format(const struct config_block *blocks, int n_blocks, char *text, size_t size,
+                  struct err *e)
 {
     size_t n = 0;
     text[0] = '\0';
@@ -84,10 +93,13 @@ int config_format(const struct config_block *blocks, int n_blocks, char *text, s
         bool plain = first == last;
         while (plain && i + 1 < n_blocks && blocks[i + 1].first == blocks[i + 1].last)
             last = blocks[++i].last;
-        int m = first == last ? snprintf(text + n, size - n, "%s%d:%s", n ? " " : "", first, schedule)
-                              : snprintf(text + n, size - n, "%s%d-%d:%s", n ? " " : "", first, last, schedule);
+        int m =
+            first == last
+                ? snprintf(text + n, size - n, "%s%d:%s", n ? " " : "", first, schedule)
+                : snprintf(text + n, size - n, "%s%d-%d:%s", n ? " " : "", first, last, schedule);
         if (m < 0 || (size_t)m >= size - n)
-            return err_set(e, ERR_TOO_LARGE, "the configuration's text is longer than %zu bytes", size - 1);
+            return err_set(e, ERR_TOO_LARGE, "the configuration's text is longer than %zu bytes",
+                           size - 1);
         n += (size_t)m;
     }
     return 0;

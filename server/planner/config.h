@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A configuration as a list of blocks, and its text: "0-8:rows 9:plain 10-20:cols4". Pure syntax and order; whether a
-// block can run is fusion.c's business.
+// A configuration as a list of blocks, and its text: "0-8:rows 9:plain 10-20:cols4". Pure syntax
+// and order; whether a block can run is fusion.c's business.
 #ifndef PLANNER_CONFIG_H
 #define PLANNER_CONFIG_H
 
@@ -12,13 +12,15 @@
 struct config_block {
     int first, last; // layers
     enum fusion_axis axis;
-    int band_rows;   // FUSION_COLS: output rows a band; 0 for rows and plain (plain: first == last)
+    int band_rows; // FUSION_COLS: output rows a band; 0 for rows and plain (plain: first == last)
 };
 
-// Parses a text that must cover layers 0..n_layers-1 once, in order; "a-b:plain" becomes b-a+1 blocks. blocks holds
-// n_layers entries. -1: ERR_BAD_FIELD names the block and what was expected.
-int config_parse(const char *text, int n_layers, struct config_block *blocks, int *n_blocks, struct err *e);
+// Parses a text that must cover layers 0..n_layers-1 once, in order; "a-b:plain" becomes b-a+1
+// blocks. blocks holds n_layers entries. -1: ERR_BAD_FIELD names the block and what was expected.
+int config_parse(const char *text, int n_layers, struct config_block *blocks, int *n_blocks,
+                 struct err *e);
 // Writes the text; runs of plain blocks are joined. -1: ERR_TOO_LARGE.
-int config_format(const struct config_block *blocks, int n_blocks, char *text, size_t size, struct err *e);
+int config_format(const struct config_block *blocks, int n_blocks, char *text, size_t size,
+                  struct err *e);
 
 #endif

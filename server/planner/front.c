@@ -27,7 +27,8 @@ static bool dominates(const struct edge *a, const struct edge *b)
 // Adds the block at hand unless another schedule of the same block is as good in every respect.
 static int add_edge(struct edges *es, size_t block_begin, const struct fusion *f)
 {
-    struct edge new = {f->cost.arena_bytes, f->first, f->last, f->axis, f->band_rows, f->cost.macs, f->cost.calls};
+    struct edge new = {f->cost.arena_bytes, f->first,     f->last,      f->axis,
+                       f->band_rows,        f->cost.macs, f->cost.calls};
     size_t kept = block_begin;
     for (size_t i = block_begin; i < es->n; i++) {
         if (dominates(&es->at[i], &new))
@@ -105,7 +106,8 @@ static bool shortest(const struct edges *es, int n, uint32_t limit, struct node 
     return nodes[n].reached;
 }
 
-static int take_path(const struct edges *es, int n, const struct node *nodes, struct front_paths *out)
+static int take_path(const struct edges *es, int n, const struct node *nodes,
+                     struct front_paths *out)
 {
     struct front_path path = {.macs = nodes[n].macs};
     for (int i = n; i > 0; i = es->at[nodes[i].edge].first)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The exact front: cut points are nodes, (block, schedule) are edges with RAM and MACs, a configuration is a path, its
-// RAM the largest edge's, its MACs the sum. Shortest path by MACs among the edges below a RAM threshold, then the
-// threshold drops below that path's own RAM, and again: as many rounds as there are thresholds that matter, not 2^n.
+// The exact front: cut points are nodes, (block, schedule) are edges with RAM and MACs, a
+// configuration is a path, its RAM the largest edge's, its MACs the sum. Shortest path by MACs
+// among the edges below a RAM threshold, then the threshold drops below that path's own RAM, and
+// again: as many rounds as there are thresholds that matter, not 2^n.
 #ifndef PLANNER_FRONT_H
 #define PLANNER_FRONT_H
 
@@ -23,7 +24,8 @@ struct front_paths {
     struct front_path *at; // by rising arena_bytes and falling macs
 };
 
-// Every non-dominated path. At equal RAM and MACs the one with the fewest kernel calls. -1: ERR_NO_MEMORY.
+// Every non-dominated path. At equal RAM and MACs the one with the fewest kernel calls. -1:
+// ERR_NO_MEMORY.
 int front_search(struct fusion *f, struct front_paths *out, struct err *e);
 void front_paths_free(struct front_paths *p);
 

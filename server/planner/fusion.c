@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// See fusion.h. Ring sizes and the overlap of X and Y come from simulating the very steps that the executor will take.
+// See fusion.h. Ring sizes and the overlap of X and Y come from simulating the very steps that the
+// executor will take.
 #include "server/planner/fusion.h"
 
 #include <stdlib.h>
@@ -34,8 +35,8 @@ bool fusion_pointwise(const struct layer *l)
     case LAYER_RESCALE:
         return true;
     case LAYER_CONV:
-        return l->kh == 1 && l->kw == 1 && l->sh == 1 && l->sw == 1 && l->pad_top == 0 && l->pad_left == 0 &&
-               l->out_h == l->in_h && l->out_w == l->in_w;
+        return l->kh == 1 && l->kw == 1 && l->sh == 1 && l->sw == 1 && l->pad_top == 0 &&
+               l->pad_left == 0 && l->out_h == l->in_h && l->out_w == l->in_w;
     default:
         return false;
     }
@@ -44,8 +45,9 @@ bool fusion_pointwise(const struct layer *l)
 // A reduction of the whole tensor to one pixel, which can be fed pixel by pixel.
 static bool is_reduction(const struct layer *l)
 {
-    return (l->op == LAYER_CONV || l->op == LAYER_AVGPOOL || l->op == LAYER_MEAN) && l->kh == l->in_h && l->kw == l->in_w &&
-           l->pad_top == 0 && l->pad_left == 0 && l->out_h == 1 && l->out_w == 1 && l->in_h * l->in_w > 1;
+    return (l->op == LAYER_CONV || l->op == LAYER_AVGPOOL || l->op == LAYER_MEAN) &&
+           l->kh == l->in_h && l->kw == l->in_w && l->pad_top == 0 && l->pad_left == 0 &&
+           l->out_h == 1 && l->out_w == 1 && l->in_h * l->in_w > 1;
 }
 
 static int n_inputs(const struct layer *l)
@@ -65,9 +67,11 @@ int fusion_open(struct fusion *f, const struct graph *g, struct err *e)
     f->next = malloc(n_layers * sizeof *f->next);
     f->tensors = calloc(n_tensors, sizeof *f->tensors);
     f->need = calloc(n_tensors, sizeof *f->need);
-    if (!f->last_use || !f->uses || !f->use_layer || !f->stages || !f->stage_of || !f->next || !f->tensors || !f->need) {
+    if (!f->last_use || !f->uses || !f->use_layer || !f->stages || !f->stage_of || !f->next ||
+        !f->tensors || !f->need) {
         fusion_close(f);
-        return err_set(e, ERR_NO_MEMORY, "planner: no memory for a graph of %d layers", g->n_layers);
+        return err_set(e, ERR_NO_MEMORY, "planner: no memory for a graph of %d layers",
+                       g->n_layers);
     }
     // Counting sort of (tensor, reader): uses[t] .. uses[t + 1] delimit the readers of t.
     for (int i = 0; i < g->n_layers; i++) {
@@ -119,7 +123,8 @@ static struct axis_geometry geometry(const struct layer *l, bool vertical)
 // Input positions that outputs [lo, hi) read, clipped to the tensor.
 static struct fusion_interval reads(const struct axis_geometry *q, int lo, int hi)
 {
-    struct fusion_interval r = {max_int(0, lo * q->stride - q->pad), min_int(q->in, (hi - 1) * q->stride - q->pad + q->k)};
+    struct fusion_interval r = {max_int(0, lo * q->stride - q->pad),
+                                min_int(q->in, (hi - 1) * q->stride - q->pad + q->k)};
     return r;
 }
 
@@ -168,7 +173,8 @@ static bool try_join(struct fusion *f, int i)
     int best = -1; // the operand made last
     for (int k = 0; k < n_inputs(l); k++) {
         int p = f->g->tensors[l->in[k]].producer;
-        if (p >= f->first && sole_reader(f, l->in[k]) && f->stages[f->stage_of[p]].tail == p && p > best)
+        if (p >= f->first && sole_reader(f, l->in[k]) && f->stages[f->stage_of[p]].tail == p &&
+            p > best)
             best = p;
     }
     if (best < 0 || (l->op == LAYER_ADD && l->in[0] == l->in[1]))
@@ -317,7 +323,8 @@ static void make_slice(struct fusion *f, int stage)
         const struct fusion_stage *y = &f->stages[f->stage_of[f->last]];
         const struct layer *l = &f->g->layers[f->last];
         uint64_t rows = f->acc ? 0 : (uint64_t)(y->done + (y == s));
-        f->io_bytes = max_u64(f->io_bytes, rows * (uint64_t)l->out_w * (uint64_t)l->out_c + live_x_bytes(f, x_tensor(f)));
+        f->io_bytes = max_u64(f->io_bytes, rows * (uint64_t)l->out_w * (uint64_t)l->out_c +
+                                               live_x_bytes(f, x_tensor(f)));
     }
     if (f->record)
         record_step(f, stage, s->done);
@@ -351,7 +358,8 @@ static void simulate(struct fusion *f)
     // What later blocks read must be complete.
     for (int i = f->first; i < f->last; i++) {
         int stage = f->stage_of[i];
-        while (f->tensors[f->g->layers[i].out].role == FUSION_KEPT && f->stages[stage].done < f->stages[stage].n_slices)
+        while (f->tensors[f->g->layers[i].out].role == FUSION_KEPT &&
+               f->stages[stage].done < f->stages[stage].n_slices)
             make_slice(f, stage);
     }
 }
@@ -466,7 +474,9 @@ static void add_work(struct fusion *f, int i, uint64_t positions)
         macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
     bool pointwise = (l->kh == 1 && l->kw == 1) || is_reduction(l);
     f->cost.macs += macs;
-    f->cost.macs_of[l->op == LAYER_DWCONV ? FUSION_WORK_DWCONV : pointwise ? FUSION_WORK_POINTWISE : FUSION_WORK_CONV] += macs;
+    f->cost.macs_of[l->op == LAYER_DWCONV ? FUSION_WORK_DWCONV
+                    : pointwise           ? FUSION_WORK_POINTWISE
+                                          : FUSION_WORK_CONV] += macs;
     f->cost.outputs += is_acc_layer(f, i) ? (uint64_t)l->out_c : pixels * (uint64_t)l->out_c;
     f->cost.calls += s->n_layers > 1 ? pixels : slices;
 }
@@ -498,7 +508,8 @@ const char *fusion_block_cols(struct fusion *f, int band_rows)
         if (in_block(f, f->use_layer[u]) && !sees_shape_of(f, &g->layers[f->use_layer[u]], x))
             return "a layer sees the block's input reshaped";
     }
-    // Slots do not depend on the band height: simulate once per block, unless steps are to be recorded.
+    // Slots do not depend on the band height: simulate once per block, unless steps are to be
+    // recorded.
     if (f->axis != FUSION_COLS || f->n_bands == 0 || f->record || f->stages[0].done == 0) {
         f->axis = FUSION_COLS;
         simulate(f);
@@ -527,7 +538,8 @@ const char *fusion_block_cols(struct fusion *f, int band_rows)
         if (x >= 0) {
             const struct tensor *tx = &g->tensors[x];
             const struct layer *l = &g->layers[f->last];
-            uint64_t made = f->acc ? 0 : (uint64_t)f->need[y].hi * (uint64_t)l->out_w * (uint64_t)l->out_c;
+            uint64_t made =
+                f->acc ? 0 : (uint64_t)f->need[y].hi * (uint64_t)l->out_w * (uint64_t)l->out_c;
             uint64_t live = 0;
             if (f->need[x].lo < f->need[x].hi)
                 live = (uint64_t)(tx->h - f->need[x].lo) * (uint64_t)tx->w * (uint64_t)tx->c;
@@ -538,7 +550,8 @@ const char *fusion_block_cols(struct fusion *f, int band_rows)
     return NULL;
 }
 
-int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows, struct err *e)
+int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
+                        struct err *e)
 {
     const char *why = fusion_block_begin(f, first, last);
     f->record = true;
@@ -547,7 +560,8 @@ int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis 
         why = axis == FUSION_ROWS ? fusion_block_rows(f) : fusion_block_cols(f, band_rows);
     f->record = false;
     if (f->out_of_memory)
-        return err_set(e, ERR_NO_MEMORY, "planner: no memory for the steps of block %d-%d", first, last);
+        return err_set(e, ERR_NO_MEMORY, "planner: no memory for the steps of block %d-%d", first,
+                       last);
     if (why)
         return err_set(e, ERR_BAD_FIELD, "block %d-%d: %s", first, last, why);
     return 0;

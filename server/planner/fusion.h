@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What one block of fused layers costs, to the byte and to the MAC, and everything that the program compiler needs to
-// lay it out. A block is layers first..last of a graph run slice by slice on one axis.
+// What one block of fused layers costs, to the byte and to the MAC, and everything that the program
+// compiler needs to lay it out. A block is layers first..last of a graph run slice by slice on one
+// axis.
 //
-//   layers     conv  dw   1x1  add          a stage is a layer and the pixel-by-pixel layers that directly follow it;
-//   stages    [conv][dw > 1x1 > add]        inside a stage one pixel ("chunk") is kept, between stages a ring of slices
+//   layers     conv   dw   1x1   add       a stage is a layer and the pixel-by-pixel layers that
+//   stages    [conv] [dw > 1x1 > add]      follow it: inside it one pixel ("chunk") is kept,
+//                                          between stages a ring of slices
 //
 // Arena of a block, bottom to top (RAM is the sum, there are no holes but <= 3 bytes of alignment):
 //
@@ -23,7 +25,8 @@
 
 enum fusion_axis {
     FUSION_ROWS, // slices are rows; nothing is recomputed
-    FUSION_COLS, // horizontal bands of band_rows output rows; slices are columns; rows between bands are recomputed
+    FUSION_COLS, // horizontal bands of band_rows output rows; slices are columns; rows between
+                 // bands are recomputed
 };
 
 enum fusion_role { // of a tensor in a block
@@ -48,8 +51,8 @@ struct fusion_tensor {
 struct fusion_stage {
     int head, tail; // layers; next[] links head to tail
     int n_layers;
-    int n_slices;   // that a complete run has
-    int done;       // slices produced by the simulation
+    int n_slices; // that a complete run has
+    int done;     // slices produced by the simulation
 };
 
 struct fusion_step {
@@ -66,23 +69,25 @@ enum fusion_work { FUSION_WORK_CONV, FUSION_WORK_POINTWISE, FUSION_WORK_DWCONV, 
 struct fusion_cost {
     uint32_t arena_bytes;
     uint64_t macs;
-    uint64_t macs_of[FUSION_WORK_COUNT]; // the same by kind of layer; 1x1 convolutions and dense layers are pointwise
+    uint64_t macs_of[FUSION_WORK_COUNT]; // the same by kind of layer; 1x1 convolutions and dense
+                                         // layers are pointwise
     uint64_t outputs;                    // elements written, recomputed ones included
     uint64_t calls;                      // kernel calls
     uint64_t slices;                     // steps
 };
 
-// A graph and the working memory to look at one block at a time. Results of fusion_block_*() stay valid until the next.
+// A graph and the working memory to look at one block at a time. Results of fusion_block_*() stay
+// valid until the next.
 struct fusion {
     const struct graph *g;
-    int *last_use;      // [n_tensors] last layer that reads it; n_layers for the output
-    int *uses;          // [n_tensors + 1] into use_layer: the layers that read a tensor
+    int *last_use; // [n_tensors] last layer that reads it; n_layers for the output
+    int *uses;     // [n_tensors + 1] into use_layer: the layers that read a tensor
     int *use_layer;
     // the block at hand
     int first, last;
     enum fusion_axis axis;
     int band_rows, n_bands;
-    bool acc;           // the last layer is a reduction fed by the stage before it
+    bool acc; // the last layer is a reduction fed by the stage before it
     int n_stages;
     struct fusion_stage *stages;   // [n_layers]
     int *stage_of, *next;          // [n_layers]; next within a stage, -1 = tail
@@ -99,19 +104,24 @@ struct fusion {
 int fusion_open(struct fusion *f, const struct graph *g, struct err *e);
 void fusion_close(struct fusion *f); // accepts a zeroed fusion
 
-// Takes up block first..last. NULL, or the reason why its layers cannot be fused (a constant string).
+// Takes up block first..last. NULL, or the reason why its layers cannot be fused (a constant
+// string).
 const char *fusion_block_begin(struct fusion *f, int first, int last);
-// Prices the block in f->cost. band_rows: 1..fusion_max_band(); ignored for rows. NULL or the reason why it cannot run.
-// After fusion_block_begin(), any number of times; rows and cols need one simulation each.
+// Prices the block in f->cost. band_rows: 1..fusion_max_band(); ignored for rows. NULL or the
+// reason why it cannot run. After fusion_block_begin(), any number of times; rows and cols need one
+// simulation each.
 const char *fusion_block_rows(struct fusion *f);
 const char *fusion_block_cols(struct fusion *f, int band_rows);
 int fusion_max_band(const struct fusion *f); // rows of the tensor that the bands divide
-// As the two above, and records steps and offsets for the program compiler. -1: ERR_NO_MEMORY or ERR_BAD_FIELD.
-int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows, struct err *e);
+// As the two above, and records steps and offsets for the program compiler. -1: ERR_NO_MEMORY or
+// ERR_BAD_FIELD.
+int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
+                        struct err *e);
 // Positions of every tensor that band `band` needs, in f->need (cols; rows: whole slices).
 void fusion_band(struct fusion *f, int band);
 
-bool fusion_pointwise(const struct layer *l); // an output pixel needs the input pixel at the same place only
+// An output pixel needs the input pixel at the same place only.
+bool fusion_pointwise(const struct layer *l);
 uint32_t fusion_tensor_bytes(const struct graph *g, int tensor);
 
 #endif

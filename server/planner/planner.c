@@ -40,12 +40,17 @@ static int check_accumulators(const struct graph *g, struct err *e)
         for (int o = 0; o < l->out_c; o++) {
             int64_t worst = llabs((long long)l->bias[o]);
             for (size_t t = 0; t < per_channel; t++) {
-                size_t at = l->op == LAYER_DWCONV ? t * (size_t)l->out_c + (size_t)o : (size_t)o * per_channel + t;
-                worst += 383LL * abs(l->weights[at]); // the folded zero point (128) and an input (255 from it)
+                size_t at = l->op == LAYER_DWCONV ? t * (size_t)l->out_c + (size_t)o
+                                                  : (size_t)o * per_channel + t;
+                worst +=
+                    383LL *
+                    abs(l->weights[at]); // the folded zero point (128) and an input (255 from it)
             }
             if (worst > INT32_MAX)
-                return err_set(e, ERR_UNSUPPORTED, "operator %d (layer %d '%s'): output channel %d could overflow its 32-bit sum",
-                               l->tflite_op, i, l->name, o);
+                return err_set(
+                    e, ERR_UNSUPPORTED,
+                    "operator %d (layer %d '%s'): output channel %d could overflow its 32-bit sum",
+                    l->tflite_op, i, l->name, o);
         }
     }
     return 0;
@@ -61,8 +66,8 @@ int planner_open(const void *bytes, size_t n, struct planner **out, struct err *
     }
     if (n)
         memcpy(p->bytes, bytes, n);
-    if (tflite_parse(&p->file, p->bytes, n, e) || graph_build(&p->graph, &p->file, e) || check_accumulators(&p->graph, e) ||
-        fusion_open(&p->fusion, &p->graph, e))
+    if (tflite_parse(&p->file, p->bytes, n, e) || graph_build(&p->graph, &p->file, e) ||
+        check_accumulators(&p->graph, e) || fusion_open(&p->fusion, &p->graph, e))
         goto fail;
     p->blocks = calloc((size_t)p->graph.n_layers, sizeof *p->blocks);
     if (!p->blocks) {
@@ -91,7 +96,8 @@ void planner_free(struct planner *p)
 static struct planner_tensor tensor_info(const struct graph *g, int tensor)
 {
     const struct tensor *t = &g->tensors[tensor];
-    return (struct planner_tensor){t->h, t->w, t->c, fusion_tensor_bytes(g, tensor), t->scale, t->zero};
+    return (struct planner_tensor){t->h,     t->w,   t->c, fusion_tensor_bytes(g, tensor),
+                                   t->scale, t->zero};
 }
 
 // ---- prices ----
@@ -103,7 +109,8 @@ static int price_block(struct planner *p, const struct config_block *b, struct e
 }
 
 // Adds up a configuration. cost->arena_bytes is the largest block's.
-static int price_blocks(struct planner *p, const struct config_block *blocks, int n, struct fusion_cost *cost, struct err *e)
+static int price_blocks(struct planner *p, const struct config_block *blocks, int n,
+                        struct fusion_cost *cost, struct err *e)
 {
     *cost = (struct fusion_cost){0};
     for (int i = 0; i < n; i++) {
@@ -135,10 +142,12 @@ static bool reads_input_once(const struct planner *p, const struct config_block 
     return false;
 }
 
-static int fill_config(struct planner *p, const struct config_block *blocks, int n, struct config *c, struct err *e)
+static int fill_config(struct planner *p, const struct config_block *blocks, int n,
+                       struct config *c, struct err *e)
 {
     struct fusion_cost cost;
-    if (price_blocks(p, blocks, n, &cost, e) || config_format(blocks, n, c->spec, sizeof c->spec, e))
+    if (price_blocks(p, blocks, n, &cost, e) ||
+        config_format(blocks, n, c->spec, sizeof c->spec, e))
         return -1;
     c->arena_bytes = cost.arena_bytes;
     c->macs = cost.macs;
@@ -188,12 +197,14 @@ void planner_layers_json(const struct planner *p, struct buf *out)
     for (int i = 0; i < p->graph.n_layers; i++) {
         const struct layer *l = &p->graph.layers[i];
         uint64_t macs = layer_macs_per_pixel(l) * (uint64_t)l->out_h * (uint64_t)l->out_w;
-        buf_printf(out, "%s{\"i\":%d,\"op\":\"%s\",\"name\":", i ? "," : "", i, layer_op_names[l->op]);
+        buf_printf(out, "%s{\"i\":%d,\"op\":\"%s\",\"name\":", i ? "," : "", i,
+                   layer_op_names[l->op]);
         buf_json_str(out, l->name);
         buf_printf(out,
-                   ",\"in\":[%d,%d,%d],\"out\":[%d,%d,%d],\"kernel\":[%d,%d],\"stride\":[%d,%d],\"macs\":\"%llu\",\"inputs\":[%d",
-                   l->in_h, l->in_w, l->in_c, l->out_h, l->out_w, l->out_c, l->kh, l->kw, l->sh, l->sw,
-                   (unsigned long long)macs, p->graph.tensors[l->in[0]].producer);
+                   ",\"in\":[%d,%d,%d],\"out\":[%d,%d,%d],\"kernel\":[%d,%d],\"stride\":[%d,%d],"
+                   "\"macs\":\"%llu\",\"inputs\":[%d",
+                   l->in_h, l->in_w, l->in_c, l->out_h, l->out_w, l->out_c, l->kh, l->kw, l->sh,
+                   l->sw, (unsigned long long)macs, p->graph.tensors[l->in[0]].producer);
         if (l->op == LAYER_ADD)
             buf_printf(out, ",%d", p->graph.tensors[l->in[1]].producer);
         buf_puts(out, "]}");
@@ -219,18 +230,20 @@ int planner_blocks_json(const struct planner *p, const char *spec, struct buf *o
         else
             snprintf(schedule, sizeof schedule, "%s", b->first == b->last ? "plain" : "rows");
         buf_printf(out,
-                   "%s{\"first\":%d,\"last\":%d,\"schedule\":\"%s\",\"arena_bytes\":%u,\"macs\":\"%llu\",\"bands\":%d,"
+                   "%s{\"first\":%d,\"last\":%d,\"schedule\":\"%s\",\"arena_bytes\":%u,\"macs\":\"%"
+                   "llu\",\"bands\":%d,"
                    "\"live_bytes\":%llu,\"io_bytes\":%llu,\"accumulator_bytes\":%llu,\"rings\":[",
-                   i ? "," : "", b->first, b->last, schedule, f->cost.arena_bytes, (unsigned long long)f->cost.macs, f->n_bands,
-                   (unsigned long long)(f->live_bytes + f->kept_bytes), (unsigned long long)f->io_bytes,
-                   (unsigned long long)f->acc_bytes);
+                   i ? "," : "", b->first, b->last, schedule, f->cost.arena_bytes,
+                   (unsigned long long)f->cost.macs, f->n_bands,
+                   (unsigned long long)(f->live_bytes + f->kept_bytes),
+                   (unsigned long long)f->io_bytes, (unsigned long long)f->acc_bytes);
         const char *comma = "";
         for (int k = b->first; k < b->last; k++) {
             const struct fusion_tensor *t = &f->tensors[p->graph.layers[k].out];
             if (t->role != FUSION_RING && t->role != FUSION_CHUNK)
                 continue;
-            buf_printf(out, "%s{\"layer\":%d,\"slices\":%u,\"bytes\":%u}", comma, k, t->role == FUSION_RING ? t->slots : 0,
-                       t->bytes);
+            buf_printf(out, "%s{\"layer\":%d,\"slices\":%u,\"bytes\":%u}", comma, k,
+                       t->role == FUSION_RING ? t->slots : 0, t->bytes);
             comma = ",";
         }
         buf_puts(out, "]}");
@@ -313,7 +326,8 @@ int planner_input_kind(const char *name)
     return -1;
 }
 
-void planner_input(const struct planner *p, enum planner_input_kind kind, uint32_t seed, int8_t *bytes)
+void planner_input(const struct planner *p, enum planner_input_kind kind, uint32_t seed,
+                   int8_t *bytes)
 {
     uint32_t state = seed ? seed : PLANNER_DEFAULT_SEED; // xorshift never leaves 0
     int walk = 0;
@@ -353,8 +367,8 @@ int planner_reference(const struct planner *p, const int8_t *input, int8_t *outp
     const void *bytes = reference_tensor(r, reference_core_output(&p->file), &n);
     int rc = 0;
     if (!bytes || n != fusion_tensor_bytes(&p->graph, p->graph.output))
-        rc = err_set(e, ERR_INTERNAL, "the reference's output has %zu bytes, the graph's %u", bytes ? n : 0,
-                     fusion_tensor_bytes(&p->graph, p->graph.output));
+        rc = err_set(e, ERR_INTERNAL, "the reference's output has %zu bytes, the graph's %u",
+                     bytes ? n : 0, fusion_tensor_bytes(&p->graph, p->graph.output));
     else if (p->graph.output_chw)
         permute_to_hwc(&p->graph.tensors[p->graph.output], bytes, output);
     else
@@ -363,8 +377,8 @@ int planner_reference(const struct planner *p, const int8_t *input, int8_t *outp
     return rc;
 }
 
-int planner_program(const struct planner *p, const char *spec, const char *variant, const int8_t *input, struct buf *out,
-                    struct err *e)
+int planner_program(const struct planner *p, const char *spec, const char *variant,
+                    const int8_t *input, struct buf *out, struct err *e)
 {
     struct planner *s = scratch(p);
     int8_t *hwc = NULL;
@@ -382,17 +396,19 @@ int planner_program(const struct planner *p, const char *spec, const char *varia
     return rc;
 }
 
-int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m, double *cycles,
-                           struct err *e)
+int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m,
+                           double *cycles, struct err *e)
 {
     struct planner *s = scratch(p);
     struct fusion_cost c;
     int n;
-    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e) || price_blocks(s, s->blocks, n, &c, e))
+    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e) ||
+        price_blocks(s, s->blocks, n, &c, e))
         return -1;
     *cycles = m->per_mac_conv * (double)c.macs_of[FUSION_WORK_CONV] +
               m->per_mac_pointwise * (double)c.macs_of[FUSION_WORK_POINTWISE] +
-              m->per_mac_dwconv * (double)c.macs_of[FUSION_WORK_DWCONV] + m->per_output * (double)c.outputs +
-              m->per_call * (double)c.calls + m->per_slice * (double)c.slices;
+              m->per_mac_dwconv * (double)c.macs_of[FUSION_WORK_DWCONV] +
+              m->per_output * (double)c.outputs + m->per_call * (double)c.calls +
+              m->per_slice * (double)c.slices;
     return 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The planner's face to the rest of the farm. Pure: bytes in, configurations and programs out; no I/O, no globals. A struct
-// planner holds working memory: one thread at a time.
+// The planner's face to the rest of the farm. Pure: bytes in, configurations and programs out; no
+// I/O, no globals. A struct planner holds working memory: one thread at a time.
 //
-//   planner_open(bytes) -> planner_front() -> struct front of struct config -> planner_program() -> bytes for a board
+//   planner_open(bytes) -> planner_front() -> struct front of struct config -> planner_program()
 //                       \-> planner_reference(): the output that every board must produce
 #ifndef PLANNER_PLANNER_H
 #define PLANNER_PLANNER_H
@@ -35,19 +35,21 @@ struct planner_info {
     struct planner_tensor input, output;
 };
 void planner_info(const struct planner *p, struct planner_info *info);
-// The layers as a JSON array: [{"i","op","name","in":[h,w,c],"out":[h,w,c],"kernel":[h,w],"stride":[h,w],"macs","inputs":[layer|-1]}]
+// The layers as a JSON array:
+// [{"i","op","name","in":[h,w,c],"out":[h,w,c],"kernel":[h,w],"stride":[h,w],"macs","inputs":[layer|-1]}]
 void planner_layers_json(const struct planner *p, struct buf *out);
 
-// A configuration is its text: blocks in order, "first-last:schedule" (or "i:schedule"), separated by one space, the
-// schedule one of plain, rows, colsR (R output rows a band). "0-8:rows 9:plain 10-20:cols4". It covers every layer once.
+// A configuration is its text: blocks in order, "first-last:schedule" (or "i:schedule"), separated
+// by one space, the schedule one of plain, rows, colsR (R output rows a band):
+// "0-8:rows 9:plain 10-20:cols4". It covers every layer once.
 #define PLANNER_MAX_SPEC 2048
 struct config {
     char spec[PLANNER_MAX_SPEC];
-    uint32_t arena_bytes;   // exact; without the model input, with the model output
-    uint64_t macs;          // exact
-    double overhead;        // F = macs / plain macs; 1 when the model has none
-    bool input_streamed;    // the model input is read once, in order
-    uint32_t input_bytes;   // to add when the input is resident in RAM
+    uint32_t arena_bytes; // exact; without the model input, with the model output
+    uint64_t macs;        // exact
+    double overhead;      // F = macs / plain macs; 1 when the model has none
+    bool input_streamed;  // the model input is read once, in order
+    uint32_t input_bytes; // to add when the input is resident in RAM
     uint32_t blocks;
 };
 // Checks and prices one configuration. -1: ERR_BAD_FIELD names the block and the reason.
@@ -60,13 +62,16 @@ struct front {
 // The whole exact front over plain, rows and cols(r). -1: ERR_NO_MEMORY.
 int planner_front(const struct planner *p, struct front *f, struct err *e);
 void front_free(struct front *f);
-// P1: least RAM with overhead <= max_overhead. P2: least overhead with arena_bytes <= max_arena_bytes. NULL: none.
+// P1: least RAM with overhead <= max_overhead. P2: least overhead with arena_bytes <=
+// max_arena_bytes. NULL: none.
 const struct config *front_least_ram(const struct front *f, double max_overhead);
 const struct config *front_least_overhead(const struct front *f, uint32_t max_arena_bytes);
 // Spreads at most n picks over the front (both ends included); indices rise. Returns how many.
 size_t front_spread(const struct front *f, size_t n, size_t *index);
-// The blocks of a configuration as JSON, for the page: [{"first","last","schedule","arena_bytes","macs","live_bytes",
-// "io_bytes","rings":[{"layer","slices","bytes"}],"accumulator_bytes"}]; arena_bytes is what the block needs in all.
+// The blocks of a configuration as JSON, for the page:
+// [{"first","last","schedule","arena_bytes","macs","live_bytes",
+// "io_bytes","rings":[{"layer","slices","bytes"}],"accumulator_bytes"}]; arena_bytes is what the
+// block needs in all.
 int planner_blocks_json(const struct planner *p, const char *spec, struct buf *out, struct err *e);
 
 // The test inputs, reproducible anywhere: xorshift32 from a seed (docs/programs.md spells it out).
@@ -74,24 +79,26 @@ enum planner_input_kind { PLANNER_INPUT_UNIFORM, PLANNER_INPUT_WALK, PLANNER_INP
 int planner_input_kind(const char *name); // "uniform", "walk", "extreme"; -1 unknown
 #define PLANNER_DEFAULT_SEED 0x12345678u
 // Fills the int8 core input in the layout of the file (planner_info().input.bytes).
-void planner_input(const struct planner *p, enum planner_input_kind kind, uint32_t seed, int8_t *bytes);
-// The output for a core input, by the naive reference. output: planner_info().output.bytes, [h][w][c] as a board reports it.
+void planner_input(const struct planner *p, enum planner_input_kind kind, uint32_t seed,
+                   int8_t *bytes);
+// The output for a core input, by the naive reference. output: planner_info().output.bytes,
+// [h][w][c] as a board reports it.
 int planner_reference(const struct planner *p, const int8_t *input, int8_t *output, struct err *e);
 
-// Compiles a configuration with its input (in the layout of the file) for a board's kernel variant ("generic"). The
-// program's bytes go into out, which must be empty.
-int planner_program(const struct planner *p, const char *spec, const char *variant, const int8_t *input, struct buf *out,
-                    struct err *e);
+// Compiles a configuration with its input (in the layout of the file) for a board's kernel variant
+// ("generic"). The program's bytes go into out, which must be empty.
+int planner_program(const struct planner *p, const char *spec, const char *variant,
+                    const int8_t *input, struct buf *out, struct err *e);
 
 // Predicted cycles of a configuration on a board: work times coefficients (board.json "latency").
 struct latency_model {
     double per_mac_conv, per_mac_pointwise, per_mac_dwconv; // cycles per MAC
-    double per_output;  // cycles per output element, requantisation included
-    double per_call;    // cycles per kernel call (pixel run)
-    double per_slice;   // cycles per executed slice
+    double per_output; // cycles per output element, requantisation included
+    double per_call;   // cycles per kernel call (pixel run)
+    double per_slice;  // cycles per executed slice
 };
-int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m, double *cycles,
-                           struct err *e);
+int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m,
+                           double *cycles, struct err *e);
 
 uint32_t planner_crc32(const void *bytes, size_t n); // IEEE 802.3, as zlib
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// See program.h. Tables are collected with offsets relative to their own section, and moved when all sizes are known.
+// See program.h. Tables are collected with offsets relative to their own section, and moved when
+// all sizes are known.
 #include "server/planner/program.h"
 
 #include <stdlib.h>
@@ -30,8 +31,10 @@ static uint32_t const_begin(struct compiler *c)
     return (uint32_t)c->consts.len + 1;
 }
 
-// Weights with the kernel's slice axis first: [kh][kw] as it is, or [kw][kh]. `block` bytes stay together per tap.
-static void add_taps(struct compiler *c, const int8_t *w, int kh, int kw, size_t block, bool transpose)
+// Weights with the kernel's slice axis first: [kh][kw] as it is, or [kw][kh]. `block` bytes stay
+// together per tap.
+static void add_taps(struct compiler *c, const int8_t *w, int kh, int kw, size_t block,
+                     bool transpose)
 {
     if (!transpose) {
         buf_add(&c->consts, w, (size_t)kh * (size_t)kw * block);
@@ -173,8 +176,9 @@ static void add_op(struct compiler *c, int i, bool acc)
         add_requant(c, l, &op);
     if (l->op == LAYER_ADD) {
         op.in[1] = view_of(c, l->in[1], l->in_h, l->in_w, l->in_c);
-        const int32_t p[] = {l->add.in_zero[0],  l->add.in_zero[1],  l->add.in[0].mult,  l->add.in[0].shift, l->add.in[1].mult,
-                             l->add.in[1].shift, l->add.out.mult, l->add.out.shift, l->add.left_shift};
+        const int32_t p[] = {l->add.in_zero[0],  l->add.in_zero[1], l->add.in[0].mult,
+                             l->add.in[0].shift, l->add.in[1].mult, l->add.in[1].shift,
+                             l->add.out.mult,    l->add.out.shift,  l->add.left_shift};
         memcpy(op.p, p, sizeof p);
     }
     if (l->op == LAYER_SOFTMAX) {
@@ -295,7 +299,8 @@ static void relocate(struct compiler *c, uint32_t tables, uint32_t consts)
     }
 }
 
-static int link_program(struct compiler *c, const char *variant, const int8_t *input, struct buf *out, struct err *e)
+static int link_program(struct compiler *c, const char *variant, const int8_t *input,
+                        struct buf *out, struct err *e)
 {
     const struct tensor *in = &c->g->tensors[c->g->input];
     struct buf *sections[] = {&c->blocks, &c->stages, &c->ops, &c->tables, &c->consts};
@@ -303,7 +308,8 @@ static int link_program(struct compiler *c, const char *variant, const int8_t *i
     for (int i = 0; i < 5; i++) {
         buf_align(sections[i], 4);
         if (sections[i]->failed)
-            return err_set(e, ERR_TOO_LARGE, "the program is larger than %u bytes", PROGRAM_MAX_BYTES);
+            return err_set(e, ERR_TOO_LARGE, "the program is larger than %u bytes",
+                           PROGRAM_MAX_BYTES);
         at[i + 1] = at[i] + (uint32_t)sections[i]->len;
     }
     relocate(c, at[3], at[4]);
@@ -342,13 +348,14 @@ static int link_program(struct compiler *c, const char *variant, const int8_t *i
     return 0;
 }
 
-int program_compile(struct fusion *f, const struct config_block *blocks, int n_blocks, const char *variant,
-                    const int8_t *input, struct buf *out, struct err *e)
+int program_compile(struct fusion *f, const struct config_block *blocks, int n_blocks,
+                    const char *variant, const int8_t *input, struct buf *out, struct err *e)
 {
     struct compiler c = {.f = f, .g = f->g};
     int rc = -1;
     if (strcmp(variant, "generic") != 0)
-        return err_set(e, ERR_BAD_FIELD, "kernel variant \"%s\" is unknown; known: generic", variant);
+        return err_set(e, ERR_BAD_FIELD, "kernel variant \"%s\" is unknown; known: generic",
+                       variant);
     buf_init(&c.blocks, PROGRAM_MAX_BYTES);
     buf_init(&c.stages, PROGRAM_MAX_BYTES);
     buf_init(&c.ops, PROGRAM_MAX_BYTES);

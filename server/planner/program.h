@@ -10,7 +10,7 @@
 
 // input: the test input, [h][w][c]. The program is appended to out, which must be empty.
 // -1: ERR_BAD_FIELD (a block that cannot run, an unknown variant), ERR_TOO_LARGE, ERR_NO_MEMORY.
-int program_compile(struct fusion *f, const struct config_block *blocks, int n_blocks, const char *variant,
-                    const int8_t *input, struct buf *out, struct err *e);
+int program_compile(struct fusion *f, const struct config_block *blocks, int n_blocks,
+                    const char *variant, const int8_t *input, struct buf *out, struct err *e);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Random small networks for property tests, built straight as a graph: chains with residuals, odd sizes, strides,
-// asymmetric padding, pooling and dense heads. The same seed gives the same network.
+// Random small networks for property tests, built straight as a graph: chains with residuals, odd
+// sizes, strides, asymmetric padding, pooling and dense heads. The same seed gives the same
+// network.
 #ifndef TESTS_NETGEN_H
 #define TESTS_NETGEN_H
 
@@ -66,7 +67,8 @@ static inline struct layer *netgen_layer(struct netgen *n, struct layer l, int a
     if (!l.mult_c)
         l.mult_c = 1;
     if (l.op == LAYER_CONV || l.op == LAYER_DWCONV) {
-        size_t taps = (size_t)l.kh * (size_t)l.kw, fan_in = l.op == LAYER_CONV ? taps * (size_t)l.in_c : taps;
+        size_t taps = (size_t)l.kh * (size_t)l.kw,
+               fan_in = l.op == LAYER_CONV ? taps * (size_t)l.in_c : taps;
         int8_t *w = netgen_alloc(n, fan_in * (size_t)l.out_c);
         int32_t *bias = netgen_alloc(n, (size_t)l.out_c * sizeof *bias);
         l.requant = netgen_alloc(n, (size_t)l.out_c * sizeof *l.requant);
@@ -105,7 +107,8 @@ static inline struct layer *netgen_layer(struct netgen *n, struct layer l, int a
         l.out_zero = -128;
         l.act_min = -128;
     }
-    n->tensors[l.out] = (struct tensor){l.out_h, l.out_w, l.out_c, l.out_zero, 0.1f, g->n_layers, g->n_tensors};
+    n->tensors[l.out] =
+        (struct tensor){l.out_h, l.out_w, l.out_c, l.out_zero, 0.1f, g->n_layers, g->n_tensors};
     n->layers[g->n_layers] = l;
     g->n_tensors++;
     g->macs += layer_macs_per_pixel(&l) * (uint64_t)l.out_h * (uint64_t)l.out_w;
@@ -113,12 +116,14 @@ static inline struct layer *netgen_layer(struct netgen *n, struct layer l, int a
 }
 
 // A windowed layer with random padding; out size follows.
-static inline void netgen_window(struct netgen *n, enum layer_op op, int in, int k_max, int s_max, int out_c)
+static inline void netgen_window(struct netgen *n, enum layer_op op, int in, int k_max, int s_max,
+                                 int out_c)
 {
     const struct tensor *t = &n->tensors[in];
     struct layer l = {.op = op};
     l.kh = netgen_pick(n, 1, k_max < t->h ? k_max : t->h);
-    l.kw = netgen_pick(n, 0, 2) ? (l.kh < t->w ? l.kh : t->w) : netgen_pick(n, 1, k_max < t->w ? k_max : t->w);
+    l.kw = netgen_pick(n, 0, 2) ? (l.kh < t->w ? l.kh : t->w)
+                                : netgen_pick(n, 1, k_max < t->w ? k_max : t->w);
     l.sh = netgen_pick(n, 1, s_max);
     l.sw = netgen_pick(n, 0, 2) ? l.sh : netgen_pick(n, 1, s_max);
     int extra_h = netgen_pick(n, 0, l.kh - 1), extra_w = netgen_pick(n, 0, l.kw - 1);
@@ -158,8 +163,13 @@ static inline void netgen_make(struct netgen *n, uint32_t seed, int size)
         netgen_next(n);
     n->g.layers = n->layers;
     n->g.tensors = n->tensors;
-    n->tensors[0] = (struct tensor){netgen_pick(n, 3, 14), netgen_pick(n, 1, 12), netgen_pick(n, 1, 4), netgen_pick(n, -9, 9),
-                                    0.1f, -1, 0};
+    n->tensors[0] = (struct tensor){netgen_pick(n, 3, 14),
+                                    netgen_pick(n, 1, 12),
+                                    netgen_pick(n, 1, 4),
+                                    netgen_pick(n, -9, 9),
+                                    0.1f,
+                                    -1,
+                                    0};
     n->g.n_tensors = 1;
     while (n->g.n_layers < size && n->g.n_layers < NETGEN_MAX - 6) {
         int top = netgen_top(n), c = n->tensors[top].c;
@@ -180,7 +190,8 @@ static inline void netgen_make(struct netgen *n, uint32_t seed, int size)
             break;
         case 4: { // inverted residual
             netgen_pointwise(n, LAYER_CONV, top, -1, c * 2);
-            struct layer dw = {.op = LAYER_DWCONV, .kh = 3, .kw = 3, .pad_top = 1, .pad_left = 1, .out_c = c * 2};
+            struct layer dw = {
+                .op = LAYER_DWCONV, .kh = 3, .kw = 3, .pad_top = 1, .pad_left = 1, .out_c = c * 2};
             dw.out_h = n->tensors[top].h;
             dw.out_w = n->tensors[top].w;
             netgen_layer(n, dw, netgen_top(n), -1);
@@ -200,7 +211,8 @@ static inline void netgen_make(struct netgen *n, uint32_t seed, int size)
             break;
         case 7: { // pad
             const struct tensor *t = &n->tensors[top];
-            struct layer l = {.op = LAYER_PAD, .pad_top = netgen_pick(n, 0, 2), .pad_left = netgen_pick(n, 0, 2)};
+            struct layer l = {
+                .op = LAYER_PAD, .pad_top = netgen_pick(n, 0, 2), .pad_left = netgen_pick(n, 0, 2)};
             l.out_h = t->h + l.pad_top + netgen_pick(n, 0, 2);
             l.out_w = t->w + l.pad_left + netgen_pick(n, 0, 2);
             l.pad_c = netgen_pick(n, 0, 1);
@@ -233,7 +245,9 @@ static inline void netgen_make(struct netgen *n, uint32_t seed, int size)
         netgen_layer(n, head, top, -1);
         break;
     case 3: // reshape, then dense
-        netgen_layer(n, (struct layer){.op = LAYER_RESHAPE, .out_h = 1, .out_w = t->h * t->w, .out_c = t->c}, top, -1);
+        netgen_layer(
+            n, (struct layer){.op = LAYER_RESHAPE, .out_h = 1, .out_w = t->h * t->w, .out_c = t->c},
+            top, -1);
         n->layers[n->g.n_layers - 1].out_zero = t->zero;
         netgen_pointwise(n, LAYER_CONV, netgen_top(n), -1, 2);
         break;

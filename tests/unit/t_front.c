@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The front equals brute force over every configuration of small random networks, and its texts price back to its figures.
+// The front equals brute force over every configuration of small random networks, and its texts
+// price back to its figures.
 #include "tests/tap.h"
 #include "tests/unit/netgen.h"
 
@@ -45,7 +46,9 @@ static void enumerate(struct fusion *f, int first, struct point so_far, struct p
                 break;
             if ((r ? fusion_block_cols(f, r) : fusion_block_rows(f)) != NULL)
                 break;
-            struct point next = {f->cost.arena_bytes > so_far.ram ? f->cost.arena_bytes : so_far.ram, so_far.macs + f->cost.macs};
+            struct point next = {f->cost.arena_bytes > so_far.ram ? f->cost.arena_bytes
+                                                                  : so_far.ram,
+                                 so_far.macs + f->cost.macs};
             enumerate(f, last + 1, next, out);
         }
     }
@@ -72,11 +75,14 @@ static bool check_network(uint32_t seed, int size)
     for (size_t i = 0; i < paths.n && ok; i++) {
         bool found = false;
         for (size_t k = 0; k < brute.n; k++)
-            found = found || (brute.at[k].ram == paths.at[i].arena_bytes && brute.at[k].macs == paths.at[i].macs);
-        ok = found && (i == 0 || (paths.at[i - 1].arena_bytes < paths.at[i].arena_bytes && paths.at[i - 1].macs > paths.at[i].macs));
+            found = found || (brute.at[k].ram == paths.at[i].arena_bytes &&
+                              brute.at[k].macs == paths.at[i].macs);
+        ok = found && (i == 0 || (paths.at[i - 1].arena_bytes < paths.at[i].arena_bytes &&
+                                  paths.at[i - 1].macs > paths.at[i].macs));
     }
     if (!ok)
-        printf("# seed %u size %d: front has %zu points, brute force %zu\n", seed, size, paths.n, brute.n);
+        printf("# seed %u size %d: front has %zu points, brute force %zu\n", seed, size, paths.n,
+               brute.n);
     front_paths_free(&paths);
     fusion_close(&f);
     netgen_free(&n);
@@ -113,7 +119,8 @@ static void check_text(void)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         err_clear(&e);
-        OKF(config_parse(bad[i].text, 3, blocks, &n, &e) == -1 && e.code == ERR_BAD_FIELD && strstr(e.msg, bad[i].names),
+        OKF(config_parse(bad[i].text, 3, blocks, &n, &e) == -1 && e.code == ERR_BAD_FIELD &&
+                strstr(e.msg, bad[i].names),
             "\"%s\" is refused: %s", bad[i].text, e.msg);
     }
     err_clear(&e);
@@ -128,7 +135,8 @@ int main(void)
         int bad = 0, networks = size < 5 ? 60 : 25;
         for (int i = 0; i < networks; i++)
             bad += !check_network((uint32_t)(size * 7000 + i), size);
-        OKF(bad == 0, "fronts of about %d layers equal brute force (%d of %d bad)", size, bad, networks);
+        OKF(bad == 0, "fronts of about %d layers equal brute force (%d of %d bad)", size, bad,
+            networks);
     }
     return tap_done();
 }

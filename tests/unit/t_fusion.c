@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Properties of fused execution on random small networks: every configuration gives the bytes of the plain one, touches
-// exactly the arena that was planned, and nothing outside it.
+// Properties of fused execution on random small networks: every configuration gives the bytes of
+// the plain one, touches exactly the arena that was planned, and nothing outside it.
 #include "tests/tap.h"
 #include "tests/unit/netgen.h"
 
@@ -12,9 +12,11 @@
 
 #define GUARD 64
 
-// Runs a configuration with the arena painted; returns the high-water mark, or -1. out: the output's bytes.
-static long run_painted(struct fusion *f, const struct config_block *blocks, int n, const int8_t *input, int8_t *out,
-                        uint32_t *planned, char *why, size_t why_size)
+// Runs a configuration with the arena painted; returns the high-water mark, or -1. out: the
+// output's bytes.
+static long run_painted(struct fusion *f, const struct config_block *blocks, int n,
+                        const int8_t *input, int8_t *out, uint32_t *planned, char *why,
+                        size_t why_size)
 {
     struct buf program;
     struct err e = {0};
@@ -31,7 +33,8 @@ static long run_painted(struct fusion *f, const struct config_block *blocks, int
     }
     uint32_t bytes = exec_arena_bytes(program.data);
     *planned = bytes;
-    // The arena ends where the memory ends, so that a sanitizer sees a byte too far; a guard stands before it.
+    // The arena ends where the memory ends, so that a sanitizer sees a byte too far; a guard stands
+    // before it.
     for (int pass = 0; pass < 2; pass++) {
         uint8_t paint = pass ? 0x5A : 0xA5;
         uint8_t *memory = aligned_alloc(16, (GUARD + bytes + 15) / 16 * 16);
@@ -96,7 +99,8 @@ static bool check_network(uint32_t seed, int size, int tries)
     netgen_make(&n, seed, size);
     if (fusion_open(&f, &n.g, &e))
         return false;
-    size_t in_bytes = fusion_tensor_bytes(&n.g, n.g.input), out_bytes = fusion_tensor_bytes(&n.g, n.g.output);
+    size_t in_bytes = fusion_tensor_bytes(&n.g, n.g.input),
+           out_bytes = fusion_tensor_bytes(&n.g, n.g.output);
     int8_t *input = malloc(in_bytes), *plain = malloc(out_bytes), *fused = malloc(out_bytes);
     for (size_t i = 0; i < in_bytes; i++)
         input[i] = (int8_t)(netgen_next(&n) >> 24);
@@ -104,7 +108,8 @@ static bool check_network(uint32_t seed, int size, int tries)
         blocks[i] = (struct config_block){i, i, FUSION_ROWS, 0};
     long mark = run_painted(&f, blocks, n.g.n_layers, input, plain, &planned, why, sizeof why);
     if (mark != (long)planned) {
-        printf("# seed %u size %d plain: touched %ld, planned %u %s\n", seed, size, mark, planned, why);
+        printf("# seed %u size %d plain: touched %ld, planned %u %s\n", seed, size, mark, planned,
+               why);
         ok = false;
     }
     for (int t = 0; t < tries && ok; t++) {
@@ -113,8 +118,8 @@ static bool check_network(uint32_t seed, int size, int tries)
         config_format(blocks, count, spec, sizeof spec, &e);
         mark = run_painted(&f, blocks, count, input, fused, &planned, why, sizeof why);
         if (mark != (long)planned || memcmp(plain, fused, out_bytes) != 0) {
-            printf("# seed %u size %d \"%s\": touched %ld, planned %u, bytes %s %s\n", seed, size, spec, mark, planned,
-                   memcmp(plain, fused, out_bytes) ? "differ" : "equal", why);
+            printf("# seed %u size %d \"%s\": touched %ld, planned %u, bytes %s %s\n", seed, size,
+                   spec, mark, planned, memcmp(plain, fused, out_bytes) ? "differ" : "equal", why);
             ok = false;
         }
     }
@@ -133,7 +138,9 @@ int main(int argc, char **argv)
         int bad = 0;
         for (int i = 0; i < networks / 12 + 1; i++)
             bad += !check_network((uint32_t)(size * 100000 + i), size, 12);
-        OKF(bad == 0, "networks of about %d layers: fused bytes equal plain bytes, arena exact (%d bad)", size, bad);
+        OKF(bad == 0,
+            "networks of about %d layers: fused bytes equal plain bytes, arena exact (%d bad)",
+            size, bad);
     }
     return tap_done();
 }

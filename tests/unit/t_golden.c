@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Real models on the host's executor: the plain run and configurations spread over the front give the golden bytes in
-// the planned arena. Arguments: model names (default: all of the test folder without the prefix odd_).
+// Real models on the host's executor: the plain run and configurations spread over the front give
+// the golden bytes in the planned arena. Arguments: model names (default: all of the test folder
+// without the prefix odd_).
 #include "tests/tap.h"
 
 #include <dirent.h>
@@ -13,10 +14,13 @@
 #define SPREAD 10 // configurations of the front
 #define WANTED 8  // and, where the front is smaller, others beside it until there are so many
 
-static const char *const case_names[] = {"c0_uniform", "c1_walk", "c2_extreme", "c3_person", "c4_no_person"};
+static const char *const case_names[] = {"c0_uniform", "c1_walk", "c2_extreme", "c3_person",
+                                         "c4_no_person"};
 
-// dir/golden/model/case.<what>_i8.bin, or .<what>.bin where the model's own tensor is int8. False: there is none.
-static bool read_case(const char *dir, const char *model, const char *name, const char *what, size_t bytes, struct buf *out)
+// dir/golden/model/case.<what>_i8.bin, or .<what>.bin where the model's own tensor is int8. False:
+// there is none.
+static bool read_case(const char *dir, const char *model, const char *name, const char *what,
+                      size_t bytes, struct buf *out)
 {
     static const char *const suffix[] = {"_i8", ""};
     for (int i = 0; i < 2; i++) {
@@ -30,7 +34,8 @@ static bool read_case(const char *dir, const char *model, const char *name, cons
 }
 
 // Runs one configuration on one input. Empty text: right bytes, exact arena.
-static void run(const struct planner *p, const char *spec, const int8_t *input, const struct buf *want, char *why, size_t n)
+static void run(const struct planner *p, const char *spec, const int8_t *input,
+                const struct buf *want, char *why, size_t n)
 {
     struct buf program;
     struct err e = {0};
@@ -69,8 +74,10 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-// Configurations to run: spread over the front, then blocks from the input on with what the front left out.
-static size_t choose(const struct planner *p, const struct front *front, int layers, char (*spec)[PLANNER_MAX_SPEC])
+// Configurations to run: spread over the front, then blocks from the input on with what the front
+// left out.
+static size_t choose(const struct planner *p, const struct front *front, int layers,
+                     char (*spec)[PLANNER_MAX_SPEC])
 {
     static const char *const schedules[] = {"rows", "cols1", "cols2", "cols3"};
     size_t pick[SPREAD], n = front_spread(front, SPREAD, pick);
@@ -108,15 +115,17 @@ static void check_model(const char *dir, const char *model)
     buf_init(&input, 1u << 20);
     buf_init(&want, 1u << 20);
     snprintf(path, sizeof path, "%s/files/%s.tflite", dir, model);
-    if (!OKF(buf_read_file(&file, path) == 0 && planner_open(file.data, file.len, &p, &e) == 0, "%s imports %s", model, e.msg))
+    if (!OKF(buf_read_file(&file, path) == 0 && planner_open(file.data, file.len, &p, &e) == 0,
+             "%s imports %s", model, e.msg))
         goto out;
     double start = seconds();
     if (!OKF(planner_front(p, &front, &e) == 0, "%s has a front %s", model, e.msg))
         goto out;
     planner_info(p, &info);
-    printf("# %s: front of %zu in %.2f s, plain %u B; F=1 %u, F<=1.1 %u, least %u B (F %.2f)\n", model, front.n,
-           seconds() - start, info.plain_arena_bytes, front_least_ram(&front, 1.0)->arena_bytes,
-           front_least_ram(&front, 1.1)->arena_bytes, front.at[0].arena_bytes, front.at[0].overhead);
+    printf("# %s: front of %zu in %.2f s, plain %u B; F=1 %u, F<=1.1 %u, least %u B (F %.2f)\n",
+           model, front.n, seconds() - start, info.plain_arena_bytes,
+           front_least_ram(&front, 1.0)->arena_bytes, front_least_ram(&front, 1.1)->arena_bytes,
+           front.at[0].arena_bytes, front.at[0].overhead);
     size_t n = choose(p, &front, info.layers, spec);
     snprintf(spec[n], sizeof spec[n], "0-%d:plain", info.layers - 1);
     for (size_t c = 0; c < sizeof case_names / sizeof *case_names; c++) {
@@ -125,7 +134,8 @@ static void check_model(const char *dir, const char *model)
             continue;
         for (size_t i = 0; i <= n; i++) {
             if (info.macs > 50000000 && c > 0 && i < n)
-                continue; // the largest model's configurations take one case, its plain run all of them
+                continue; // the largest model's configurations take one case, its plain run all of
+                          // them
             run(p, spec[i], (const int8_t *)input.data, &want, why, sizeof why);
             runs++;
             bad += why[0] != '\0';
@@ -134,7 +144,8 @@ static void check_model(const char *dir, const char *model)
         }
     }
     OKF(n >= WANTED || info.layers < 5, "%s: %zu configurations beside plain", model, n);
-    OKF(runs > 0 && bad == 0, "%s: %d runs give the golden bytes in the planned arena (%d bad)", model, runs, bad);
+    OKF(runs > 0 && bad == 0, "%s: %d runs give the golden bytes in the planned arena (%d bad)",
+        model, runs, bad);
 out:
     front_free(&front);
     planner_free(p);
