@@ -69,6 +69,7 @@ export async function openBrowser() {
     });
     const complaints = [];
     const page = await context.newPage();
+    page.setDefaultTimeout(15000);
     page.on("console", (message) => {
         // A refused request is logged by the browser itself; the tests that provoke one check what the page says of it.
         if (message.type() === "error" && !/Failed to load resource: the server responded with a status of 4/.test(message.text())) complaints.push(message.text());
@@ -91,4 +92,15 @@ export async function openBrowser() {
 /** True when the page is not wider than the window. */
 export function fitsWidth(page) {
     return page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
+}
+
+/** What the plot draws, series by series: a canvas cannot be read from the document, so the chart is asked. */
+export function plotOf(page) {
+    return page.evaluate(() => {
+        const { chart } = document.querySelector(".plot");
+        return chart.getOption().series.filter(Boolean).map((s) => ({
+            id: s.id, name: s.name, type: s.type, symbol: s.symbol, points: s.data.length, fill: s.itemStyle?.color, stroke: s.itemStyle?.borderColor,
+            pixels: s.type === "scatter" ? s.data.map((d) => chart.convertToPixel({ seriesId: s.id }, d)) : [],
+        }));
+    });
 }

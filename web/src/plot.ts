@@ -44,6 +44,8 @@ export class Plot {
     private chart: echarts.ECharts | null = null;
     private view: PlotView | null = null;
     private seriesShown = "";
+    // ECharts copies its data deeply, so it gets numbers only; what they stand for is found by series and index.
+    private readonly dots = new Map<string, Dot[]>();
     onSelect: (spec: string) => void = () => {};
 
     constructor(signal: AbortSignal) {
@@ -64,9 +66,10 @@ export class Plot {
         if (!this.element.isConnected) return;
         if (!this.chart) {
             this.chart = echarts.init(this.element, null, { renderer: "canvas" });
+            Object.assign(this.element, { chart: this.chart }); // what a canvas shows cannot be read from the document: tests ask here
             this.chart.on("click", (event) => {
-                const dot = event.data as Dot | undefined;
-                if (dot?.point) this.onSelect(dot.point.spec);
+                const dot = this.dotOf(event);
+                if (dot) this.onSelect(dot.point.spec);
             });
             this.chart.getZr().on("dblclick", () => {
                 for (const dataZoomIndex of [0, 1]) this.chart?.dispatchAction({ type: "dataZoom", dataZoomIndex, start: 0, end: 100 });
@@ -90,6 +93,10 @@ export class Plot {
         const text = chart.renderToSVGString();
         chart.dispose();
         return text;
+    }
+
+    private dotOf(event: { seriesId?: string; dataIndex: number }): Dot | undefined {
+        return this.dots.get(event.seriesId ?? "")?.[event.dataIndex];
     }
 
     private describe(view: PlotView): string {
@@ -118,7 +125,10 @@ export class Plot {
             tooltip: interactive ? {
                 trigger: "item", confine: true, borderWidth: 0, padding: 0, backgroundColor: "transparent", className: "plot-tip",
                 extraCssText: "box-shadow:none", transitionDuration: 0,
-                formatter: (params: { data: Dot }) => (params.data?.point ? tip(params.data) : ""),
+                formatter: (params: { seriesId?: string; dataIndex: number }) => {
+                    const dot = this.dotOf(params);
+                    return dot ? tip(dot) : "";
+                },
             } : { show: false },
             xAxis: {
                 type: "log", logBase: 2, name: view.withInput ? "RAM with resident input, kB" : "RAM (arena), kB",
@@ -156,8 +166,9 @@ export class Plot {
             });
         };
         const scatter = (id: string, name: string, dots: Dot[], tint: string, symbol: string, filled: boolean, size: number) => {
+            this.dots.set(id, dots);
             out.push({
-                id, name, inLegend: true, type: "scatter", symbol, symbolSize: size, z: filled ? 4 : 2, data: dots,
+                id, name, inLegend: true, type: "scatter", symbol, symbolSize: size, z: filled ? 4 : 2, data: dots.map((d) => d.value),
                 large: dots.length > LARGE, largeThreshold: LARGE,
                 itemStyle: filled ? { color: tint, borderColor: surface, borderWidth: 1, opacity: 1 } : { color: surface, borderColor: tint, borderWidth: 1.5, opacity: 1 },
                 emphasis: { scale: 1.5 },
