@@ -197,11 +197,27 @@ void farm_json_write_result(struct buf *out, const struct farm_lease *l,
 
 void farm_json_write_failure(struct buf *out, const struct farm_lease *l, const struct err *why)
 {
+    static const enum err_code known[] = {ERR_FLASH, ERR_SERIAL, ERR_GARBAGE, ERR_WRONG_BOARD,
+                                          ERR_FAULT};
+    enum err_code code = ERR_OFFLINE;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i] == why->code)
+            code = why->code;
+    }
     buf_puts(out, "{\"lease\":");
     buf_json_str(out, l->lease);
     buf_printf(out, ",\"attempt\":%d,\"type\":", l->attempt);
-    buf_json_str(out, err_type(why->code));
+    buf_json_str(out, err_type(code));
     buf_puts(out, ",\"detail\":");
     buf_json_str(out, why->msg);
+    buf_puts(out, "}");
+}
+
+void farm_json_write_health(struct buf *out, const char *agent, bool ok, const char *detail)
+{
+    buf_puts(out, "{\"agent\":");
+    buf_json_str(out, agent);
+    buf_printf(out, ",\"ok\":%s,\"detail\":", ok ? "true" : "false");
+    buf_json_str(out, detail);
     buf_puts(out, "}");
 }

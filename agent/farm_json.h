@@ -41,6 +41,9 @@ void farm_json_write_heartbeat(struct buf *out, const struct farm_lease *l, cons
                                double progress, const char *log);
 void farm_json_write_result(struct buf *out, const struct farm_lease *l,
                             const struct measurement *m);
+// The type is one that the server knows: errors of the agent itself count as board-offline.
 void farm_json_write_failure(struct buf *out, const struct farm_lease *l, const struct err *why);
+
+void farm_json_write_health(struct buf *out, const char *agent, bool ok, const char *detail);
 
 #endif

@@ -608,10 +608,16 @@ static enum rig_state rig_paused(struct rig *r)
     r->pause_ms = r->pause_ms < r->set->pause_ms * PAUSE_GROWTH / 2
                       ? r->pause_ms * 2
                       : r->set->pause_ms * PAUSE_GROWTH;
-    if (rig_check_health(r, &e) < 0) {
-        if (!rig_stopping(r))
-            log_error(r->config.name, "still quarantined, next check in %d s: %s",
-                      r->pause_ms / 1000, e.msg);
+    bool healthy = rig_check_health(r, &e) == 0;
+    if (rig_stopping(r))
+        return RIG_ENDED;
+    struct err untold = {0};
+    if (farm_client_health(r->client, r->set->agent, r->config.name, healthy,
+                           healthy ? "the probe resets the board" : e.msg, &untold) != FARM_OK)
+        log_warn(r->config.name, "the server was not told of the health check: %s", untold.msg);
+    if (!healthy) {
+        log_error(r->config.name, "still quarantined, next check in %d s: %s", r->pause_ms / 1000,
+                  e.msg);
         r->pause_until_ms = child_now_ms() + r->pause_ms;
         return RIG_PAUSED;
     }

@@ -20,7 +20,7 @@ bool rig_file_name_ok(const char *name, size_t max)
 {
     static const char ok[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t n = strlen(name);
-    return n > 0 && n <= max && strspn(name, ok) == n && name[0] != '.';
+    return n > 0 && n <= max && strspn(name, ok) == n && !strchr("._-", name[0]);
 }
 
 // One rig being read. label is "rigs[2]", or "rig \"f767-1\"" once its name is known.
@@ -87,7 +87,8 @@ static int rig_check(const struct rig_reading *r, const struct rig_config *rig)
     if (!rig->tty[0])
         return rig_fail(r, "tty", "is missing (see /dev/serial/by-id)");
     if (!rig_file_name_ok(rig->name, sizeof rig->name - 1))
-        return rig_fail(r, "name", "may hold letters, digits and . _ - only");
+        return rig_fail(
+            r, "name", "may hold letters, digits and . _ - only, and begin with a letter or digit");
     if (!rig_file_name_ok(rig->board, sizeof rig->board - 1))
         return rig_fail(r, "board", "is not the id of a board (a folder in firmware/boards)");
     if (!openocd_serial_ok(rig->serial))

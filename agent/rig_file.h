@@ -12,7 +12,7 @@
 #include "common/err.h"
 
 struct rig_config {
-    char name[64];   // unique on this host: letters, digits and ". _ -"
+    char name[64];   // unique on this host: a letter or digit, then also ". _ -"
     char board[48];  // id of a folder in firmware/boards
     char serial[65]; // of the debug probe
     char tty[256];   // /dev/serial/by-id/..., or a virtual board's link

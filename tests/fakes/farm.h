@@ -24,7 +24,7 @@ struct fake_farm {
     atomic_int heartbeat_status; // 200, 409, 503
     atomic_int report_failures;  // that many reports are answered with 503 first
     // kept for the test
-    atomic_int leases, heartbeats, results, failures;
+    atomic_int leases, heartbeats, results, failures, healthy, unhealthy;
     char last_result[16384], last_failure[2048], last_auth[256], log[65536];
     int listener, port;
     pthread_t thread;
@@ -71,6 +71,9 @@ static inline void fake_farm_answer(struct fake_farm *f, int fd, const char *hea
         fake_farm_reply(fd, status,
                         status == 200 ? "{\"deadline_s\":30}"
                                       : "{\"type\":\"stale-lease\",\"detail\":\"gone\"}");
+    } else if (strncmp(head, "POST /api/v1/agent/rigs/f767-1/health ", 38) == 0) {
+        atomic_fetch_add(strstr(body, "\"ok\":true") ? &f->healthy : &f->unhealthy, 1);
+        fake_farm_reply(fd, 204, "");
     } else if (atomic_load(&f->report_failures) > 0) {
         atomic_fetch_sub(&f->report_failures, 1);
         fake_farm_reply(fd, 503, "starting");

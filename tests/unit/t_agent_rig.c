@@ -268,8 +268,10 @@ static void test_quarantine(void)
         state = rig_step(t.rig);
     OKF(state == RIG_PAUSED && openocd_was_told("farm_reset"),
         "stays paused: the health check fails");
+    OK(atomic_load(&t.farm.unhealthy) > 0 && atomic_load(&t.farm.healthy) == 0);
     openocd_mode("ok");
     OK(bench_step_to(&t, RIG_IDLE));
+    EQ_INT(atomic_load(&t.farm.healthy), 1);
     EQ_INT(atomic_load(&t.farm.leases), leases);
     bench_offer_job(&t);
     OK(bench_job(&t));
