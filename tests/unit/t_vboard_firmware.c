@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: MIT
+// The firmware image on the virtual board, without OpenOCD: what it says, what it measures against the executor on the
+// host, and how it reports each fault. Needs build/firmware (make firmware); FARM_FIRMWARE names another folder.
+#include "tests/tap.h"
+#include "tests/unit/netgen.h"
+
+#include "agent/vboard/board.h"
+#include "firmware/executor/exec.h"
+#include "firmware/executor/program.h"
+#include "firmware/wire/wire.h"
+#include "server/planner/config.h"
+#include "server/planner/fusion.h"
+#include "server/planner/program.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+
+#define BOARD "nucleo-f767zi"
+#define BOARDS_DIR "firmware/boards"
+#define FLASH_BASE 0x08000000u
+#define MAX_RECORDS 128
+#define SLICE 1000000u  // instructions
+#define MAX_SLICES 2000 // per command; a hang ends here
+
+struct record {
+    char name[16];
+    cJSON *json;
+};
+
+struct bench {
+    struct board_config config;
+    struct board *board;
+    uint8_t *flash;
+    size_t program_offset;
+    struct wire_reader reader;
+    char line[WIRE_LINE_MAX];
+    struct record records[MAX_RECORDS];
+    int n_records, bad_lines;
+};
+
+static void bench_hear(void *user, uint8_t byte)
+{
+    struct bench *b = user;
+    struct wire_line line;
+    int got = wire_feed(&b->reader, byte, &line);
+    if (got < 0)
+        b->bad_lines++;
+    if (got <= 0 || b->n_records == MAX_RECORDS)
+        return;
+    struct record *r = &b->records[b->n_records++];
+    snprintf(r->name, sizeof r->name, "%s", line.name);
+    r->json = cJSON_Parse(line.json);
+}
+
+static void bench_forget(struct bench *b)
+{
+    for (int i = 0; i < b->n_records; i++)
+        cJSON_Delete(b->records[i].json);
+    b->n_records = b->bad_lines = 0;
+}
+
+// Runs until the firmware waits for a command again.
+static bool bench_settle(struct bench *b)
+{
+    for (int i = 0; i < MAX_SLICES; i++) {
+        board_run(b->board, SLICE);
+        if (board_idle(b->board))
+            return true;
+    }
+    return false;
+}
+
+static bool bench_send(struct bench *b, const char *bytes, size_t n)
+{
+    bench_forget(b);
+    if (board_uart_in(b->board, (const uint8_t *)bytes, n) != n)
+        return false;
+    return bench_settle(b);
+}
+
+static bool bench_command(struct bench *b, enum wire_command_kind kind, uint32_t repeats)
+{
+    char line[WIRE_COMMAND_MAX + 1];
+    const struct wire_command command = {.kind = kind, .repeats = repeats};
+    int n = wire_command_write(&command, line, sizeof line);
+    return n > 0 && bench_send(b, line, (size_t)n);
+}
+
+static const cJSON *bench_field(const struct bench *b, const char *record, int nth,
+                                const char *field)
+{
+    for (int i = 0; i < b->n_records; i++) {
+        if (strcmp(b->records[i].name, record) == 0 && nth-- == 0)
+            return cJSON_GetObjectItemCaseSensitive(b->records[i].json, field);
+    }
+    return NULL;
+}
+
+static long long number(const struct bench *b, const char *record, int nth, const char *field)
+{
+    const cJSON *item = bench_field(b, record, nth, field);
+    return cJSON_IsNumber(item) ? (long long)item->valuedouble : -1;
+}
+
+static const char *text(const struct bench *b, const char *record, const char *field)
+{
+    const cJSON *item = bench_field(b, record, 0, field);
+    return cJSON_IsString(item) ? item->valuestring : "(none)";
+}
+
+static int count(const struct bench *b, const char *record)
+{
+    int n = 0;
+    for (int i = 0; i < b->n_records; i++)
+        n += strcmp(b->records[i].name, record) == 0;
+    return n;
+}
+
+static bool bench_reset(struct bench *b)
+{
+    bench_forget(b);
+    board_reset(b->board, false);
+    return bench_settle(b);
+}
+
+static void bench_flash_program(struct bench *b, const struct buf *program)
+{
+    uint8_t *at = b->flash + b->program_offset;
+    memset(at, 0xFF, b->config.flash_bytes - b->program_offset);
+    memcpy(at, program->data, program->len);
+    board_memory(b->board, b->config.program_address, (uint32_t)program->len, true);
+}
+
+static bool bench_open(struct bench *b, const struct buf *image)
+{
+    struct err e = {0};
+    memset(b, 0, sizeof *b);
+    wire_reader_init(&b->reader, WIRE_RECORDS, b->line, sizeof b->line);
+    if (board_config_load(&b->config, BOARDS_DIR, BOARD, &e)) {
+        printf("# %s\n", e.msg);
+        return false;
+    }
+    b->program_offset = b->config.program_address - FLASH_BASE;
+    b->flash = aligned_alloc(4096, b->config.flash_bytes);
+    if (!b->flash)
+        return false;
+    memset(b->flash, 0xFF, b->config.flash_bytes);
+    memcpy(b->flash, image->data, image->len);
+    b->board = board_new(&b->config, b->flash, &e);
+    if (!b->board) {
+        printf("# %s\n", e.msg);
+        return false;
+    }
+    b->board->uart_out = bench_hear;
+    b->board->uart_user = b;
+    return true;
+}
+
+static void bench_close(struct bench *b)
+{
+    bench_forget(b);
+    board_free(b->board);
+    free(b->flash);
+}
+
+// A network's plain or two-block program, and what the executor on the host makes of it.
+struct expected {
+    uint32_t arena_bytes, blocks, output_bytes, output_crc;
+    int8_t head[8];
+};
+
+static bool make_program(uint32_t seed, bool plain, struct buf *out, struct expected *want)
+{
+    struct netgen n;
+    struct fusion f;
+    struct err e = {0};
+    struct config_block blocks[NETGEN_MAX];
+    const int8_t *output;
+    netgen_make(&n, seed, 10);
+    if (fusion_open(&f, &n.g, &e))
+        return false;
+    size_t input_bytes = fusion_tensor_bytes(&n.g, n.g.input);
+    int8_t *input = malloc(input_bytes);
+    for (size_t i = 0; i < input_bytes; i++)
+        input[i] = (int8_t)(netgen_next(&n) >> 24);
+    int n_blocks = 0;
+    for (int i = 0; i < n.g.n_layers;) { // as long as possible, or one layer each
+        int last = plain ? i : n.g.n_layers - 1;
+        while (last > i && fusion_block_begin(&f, i, last) != NULL)
+            last--;
+        blocks[n_blocks++] = (struct config_block){i, last, FUSION_ROWS, 0};
+        i = last + 1;
+    }
+    buf_reset(out);
+    bool ok = program_compile(&f, blocks, n_blocks, "generic", input, out, &e) == 0;
+    if (!ok)
+        printf("# seed %" PRIu32 ": %s\n", seed, e.msg);
+    if (ok) {
+        *want = (struct expected){.arena_bytes = exec_arena_bytes(out->data),
+                                  .blocks = exec_blocks(out->data),
+                                  .output_bytes = exec_output_bytes(out->data)};
+        void *arena = malloc(want->arena_bytes);
+        ok = exec_run(out->data, arena, want->arena_bytes, NULL, NULL, &output) == 0;
+        want->output_crc = wire_crc32(0, output, want->output_bytes);
+        memcpy(want->head, output, want->output_bytes < 8 ? want->output_bytes : 8);
+        free(arena);
+    }
+    free(input);
+    fusion_close(&f);
+    netgen_free(&n);
+    return ok;
+}
+
+static void test_hello(struct bench *b)
+{
+    OK(bench_settle(b));
+    EQ_INT(count(b, "hello"), 1); // unasked
+    OK(bench_command(b, WIRE_CMD_HELLO, 0));
+    EQ_INT(b->n_records, 1);
+    EQ_INT(number(b, "hello", 0, "proto"), 1);
+    EQ_STR(text(b, "hello", "board"), BOARD);
+    EQ_INT(strlen(text(b, "hello", "firmware")), 40);
+    EQ_STR(text(b, "hello", "program"), "none");
+    EQ_INT(number(b, "hello", 0, "program_bytes"), 0);
+    EQ_INT(number(b, "hello", 0, "clock_hz"), b->config.clock_hz);
+    EQ_STR(text(b, "hello", "kernels"), exec_variant());
+    OK(number(b, "hello", 0, "arena_limit") > 0 &&
+       number(b, "hello", 0, "arena_limit") < b->config.ram_bytes);
+    OK(cJSON_IsTrue(bench_field(b, "hello", 0, "emulated")));
+    OK(strlen(text(b, "hello", "timing")) > 0 && number(b, "hello", 0, "timing_version") >= 1);
+    EQ_INT(b->bad_lines, 0);
+}
+
+static void test_run(struct bench *b, uint32_t seed, bool plain)
+{
+    struct buf program;
+    struct expected want;
+    char crc[9], output_crc[9];
+    buf_init(&program, PROGRAM_MAX_BYTES);
+    if (!OK(make_program(seed, plain, &program, &want)))
+        goto out;
+    bench_flash_program(b, &program);
+    snprintf(crc, sizeof crc, "%08" PRIx32, exec_crc32(program.data));
+    snprintf(output_crc, sizeof output_crc, "%08" PRIx32, want.output_crc);
+    OK(bench_command(b, WIRE_CMD_HELLO, 0));
+    EQ_STR(text(b, "hello", "program"), crc);
+    EQ_INT(number(b, "hello", 0, "program_bytes"), program.len);
+
+    OK(bench_command(b, WIRE_CMD_RUN, 3));
+    EQ_INT(count(b, "run"), 3);
+    EQ_INT(count(b, "block"), want.blocks);
+    EQ_INT(b->n_records, 3 + (int)want.blocks + 3);
+    EQ_STR(b->records[b->n_records - 1].name, "done");
+    EQ_INT(number(b, "done", 0, "repeats"), 3);
+    EQ_INT(number(b, "mem", 0, "arena"), want.arena_bytes);
+    EQ_INT(number(b, "mem", 0, "arena_size"), want.arena_bytes);
+    OK(number(b, "mem", 0, "stack") > 100 && number(b, "mem", 0, "stack") < 4096);
+    OK(number(b, "mem", 0, "static") >= 0 && number(b, "mem", 0, "static") < 1024);
+    OK(number(b, "mem", 0, "code") > 4096);
+    EQ_INT(number(b, "out", 0, "bytes"), want.output_bytes);
+    EQ_STR(text(b, "out", "crc32"), output_crc);
+    const cJSON *head = bench_field(b, "out", 0, "head");
+    int wrong = 0, n_head = cJSON_GetArraySize(head);
+    for (int i = 0; i < n_head && i < 8; i++)
+        wrong += cJSON_GetArrayItem(head, i)->valueint != want.head[i];
+    EQ_INT(n_head, want.output_bytes < 8 ? want.output_bytes : 8);
+    EQ_INT(wrong, 0);
+
+    // The same instructions every time, and the blocks add up to a run but for the bookkeeping.
+    long long cycles = number(b, "run", 0, "cycles"),
+              instructions = number(b, "run", 0, "instructions"), sum = 0;
+    OK(cycles > 0 && instructions > 0);
+    EQ_INT(number(b, "run", 2, "i"), 2);
+    EQ_INT(number(b, "run", 1, "cycles"), number(b, "run", 2, "cycles"));
+    EQ_INT(number(b, "run", 2, "instructions"), instructions);
+    for (uint32_t i = 0; i < want.blocks; i++)
+        sum += number(b, "block", (int)i, "cycles");
+    OKF(sum > cycles * 97 / 100 && sum < cycles * 103 / 100,
+        "blocks sum to %lld cycles, a run takes %lld", sum, cycles);
+    EQ_INT(b->bad_lines, 0);
+out:
+    buf_free(&program);
+}
+
+static void reseal(struct buf *program)
+{
+    struct prog_header h;
+    memcpy(&h, program->data, sizeof h);
+    h.crc32 = 0;
+    memcpy(program->data, &h, sizeof h);
+    h.crc32 = wire_crc32(0, program->data, program->len);
+    memcpy(program->data, &h, sizeof h);
+}
+
+static void test_bad_programs(struct bench *b)
+{
+    static const struct {
+        const char *what;
+        size_t offset;
+        uint32_t value;
+        bool sealed;
+        const char *code, *detail;
+    } cases[] = {
+        {"no program", offsetof(struct prog_header, magic), 0xFFFFFFFF, true, "bad-program",
+         "no program in flash"},
+        {"version", offsetof(struct prog_header, version), 99, true, "bad-program", "version"},
+        {"size", offsetof(struct prog_header, total_bytes), 0xFFFFFFFF, true, "bad-program",
+         "size"},
+        {"one bit", offsetof(struct prog_header, ops), 0x12345678, false, "bad-program", "CRC-32"},
+        {"kernels", offsetof(struct prog_header, variant), 0x78787878, true, "bad-program",
+         "kernels"},
+        {"arena", offsetof(struct prog_header, arena_bytes), 520192 + 77, true, "does-not-fit",
+         "77 bytes"},
+    };
+    struct buf program;
+    struct expected want;
+    buf_init(&program, PROGRAM_MAX_BYTES);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (!make_program(7, false, &program, &want))
+            break;
+        memcpy(program.data + cases[i].offset, &cases[i].value, 4);
+        if (cases[i].sealed)
+            reseal(&program);
+        bench_flash_program(b, &program);
+        bool settled = bench_command(b, WIRE_CMD_RUN, 1);
+        OKF(settled && b->n_records == 1 && strcmp(text(b, "fault", "code"), cases[i].code) == 0 &&
+                strstr(text(b, "fault", "detail"), cases[i].detail),
+            "%s: %s, %s", cases[i].what, text(b, "fault", "code"), text(b, "fault", "detail"));
+    }
+    // None of them stops the board.
+    OK(make_program(7, false, &program, &want));
+    bench_flash_program(b, &program);
+    OK(bench_command(b, WIRE_CMD_RUN, 1) && count(b, "done") == 1);
+    buf_free(&program);
+}
+
+static void test_bad_lines(struct bench *b)
+{
+    static const char *const lines[] = {
+        "run {\"repeats\":3}*0000\n", "hello\n", "\x01\x02\x03\n",
+        "a line that is much longer than the sixty-four bytes of any command *1234\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        bool settled = bench_send(b, lines[i], strlen(lines[i]));
+        OKF(settled && b->n_records == 1 && count(b, "note") == 1, "bad line %zu: a note, %s", i,
+            text(b, "note", "text"));
+    }
+    OK(bench_send(b, "bogus*4D60\n", 11)); // the CRC does not matter for what follows
+    OK(bench_command(b, WIRE_CMD_HELLO, 0));
+    EQ_INT(count(b, "hello"), 1);
+    OK(bench_command(b, WIRE_CMD_RESET, 0));
+    EQ_INT(count(b, "hello"), 1);
+}
+
+// A stopped board repeats its fault to every command, and a reset brings it back.
+static void expect_stopped(struct bench *b, const char *what, const char *code)
+{
+    char first[200];
+    OKF(count(b, "fault") >= 1 && strcmp(text(b, "fault", "code"), code) == 0,
+        "%s: %s (want %s), pc %s, %s", what, text(b, "fault", "code"), code, text(b, "fault", "pc"),
+        text(b, "fault", "detail"));
+    snprintf(first, sizeof first, "%s", text(b, "fault", "detail"));
+    OK(bench_command(b, WIRE_CMD_HELLO, 0));
+    OKF(b->n_records == 1 && strcmp(text(b, "fault", "detail"), first) == 0,
+        "%s: hello gets the same fault", what);
+    OK(bench_command(b, WIRE_CMD_RESET, 0));
+    EQ_INT(count(b, "hello"), 1);
+}
+
+static void test_core_faults(struct bench *b)
+{
+    struct buf program;
+    struct expected want;
+    char pc[9];
+    struct core *core = b->board->core;
+
+    bench_reset(b);
+    core_set(core, CORE_PC, FLASH_BASE + 0x30000); // erased flash: 0xFFFF is undefined
+    bench_send(b, "\n", 1);                        // wakes the board, says nothing
+    EQ_STR(text(b, "fault", "pc"), "08030000");
+    expect_stopped(b, "undefined instruction", "usagefault");
+
+    core_set(core, CORE_PC, 0x60000000); // no memory
+    bench_send(b, "\n", 1);
+    expect_stopped(b, "jump into nothing", "busfault");
+
+    core_set(core, CORE_SP, 0x20000004); // the next push goes below the stack
+    bench_command(b, WIRE_CMD_HELLO, 0);
+    expect_stopped(b, "stack overflow", "stack-overflow");
+
+    // A program with a good CRC whose tables point nowhere: the fault happens with interrupts off.
+    buf_init(&program, PROGRAM_MAX_BYTES);
+    OK(make_program(7, false, &program, &want));
+    const uint32_t nowhere = 0x70000000;
+    memcpy(program.data + offsetof(struct prog_header, blocks), &nowhere, 4);
+    reseal(&program);
+    bench_flash_program(b, &program);
+    bench_command(b, WIRE_CMD_RUN, 1);
+    snprintf(pc, sizeof pc, "%s", text(b, "fault", "pc"));
+    OKF(strncmp(pc, "0800", 4) == 0 && strcmp(pc, "08000000") != 0, "pc %s is in the firmware", pc);
+    expect_stopped(b, "wild program", "busfault");
+    buf_free(&program);
+}
+
+int main(void)
+{
+    struct bench b = {0};
+    struct buf image;
+    char path[512];
+    const char *dir = getenv("FARM_FIRMWARE");
+    snprintf(path, sizeof path, "%s/" BOARD "/firmware.bin", dir ? dir : "build/firmware");
+    buf_init(&image, 256 * 1024);
+    if (buf_read_file(&image, path)) {
+        SKIP("firmware on the virtual board",
+             "no firmware.bin: make firmware, or set FARM_FIRMWARE");
+        return tap_done();
+    }
+    if (OK(bench_open(&b, &image))) {
+        test_hello(&b);
+        test_run(&b, 1000005, true);
+        test_run(&b, 1000005, false);
+        test_run(&b, 1000011, false);
+        test_bad_programs(&b);
+        test_bad_lines(&b);
+        test_core_faults(&b);
+    }
+    bench_close(&b);
+    buf_free(&image);
+    return tap_done();
+}
