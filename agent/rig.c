@@ -274,7 +274,7 @@ static bool rig_present(struct rig *r)
             rig_sleep(r, 200);
             return false;
         }
-        r->firmware[0] = '\0'; // it starts with empty flash
+        r->distrust = true; // its flash is empty: no need to ask it
         log_info(r->config.name, "virtual board %s is up: ST-LINK on port %d, serial line %s",
                  r->config.serial, r->config.stlink_port, r->config.tty);
     }
@@ -321,7 +321,7 @@ static enum rig_state rig_idle(struct rig *r)
     }
     if (got == FARM_NONE) {
         if (r->complained)
-            log_info(r->config.name, "the server is back");
+            log_info(r->config.name, "back: the server answers");
         r->complained = false;
         r->retry_ms = RETRY_MIN_MS;
         if (r->set->once)
