@@ -79,8 +79,8 @@ function blockList(point) {
 
 const msOn = (board, point) => (Number(point.macs) * 15.5 * (board.startsWith("nucleo-f4") ? 1.1 : 1)) / BOARDS.find((b) => b.id === board).clock_hz * 1000;
 
-/** options: web (folder of the built page), points (on the front), stepMs (pace of a campaign), empty (no models yet) */
-export async function startFakeApi({ web, points = 40, stepMs = 60, empty = false } = {}) {
+/** options: token (asked for when given), web (folder of the built page), points (on the front), stepMs (pace of a campaign), empty (no models yet) */
+export async function startFakeApi({ web, points = 40, stepMs = 60, empty = false, token = null } = {}) {
     const models = new Map();
     const campaigns = [];
     const jobs = [];
@@ -89,6 +89,7 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
     const streams = new Set();
     const timers = new Set();
     const requests = [];
+    const resumes = []; // Last-Event-ID of each event stream that was opened
     let eventId = 0;
 
     const addModel = (name, bytes, seed) => {
@@ -223,12 +224,16 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
             if (!url.pathname.startsWith("/api/v1/")) return await serveFile(url.pathname, response, headers);
             const path = url.pathname.slice("/api/v1".length);
             requests.push(`${request.method} ${path}`);
+            if (token && request.headers.authorization !== `Bearer ${token}`) {
+                throw { type: "unauthorized", title: "An access token is needed", status: 401, detail: "send Authorization: Bearer" };
+            }
             const events = /^\/campaigns\/(\d+)\/events$/.exec(path);
             if (events) {
                 response.writeHead(200, { ...headers, "Content-Type": "text/event-stream" });
                 response.write(": hello\n\n");
                 const stream = { campaign: Number(events[1]), response };
                 streams.add(stream);
+                resumes.push(request.headers["last-event-id"] ?? null);
                 request.on("close", () => streams.delete(stream));
                 return;
             }
@@ -265,6 +270,11 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
         url: `http://127.0.0.1:${server.address().port}`,
         models: [...models.values()],
         requests,
+        resumes,
+        /** Breaks every event stream off, as a proxy or a sleeping laptop does. */
+        cutStreams() {
+            for (const s of streams) s.response.end();
+        },
         createCampaign,
         finishAll() {
             for (const j of jobs.filter((j) => j.state !== "done")) finish(Object.assign(j, { rig: `${j.board}-0`, attempts: 1 }), find(j.spec));

@@ -60,6 +60,7 @@
         ok(failures.includes("flash-failed") && failures.includes("target did not halt within 2000 ms"), "campaign: a failure shows type and detail", failures);
         equal(await page.locator(".failures a").first().getAttribute("href"), "/api/v1/jobs/4/log", "campaign: a failure links to its log");
         ok(!(await page.getByRole("button", { name: "Cancel queued jobs" }).isVisible()), "campaign: nothing to cancel when it is done");
+        await page.waitForTimeout(200); // the plot follows within a frame or two
         const live = await plotSeries();
         const size = (list, id) => list.find((s) => s.id === id)?.points ?? 0;
         equal([size(live, "emulated nucleo-f767zi"), size(live, "hardware nucleo-f412zg")], [3, 4], "campaign: measured points fill the plot live, emulated and hardware apart");
@@ -202,6 +203,30 @@
         await page.getByRole("button", { name: "Cancel queued jobs" }).click();
         await page.getByText("failed: cancelled").waitFor();
         ok(true, "campaign: queued jobs are cancelled");
+
+        // A broken stream is taken up again where it ended.
+        const cut = fake.createCampaign({ model: fake.models[0].id, boards: ["nucleo-f412zg"], points: 30, repeats: 3 });
+        await open(`${fake.url}/#/campaigns/${cut.id}`);
+        await page.locator(".state-done").first().waitFor();
+        fake.cutStreams();
+        await page.locator(".campaign-progress .state-done").waitFor();
+        ok(/^\d+$/.test(fake.resumes.at(-1)), "campaign: after a lost connection the stream resumes with Last-Event-ID", fake.resumes.at(-1));
+
+        // A farm with tokens.
+        const closed = await startFakeApi({ web: WEB, token: "correct horse battery" });
+        await open(closed.url);
+        await page.getByLabel("This farm asks for an access token").fill("correct horse battery");
+        await page.keyboard.press("Enter");
+        await page.getByText("mcunet-vww1").first().waitFor();
+        ok(true, "token: asked for once, then used");
+        closed.finishAll(closed.createCampaign({ model: closed.models[0].id, boards: ["nucleo-f767zi"], points: 2, repeats: 1 }));
+        await open(`${closed.url}/#/campaigns/1`);
+        await page.getByText("live", { exact: true }).waitFor();
+        const [tab] = await Promise.all([browser.context.waitForEvent("page"), page.getByRole("link", { name: "log" }).last().click()]);
+        await tab.waitForLoadState();
+        ok((await tab.locator("body").innerText()).includes("fake log"), "token: a log opens although a plain link would be refused");
+        await tab.close();
+        closed.close();
 
         // Ten thousand points.
         const start = Date.now();

@@ -13,12 +13,12 @@
     skipUnless({ [join(web, "node_modules/vite")]: "run make web" });
     const { build } = await import(pathToFileURL(createRequire(join(web, "package.json")).resolve("vite")));
     const outDir = mkdtempSync(join(tmpdir(), "farm-pure-"));
-    const names = ["format", "pareto", "csv", "spec", "points"];
+    const names = ["format", "pareto", "csv", "spec", "points", "sse"];
     await build({
         root: web, configFile: false, logLevel: "error", publicDir: false,
         build: { ssr: true, outDir, rolldownOptions: { input: Object.fromEntries(names.map((n) => [n, join(web, `src/${n}.ts`)])), output: { entryFileNames: "[name].mjs" } } },
     });
-    const [format, pareto, csv, spec, points] = await Promise.all(names.map((n) => import(pathToFileURL(join(outDir, `${n}.mjs`)))));
+    const [format, pareto, csv, spec, points, sse] = await Promise.all(names.map((n) => import(pathToFileURL(join(outDir, `${n}.mjs`)))));
 
     await test(async () => {
         equal(format.kb(10576), "10.6 kB", "kB is 1000 bytes, one decimal");
@@ -56,6 +56,16 @@
         equal(spec.parseSpec("0-8 rows"), null, "text that is no configuration is refused");
         equal(spec.describeSpec("0-8:rows 9:plain 10-12:plain 13:cols4"), "0–8 rows · 13 cols4 · 4 plain", "a configuration in one line");
         equal(spec.describeSpec("???"), "???", "an unknown text is shown as it is");
+
+        const stream = ": hello\n\nid: 7\nevent: job\ndata: {\"a\":\ndata: 1}\n\nid: 8\r\nevent: campaign\r\ndata:x\r\n\r\nretry: 5\n\n";
+        const want = [{ id: "7", event: "job", data: '{"a":\n1}' }, { id: "8", event: "campaign", data: "x" }];
+        equal(new sse.EventParser().feed(stream), want, "an event stream is read");
+        let same = 0;
+        for (let cut = 0; cut <= stream.length; cut++) {
+            const parser = new sse.EventParser();
+            if (JSON.stringify([...parser.feed(stream.slice(0, cut)), ...parser.feed(stream.slice(cut))]) === JSON.stringify(want)) same++;
+        }
+        equal(same, stream.length + 1, "... wherever the network cuts it");
 
         const set = new points.PointSet();
         set.addFront("b1", [{ spec: "0:rows", arena_bytes: 100, macs: "5", overhead: 1, input_streamed: true, input_bytes: 7, blocks: 1, predicted_ms: 2, fits: false }]);

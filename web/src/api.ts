@@ -2,7 +2,23 @@
 // The REST API as the page uses it: the types of its answers, and one function to ask. An error is a Problem, which
 // carries what the server said (problem+json) or what went wrong on the way.
 
+import { EventParser } from "./sse.ts";
+
 const BASE = "/api/v1";
+const TOKEN_KEY = "farm-token";
+/** Fired on window when the server wants an access token that the page does not have. */
+export const TOKEN_WANTED = "farm-token-wanted";
+
+export function setToken(token: string): void {
+    sessionStorage.setItem(TOKEN_KEY, token); // gone with the tab; never in a cookie, so no other site can make use of it
+}
+
+function authorized(headers: HeadersInit = {}): Headers {
+    const all = new Headers(headers);
+    const token = sessionStorage.getItem(TOKEN_KEY);
+    if (token) all.set("Authorization", `Bearer ${token}`);
+    return all;
+}
 
 export interface TensorInfo {
     h: number;
@@ -193,12 +209,13 @@ export function asProblem(error: unknown): Problem {
 async function ask(path: string, init: RequestInit = {}): Promise<Response> {
     let response: Response;
     try {
-        response = await fetch(BASE + path, init);
+        response = await fetch(BASE + path, { ...init, headers: authorized(init.headers) });
     } catch (error) {
         if (init.signal?.aborted) throw error;
         throw new Problem("unreachable", "The server did not answer", "Is farm-server running? Check, then try again.", 0);
     }
     if (response.ok) return response;
+    if (response.status === 401) window.dispatchEvent(new Event(TOKEN_WANTED));
     let body: Partial<Problem> = {};
     try {
         body = JSON.parse(await response.text()) as Partial<Problem>;
@@ -267,12 +284,25 @@ export async function cancelCampaign(id: number): Promise<void> {
     await ask(`/campaigns/${id}`, { method: "DELETE" });
 }
 
-export function logUrl(job: number): string {
-    return `${BASE}/jobs/${job}/log`;
+export function logPath(job: number): string {
+    return `/jobs/${job}/log`;
 }
 
-export function modelFileUrl(id: string): string {
-    return `${BASE}/models/${id}/file`;
+export function modelFilePath(id: string): string {
+    return `/models/${id}/file`;
+}
+
+export function address(path: string): string {
+    return BASE + path;
+}
+
+/** True when a plain link would be refused, because only fetch() can send the token. */
+export function linksNeedToken(): boolean {
+    return sessionStorage.getItem(TOKEN_KEY) !== null;
+}
+
+export async function getBlob(path: string): Promise<Blob> {
+    return (await ask(path)).blob();
 }
 
 /** A key that makes a repeated POST harmless. (randomUUID is missing on plain http beyond localhost.) */
@@ -280,16 +310,39 @@ export function newKey(): string {
     return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
-/** Live events of a campaign, until the signal ends it; the browser reconnects with Last-Event-ID by itself. */
-export function watchCampaign(
+const RETRY_MS = [500, 1000, 2000, 5000, 10000];
+
+/** Live events of a campaign, until the signal ends it. A lost connection is taken up again where it broke off. */
+export async function watchCampaign(
     id: number,
     signal: AbortSignal,
     on: { job(job: Job): void; campaign(campaign: Campaign): void; connected(yes: boolean): void },
-): void {
-    const source = new EventSource(`${BASE}/campaigns/${id}/events`);
-    source.addEventListener("open", () => on.connected(true));
-    source.addEventListener("error", () => on.connected(false));
-    source.addEventListener("job", (event) => on.job(JSON.parse(event.data as string) as Job));
-    source.addEventListener("campaign", (event) => on.campaign(JSON.parse(event.data as string) as Campaign));
-    signal.addEventListener("abort", () => source.close());
+): Promise<void> {
+    let last = "";
+    for (let failures = 0; !signal.aborted; failures++) {
+        try {
+            const headers: Record<string, string> = { Accept: "text/event-stream" };
+            if (last) headers["Last-Event-ID"] = last;
+            const response = await ask(`/campaigns/${id}/events`, { headers, signal, cache: "no-store" });
+            on.connected(true);
+            const parser = new EventParser();
+            const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+            for (;;) {
+                const { done, value } = await reader.read();
+                if (done) break;
+                for (const event of parser.feed(value)) {
+                    failures = 0;
+                    if (event.id) last = event.id;
+                    if (event.event === "job") on.job(JSON.parse(event.data) as Job);
+                    else if (event.event === "campaign") on.campaign(JSON.parse(event.data) as Campaign);
+                }
+            }
+        } catch (error) {
+            if (signal.aborted) return;
+            if (error instanceof Problem && error.status >= 400 && error.status < 500) throw error; // asking again will not help
+        }
+        if (signal.aborted) return;
+        on.connected(false);
+        await new Promise((wake) => setTimeout(wake, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]));
+    }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The heart of the model and campaign pages: plot, budget sliders, table and the selected configuration, kept in step.
 // It knows nothing of where the points come from: the page hands it a PointSet and says when that changed.
-import { get, logUrl, type Board, type Config, type Layer, type Measured, type Model, type Result } from "./api.ts";
+import { get, logPath, type Board, type Config, type Layer, type Measured, type Model, type Result } from "./api.ts";
 import { drawBlocks } from "./blocks.ts";
 import { toCsv } from "./csv.ts";
 import { download, fill, h, onceAFrame, type Child } from "./dom.ts";
 import * as format from "./format.ts";
 import { leastWithin, logScale } from "./pareto.ts";
-import { boardColours, boardFacts, emulatedBadge, problem } from "./parts.ts";
+import { boardColours, boardFacts, emulatedBadge, fileLink, problem } from "./parts.ts";
 import { Plot } from "./plot.ts";
 import { measuredName, ramOf, type Point, type PointSet } from "./points.ts";
 import { describeSpec } from "./spec.ts";
@@ -29,6 +29,8 @@ export class Explorer {
     private withInput = false;
     private selected: string | null = null;
     private drawnDetail = "";
+    private tableState = "";
+    private readonly note = h("p", { class: "note", role: "status" });
     private layers: Promise<Layer[]> | null = null;
     private readonly redraw = onceAFrame(() => this.draw());
     /** Called when the user shows a board whose prediction may not be loaded yet. */
@@ -64,6 +66,7 @@ export class Explorer {
                 "section",
                 { class: "card plot-card", "aria-label": "RAM against latency" },
                 h("div", { class: "toolbar" }, this.boardPicks, this.axisControls()),
+                this.note,
                 this.plot.element,
                 h("div", { class: "plot-foot" },
                     h("p", { class: "hint" }, "Hollow: predicted. Filled: measured; circle on hardware, diamond on an emulated board. Click a point for its blocks; Ctrl + wheel or pinch zooms, a double click resets."),
@@ -95,11 +98,11 @@ export class Explorer {
     private draw(): void {
         if (this.signal.aborted) return;
         const points = this.points.all;
-        const anyLatency = points.some((p) => p.measured.length || p.predicted_ms.size);
-        const y = this.y === "ms" && !anyLatency ? "overhead" : this.y;
+        const y = this.drawNote(points);
         const answers = this.budgets.update(points, this.withInput, this.shownBoards);
         this.plot.draw({
             points,
+            version: this.points.version,
             boards: this.shownBoards,
             colours: this.colours,
             y,
@@ -109,9 +112,29 @@ export class Explorer {
             marks: answers,
             limits: this.budgets.limits,
         });
-        this.table.update(this.columns(), points);
+        const tableState = `${this.points.version} ${this.shownBoards.join(" ")}`;
+        if (tableState !== this.tableState) this.table.update(this.columns(), points);
+        this.tableState = tableState;
         this.table.setMarks(marksBySpec(answers));
         if (this.selected) void this.drawDetail();
+    }
+
+    /** What the plot can show of latency, in words where that is less than the user asked for; returns its height. */
+    private drawNote(points: Point[]): "ms" | "overhead" {
+        const boards = this.shownBoards;
+        const measured = boards.filter((b) => points.some((p) => p.measured.some((m) => m.board === b)));
+        const unpredicted = boards.filter((b) => !points.some((p) => p.predicted_ms.has(b)));
+        const silent = unpredicted.filter((b) => !measured.includes(b));
+        let note = "";
+        let y = this.y;
+        if (y === "ms" && points.length && silent.length === boards.length) {
+            y = "overhead";
+            note = boards.length ? `Nothing is known yet of the latency on ${boards.join(", ")}: the plot shows overhead F until a campaign has measured it.` : "";
+        } else if (y === "ms" && points.length && unpredicted.length) {
+            note = `No latency model yet for ${unpredicted.join(", ")}: the plot shows what was measured only.`;
+        }
+        if (this.note.textContent !== note) this.note.textContent = note;
+        return y;
     }
 
     private columns(): Column<Point>[] {
@@ -284,7 +307,7 @@ export class Explorer {
                 format.exactBytes(r.static_bytes),
                 `${r.output} ${r.output_crc32}`,
                 r.kernels,
-                h("a", { href: logUrl(r.job), target: "_blank", rel: "noopener" }, `job ${r.job}`),
+                fileLink(logPath(r.job), `job ${r.job}`),
             ]);
         });
         return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Predicted and measured" },
@@ -352,8 +375,8 @@ class Budgets {
             return [];
         }
         const ram = (p: Point) => ramOf(p, withInput);
-        const rams = usable.map(ram);
-        const [low, high] = [rams.reduce((a, b) => Math.min(a, b)), rams.reduce((a, b) => Math.max(a, b))];
+        const low = usable.reduce((least, p) => Math.min(least, ram(p)), Infinity);
+        const high = usable.reduce((most, p) => Math.max(most, ram(p)), 0);
         const maxF = usable.reduce((f, p) => Math.max(f, p.overhead!), 1);
         const range = `${low} ${high} ${maxF}`;
         if (range !== this.range) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which page is shown: the part of the address after '#' decides, so any static file server can serve the page.
 import "./style.css";
+import { setToken, TOKEN_WANTED } from "./api.ts";
 import { h, fill } from "./dom.ts";
 import { campaignPage } from "./pages/campaign.ts";
 import { homePage } from "./pages/home.ts";
@@ -31,6 +32,21 @@ async function show(): Promise<void> {
     }
 }
 
+window.addEventListener(TOKEN_WANTED, () => {
+    if (document.getElementById("token-form")) return;
+    const input = h("input", { type: "password", required: true, autocomplete: "off", id: "token" });
+    const form = h("form", {
+        id: "token-form", class: "card token-form",
+        onsubmit: (event: Event) => {
+            event.preventDefault();
+            setToken(input.value.trim());
+            form.remove();
+            void show();
+        },
+    }, h("label", { for: "token" }, "This farm asks for an access token"), input, h("button", { type: "submit", class: "primary" }, "Use it"));
+    root.before(form);
+    input.focus();
+});
 document.querySelector(".skip")!.addEventListener("click", (event) => {
     event.preventDefault(); // the address after '#' is the route
     root.focus();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Small pieces that several pages show: errors, badges, progress, names of boards.
-import { h } from "./dom.ts";
+import { download, h, type Child } from "./dom.ts";
 import * as format from "./format.ts";
-import { asProblem, type Board, type Campaign } from "./api.ts";
+import { address, asProblem, getBlob, linksNeedToken, type Board, type Campaign } from "./api.ts";
 
 export function problem(error: unknown, context: string): HTMLElement {
     const p = asProblem(error);
@@ -53,4 +53,21 @@ export function boardFacts(board: Board): string {
 /** Each board keeps its colour on every page: by its place in the server's list. */
 export function boardColours(boards: readonly string[]): Map<string, string> {
     return new Map(boards.map((id, i) => [id, `--board-${(i % 6) + 1}`]));
+}
+
+/** A link to a file of the API: opened in a new tab, or saved under `name`. */
+export function fileLink(path: string, text: Child, name?: string): HTMLElement {
+    return h("a", {
+        href: address(path),
+        target: name ? null : "_blank",
+        rel: "noopener",
+        download: name,
+        onclick: async (event: Event) => {
+            if (!linksNeedToken()) return;
+            event.preventDefault();
+            const blob = await getBlob(path);
+            if (name) download(name, blob);
+            else window.open(URL.createObjectURL(new Blob([blob], { type: "text/plain" })), "_blank");
+        },
+    }, text);
 }

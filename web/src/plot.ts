@@ -20,6 +20,7 @@ echarts.use([
 
 export interface PlotView {
     points: Point[];
+    version: number; // of the points
     boards: string[]; // shown
     colours: Map<string, string>; // board -> CSS variable name
     y: "ms" | "overhead";
@@ -30,6 +31,13 @@ export interface PlotView {
     limits: { ram: number | null; overhead: number | null };
 }
 
+interface Series {
+    id: string;
+    name: string;
+    inLegend: boolean;
+    [option: string]: unknown;
+}
+
 interface Dot {
     value: [number, number];
     point: Point;
@@ -37,6 +45,7 @@ interface Dot {
     measured: Measured | null;
 }
 
+const NARROW = 560; // pixels: below, labels and margins shrink
 const LARGE = 3000; // points of one series above which it is drawn as one path
 
 export class Plot {
@@ -44,15 +53,18 @@ export class Plot {
     private chart: echarts.ECharts | null = null;
     private view: PlotView | null = null;
     private seriesShown = "";
+    private drawn = "";
     // ECharts copies its data deeply, so it gets numbers only; what they stand for is found by series and index.
     private readonly dots = new Map<string, Dot[]>();
     onSelect: (spec: string) => void = () => {};
 
     constructor(signal: AbortSignal) {
         const redraw = () => this.view && this.draw(this.view);
-        const dark = matchMedia("(prefers-color-scheme: dark)");
-        dark.addEventListener("change", redraw, { signal });
-        const observer = new ResizeObserver(() => this.chart?.resize());
+        matchMedia(DARK).addEventListener("change", redraw, { signal });
+        const observer = new ResizeObserver(() => {
+            this.chart?.resize();
+            redraw();
+        });
         observer.observe(this.element);
         signal.addEventListener("abort", () => {
             observer.disconnect();
@@ -75,11 +87,19 @@ export class Plot {
                 for (const dataZoomIndex of [0, 1]) this.chart?.dispatchAction({ type: "dataZoom", dataZoomIndex, start: 0, end: 100 });
             });
         }
+        // A moved slider or another selection changes rings and lines only: the points, maybe thousands, stay as they are.
+        const { marks: _m, limits: _l, selected: _s, points: _p, ...rest } = view;
+        const base = JSON.stringify([rest, [...view.colours], dark(), this.element.clientWidth < NARROW]);
+        if (base === this.drawn) {
+            this.chart.setOption({ series: this.overlay(view).map(({ inLegend: _, ...series }) => series) }, { lazyUpdate: true });
+            return;
+        }
         const option = this.option(view, true);
         const names = (option.series as { id: string }[]).map((s) => s.id).join("|");
         // Only a change of the set of series needs a rebuild; otherwise the zoom stays as the user left it.
         this.chart.setOption(option, names === this.seriesShown ? { lazyUpdate: true } : { replaceMerge: ["series", "legend"], lazyUpdate: true });
         this.seriesShown = names;
+        this.drawn = base;
         this.element.setAttribute("aria-label", this.describe(view));
     }
 
@@ -109,8 +129,8 @@ export class Plot {
         const ink = colour("--ink");
         const soft = colour("--ink-soft");
         const line = colour("--line");
-        const narrow = interactive && this.element.clientWidth < 560;
-        const series = this.series(view);
+        const narrow = interactive && this.element.clientWidth < NARROW;
+        const series = [...this.series(view), ...this.overlay(view)];
         const text = { color: soft, fontFamily: getComputedStyle(document.body).fontFamily, fontSize: narrow ? 11 : 12 };
         const yName = view.y === "ms" ? "latency, ms" : "overhead F = MACs ÷ plain MACs";
         return {
@@ -150,11 +170,10 @@ export class Plot {
         };
     }
 
-    private series(view: PlotView): { id: string; name: string; inLegend: boolean; [key: string]: unknown }[] {
+    private series(view: PlotView): Series[] {
         const x = (p: Point) => ramOf(p, view.withInput) / 1000;
-        const out: { id: string; name: string; inLegend: boolean; [key: string]: unknown }[] = [];
+        const out: Series[] = [];
         const surface = colour("--surface");
-        const accent = colour("--accent");
 
         // A front shares the name of its points, so that the legend switches both; the legend draws the first of a name.
         const steps = (id: string, name: string, dots: Dot[], tint: string, dashed: boolean) => {
@@ -162,13 +181,13 @@ export class Plot {
             out.push({
                 id: `front ${id}`, name, inLegend: false, type: "line", step: "end", symbol: "none", silent: true, z: 1,
                 data: front.map((d) => d.value),
-                lineStyle: { color: tint, width: 1.5, type: dashed ? [4, 4] : "solid", opacity: dashed ? 0.55 : 0.9 },
+                lineStyle: { color: tint, width: 1.5, type: dashed && dots.length <= LARGE ? [4, 4] : "solid", opacity: dashed ? 0.55 : 0.9 },
             });
         };
         const scatter = (id: string, name: string, dots: Dot[], tint: string, symbol: string, filled: boolean, size: number) => {
             this.dots.set(id, dots);
             out.push({
-                id, name, inLegend: true, type: "scatter", symbol, symbolSize: size, z: filled ? 4 : 2, data: dots.map((d) => d.value),
+                id, name, inLegend: true, type: "scatter", symbol, symbolSize: dots.length > LARGE ? size / 2 : size, z: filled ? 4 : 2, data: dots.map((d) => d.value),
                 large: dots.length > LARGE, largeThreshold: LARGE,
                 itemStyle: filled ? { color: tint, borderColor: surface, borderWidth: 1, opacity: 1 } : { color: surface, borderColor: tint, borderWidth: 1.5, opacity: 1 },
                 emphasis: { scale: 1.5 },
@@ -176,7 +195,7 @@ export class Plot {
         };
 
         if (view.y === "overhead") {
-            const dots = view.points.filter((p) => p.on_front && p.overhead !== null)
+            const dots = view.points.filter((p) => p.overhead !== null)
                 .map((p): Dot => ({ value: [x(p), p.overhead!], point: p, board: null, measured: null }));
             scatter("predicted", "predicted, any board", dots, colour("--ink-soft"), "circle", false, 8);
             steps("all", "predicted, any board", dots, colour("--ink-soft"), true);
@@ -184,7 +203,7 @@ export class Plot {
         for (const board of view.boards) {
             const tint = colour(view.colours.get(board) ?? "--board-1");
             if (view.y === "ms") {
-                const dots = view.points.filter((p) => p.on_front && p.predicted_ms.has(board))
+                const dots = view.points.filter((p) => p.predicted_ms.has(board))
                     .map((p): Dot => ({ value: [x(p), p.predicted_ms.get(board)!], point: p, board, measured: null }));
                 if (dots.length) {
                     scatter(`predicted ${board}`, `${board}: predicted`, dots, tint, "circle", false, 8);
@@ -208,13 +227,19 @@ export class Plot {
             }
         }
 
-        // Rings around the selected point and the sliders' answers, on top of every dot of that configuration.
+        return out;
+    }
+
+    /** Rings around the selected point and the sliders' answers, on top of every dot of that configuration; limits. */
+    private overlay(view: PlotView): Series[] {
+        const out: Series[] = [];
+        const accent = colour("--accent");
         const ring = (id: string, spec: string, label: string, tint: string, size: number) => {
             const point = view.points.find((p) => p.spec === spec);
             const ys = point ? yValues(view, point) : [];
             out.push({
                 id, name: id, inLegend: false, type: "scatter", silent: true, symbol: "circle", symbolSize: size, z: 6,
-                data: ys.map((y) => [x(point!), y]),
+                data: ys.map((y) => [ramOf(point!, view.withInput) / 1000, y]),
                 itemStyle: { color: "transparent", borderColor: tint, borderWidth: 2 },
                 label: label ? { show: true, formatter: label, position: "top", color: tint, fontWeight: 600, distance: 2 } : { show: false },
             });
@@ -243,7 +268,7 @@ function yValues(view: PlotView, point: Point): number[] {
         const measured = point.measured.filter((m) => m.board === board);
         const predicted = point.predicted_ms.get(board);
         if (measured.length) ys.push(...measured.map((m) => m.ms));
-        else if (predicted !== undefined && point.on_front) ys.push(predicted);
+        else if (predicted !== undefined) ys.push(predicted);
     }
     return ys;
 }
@@ -252,7 +277,7 @@ function xRange(view: PlotView): { min: number; max: number } | object {
     const xs = view.points.map((p) => ramOf(p, view.withInput) / 1000).filter((v) => v > 0);
     if (!xs.length) return {};
     // A little air on both sides, so that no point sits on the frame.
-    return { min: Math.min(...xs) / 1.12, max: Math.max(...xs) * 1.12 };
+    return { min: xs.reduce((a, b) => Math.min(a, b)) / 1.12, max: xs.reduce((a, b) => Math.max(a, b)) * 1.12 };
 }
 
 function tickLabel(v: number): string {
@@ -281,6 +306,12 @@ function tip(dot: Dot): HTMLElement {
         ),
         h("p", null, describeSpec(point.spec)),
     );
+}
+
+const DARK = "(prefers-color-scheme: dark)";
+
+function dark(): boolean {
+    return matchMedia(DARK).matches;
 }
 
 /** The value of a CSS colour variable now, in the current scheme. */

@@ -18,6 +18,8 @@ export interface Point {
 
 export class PointSet {
     private readonly bySpec = new Map<string, Point>();
+    /** Grows with every change, so that a view knows whether it is up to date. */
+    version = 0;
 
     get all(): Point[] {
         return [...this.bySpec.values()];
@@ -37,8 +39,17 @@ export class PointSet {
         }
     }
 
+    /** The prediction that came with a job. */
+    addPrediction(spec: string, board: string, ms: number): void {
+        const point = this.bySpec.get(spec);
+        if (!point || point.predicted_ms.get(board) === ms) return;
+        this.version++;
+        point.predicted_ms.set(board, ms);
+    }
+
     /** A configuration that may lie off the front. */
     addConfig(p: FrontPoint): Point {
+        this.version++;
         let point = this.bySpec.get(p.spec);
         if (!point) {
             point = emptyPoint(p.spec);
@@ -54,6 +65,7 @@ export class PointSet {
     }
 
     addResult(r: Result): Point {
+        this.version++;
         let point = this.bySpec.get(r.spec);
         if (!point) {
             point = emptyPoint(r.spec);

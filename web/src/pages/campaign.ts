@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A campaign as it runs: jobs and the plot fill in by server-sent events; failures say what went wrong and where the
 // log is.
-import { cancelCampaign, get, list, logUrl, watchCampaign, type Board, type Campaign, type Front, type Job, type Model } from "../api.ts";
+import { cancelCampaign, get, list, logPath, watchCampaign, type Board, type Campaign, type Front, type Job, type Model } from "../api.ts";
 import { fill, h, onceAFrame, type Child } from "../dom.ts";
 import { Explorer } from "../explorer.ts";
 import * as format from "../format.ts";
-import { campaignProgress, emulatedBadge, problem, stateBadge } from "../parts.ts";
+import { campaignProgress, emulatedBadge, fileLink, problem, stateBadge } from "../parts.ts";
 import { PointSet } from "../points.ts";
 import { describeSpec } from "../spec.ts";
 import { Table, type Column } from "../table.ts";
@@ -76,7 +76,7 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
         );
     }
 
-    watchCampaign(id, signal, {
+    const watching = watchCampaign(id, signal, {
         connected: (yes) => fill(live, yes ? "live" : campaign.state === "done" ? "" : "reconnecting…"),
         campaign: (now) => {
             campaign = now;
@@ -88,6 +88,7 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
             draw();
         },
     });
+    watching.catch((error: unknown) => fill(live, problem(error, "No live progress")));
 }
 
 /** What a job tells about its configuration: the prediction for its board, and the measurement once it is done. */
@@ -100,11 +101,7 @@ function takeJob(points: PointSet, job: Job): void {
             input_streamed: false, input_bytes: 0, predicted_ms: p.ms,
         });
     }
-    const point = points.get(job.spec);
-    if (point && p && p.ms !== null) {
-        point.predicted_ms.set(job.board, p.ms);
-        point.on_front = true;
-    }
+    if (p && p.ms !== null) points.addPrediction(job.spec, job.board, p.ms);
     if (job.state === "done" && job.result) points.addResult(job.result);
 }
 
@@ -120,7 +117,7 @@ function drawFailures(jobs: Job[]): Child {
         h("div", { class: "problem" },
             h("strong", null, `${format.plural(list.length, "job")} failed: ${type}`),
             h("ul", null, list.slice(0, 5).map((j) =>
-                h("li", null, h("a", { href: logUrl(j.id), target: "_blank", rel: "noopener" }, `job ${j.id} log`), ` ${j.board}${j.rig ? ` on ${j.rig}` : ""}: ${j.error?.detail ?? "no reason given"}`))),
+                h("li", null, fileLink(logPath(j.id), `job ${j.id} log`), ` ${j.board}${j.rig ? ` on ${j.rig}` : ""}: ${j.error?.detail ?? "no reason given"}`))),
             list.length > 5 ? h("p", null, `and ${list.length - 5} more in the table below`) : null));
 }
 
@@ -136,7 +133,7 @@ function jobColumns(): Column<Job>[] {
         { key: "rig", label: "Rig", value: (j) => j.rig, cell: (j) => j.rig ?? "–" },
         { key: "attempts", label: "Attempts", number: true, value: (j) => j.attempts, cell: (j) => j.attempts },
         { key: "error", label: "Failure", value: (j) => j.error?.type ?? null, cell: (j) => (j.error ? h("span", { title: j.error.detail }, j.error.type) : "–") },
-        { key: "log", label: "Log", value: () => null, cell: (j) => h("a", { href: logUrl(j.id), target: "_blank", rel: "noopener" }, "log") },
+        { key: "log", label: "Log", value: () => null, cell: (j) => fileLink(logPath(j.id), "log") },
         { key: "spec", label: "Configuration", value: (j) => j.spec, cell: (j) => h("span", { class: "spec", title: j.spec }, describeSpec(j.spec)) },
     ];
 }

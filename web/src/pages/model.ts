@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A model: its trade-off, predicted for the boards chosen and with every measurement of its campaigns, and the form
 // that starts another campaign.
-import { createCampaign, get, list, modelFileUrl, newKey, type Board, type Campaign, type Front, type FrontPoint, type Model, type Result } from "../api.ts";
+import { createCampaign, get, list, modelFilePath, newKey, type Board, type Campaign, type Front, type FrontPoint, type Model, type Result } from "../api.ts";
 import { fill, h } from "../dom.ts";
 import { Explorer } from "../explorer.ts";
 import * as format from "../format.ts";
-import { boardFacts, campaignProgress, problem } from "../parts.ts";
+import { boardFacts, campaignProgress, fileLink, problem } from "../parts.ts";
 import { PointSet } from "../points.ts";
 
 const MAX_OFF_FRONT = 200; // configurations off the front that are priced one by one
@@ -67,7 +67,7 @@ function header(model: Model): HTMLElement {
             h("span", { title: format.exactBytes(model.plain_arena_bytes) }, h("b", null, format.kb(model.plain_arena_bytes)), " RAM unfused"),
             h("span", null, "input ", h("b", null, `${model.input.h}×${model.input.w}×${model.input.c}`)),
             h("span", { title: model.id }, "SHA-256 ", h("code", null, model.id.slice(0, 12))),
-            h("a", { href: modelFileUrl(model.id), download: `${model.name || "model"}.tflite` }, "download the file")));
+            fileLink(modelFilePath(model.id), "download the file", `${model.name || "model"}.tflite`)));
 }
 
 function campaignForm(model: Model, boards: Board[], chosen: string[]): HTMLElement {
