@@ -11,6 +11,7 @@ proc farm_read_board {path} {
         error "$path: no program_address"
     }
     set ::farm_program_address $address
+    return
 }
 
 proc farm_write_program {program} {
