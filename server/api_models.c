@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+// /models: upload, list, look up, and what the planner makes of them.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/api.h"
+#include "server/api_front.h"
+#include "server/app.h"
+#include "server/hash.h"
+#include "server/json_out.h"
+#include "server/planning.h"
+#include "server/store.h"
+
+enum outcome api_model_add(struct request *r, struct reply *out, struct problem *p)
+{
+    const char *name = request_query(r, "name");
+    struct model m;
+    bool known = false;
+    if (name && !json_in_name_valid(name)) {
+        problem_field(p, ERR_BAD_FIELD, "name",
+                      "must have 1 to 127 bytes and no control characters");
+        return OUTCOME_REPLY;
+    }
+    if (r->body.len == 0) {
+        err_set(&p->err, ERR_BAD_MODEL, "the body is empty; send the bytes of a .tflite file");
+        return OUTCOME_REPLY;
+    }
+    if (planning_import(r->app, r->body.data, r->body.len, name ? name : "unnamed", &m, &known, p))
+        return OUTCOME_REPLY;
+    out->status = known ? 200 : 201;
+    snprintf(out->location, sizeof out->location, API_BASE "/models/%s", m.id);
+    json_out_model(&out->body, &m);
+    return OUTCOME_REPLY;
+}
+
+struct model_page {
+    struct json_list list;
+    int limit;
+    int64_t last;
+    bool more;
+};
+
+static void model_page_add(void *cls, const struct model *m)
+{
+    struct model_page *page = cls;
+    if (page->list.n == page->limit) {
+        page->more = true; // one row beyond the page tells that there is another page
+        return;
+    }
+    json_list_item(&page->list);
+    json_out_model(page->list.buf, m);
+    page->last = m->seq;
+}
+
+enum outcome api_model_list(struct request *r, struct reply *out, struct problem *p)
+{
+    struct model_page page = {0};
+    int64_t limit = 0, before = 0;
+    if (request_query_integer(r, "limit", 1, API_MAX_LIMIT, API_DEFAULT_LIMIT, &limit, p) ||
+        request_query_integer(r, "cursor", 1, INT64_MAX, INT64_MAX, &before, p))
+        return OUTCOME_REPLY;
+    page.limit = (int)limit;
+    json_list_open(&page.list, &out->body);
+    if (store_model_list(r->app->store, before, page.limit + 1, model_page_add, &page, &p->err) ==
+        0)
+        json_list_close(&page.list, page.more ? page.last : 0);
+    return OUTCOME_REPLY;
+}
+
+// The id of the path; what is not an id is a model that does not exist.
+static int model_param(const struct request *r, struct problem *p)
+{
+    if (!hash_hex_valid(r->params[0]))
+        return err_set(&p->err, ERR_NOT_FOUND,
+                       "there is no model \"%.70s\"; ids are 64 lower-case hex digits",
+                       r->params[0]);
+    return 0;
+}
+
+enum outcome api_model_get(struct request *r, struct reply *out, struct problem *p)
+{
+    struct model m;
+    if (model_param(r, p) == 0 && store_model_get(r->app->store, r->params[0], &m, &p->err) == 0)
+        json_out_model(&out->body, &m);
+    return OUTCOME_REPLY;
+}
+
+enum outcome api_model_layers(struct request *r, struct reply *out, struct problem *p)
+{
+    if (model_param(r, p) == 0)
+        store_model_layers(r->app->store, r->params[0], &out->body, &p->err);
+    return OUTCOME_REPLY;
+}
+
+enum outcome api_model_file(struct request *r, struct reply *out, struct problem *p)
+{
+    struct model m;
+    if (model_param(r, p) || store_model_get(r->app->store, r->params[0], &m, &p->err) ||
+        store_blob_get(r->app->store, m.id, &out->body, &p->err))
+        return OUTCOME_REPLY;
+    out->type = "application/octet-stream";
+    out->disposition = "attachment; filename=\"model.tflite\"";
+    out->cache = "private, max-age=31536000, immutable";
+    snprintf(out->etag, sizeof out->etag, "\"%.32s\"", m.id);
+    return OUTCOME_REPLY;
+}
+
+enum outcome api_model_front(struct request *r, struct reply *out, struct problem *p)
+{
+    struct front_query q;
+    struct front f = {0};
+    const struct planner *planner = NULL;
+    if (model_param(r, p) || front_query_read(r, &q, p) ||
+        planning_front(r->app, r->params[0], &f, p))
+        return OUTCOME_REPLY;
+    if (q.board && q.board->has_latency && !(planner = planning_acquire(r->app, r->params[0], p)))
+        goto out;
+    struct model m;
+    if (store_model_get(r->app->store, r->params[0], &m, &p->err))
+        goto out;
+    struct front_view v = {.model = &m, .front = &f, .planner = planner, .query = &q};
+    buf_printf(&out->body, "{\"model\":\"%s\",", m.id);
+    front_view_write(&v, &out->body);
+    buf_puts(&out->body, "}");
+out:
+    planning_release(r->app, planner);
+    planning_front_free(&f);
+    return OUTCOME_REPLY;
+}
+
+enum outcome api_model_config(struct request *r, struct reply *out, struct problem *p)
+{
+    const char *spec = request_query(r, "spec");
+    struct front_query q;
+    struct config c;
+    struct model m;
+    struct err e = {0};
+    const struct planner *planner = NULL;
+    if (model_param(r, p) || front_query_read(r, &q, p))
+        return OUTCOME_REPLY;
+    if (!spec) {
+        problem_field(p, ERR_BAD_FIELD, "spec", "is missing; /models/{id}/front lists some");
+        return OUTCOME_REPLY;
+    }
+    if (store_model_get(r->app->store, r->params[0], &m, &p->err) ||
+        !(planner = planning_acquire(r->app, r->params[0], p)))
+        return OUTCOME_REPLY;
+    if (planner_price(planner, spec, &c, &e)) {
+        problem_field(p, e.code, "spec", "%s", e.msg);
+        goto out;
+    }
+    struct front_view v = {.model = &m, .planner = planner, .query = &q};
+    front_view_point_open(&v, &out->body, &c);
+    buf_printf(&out->body, ",\"model\":\"%s\",\"board\":", m.id);
+    json_out_text_or_null(&out->body, q.board ? q.board->id : "");
+    buf_puts(&out->body, ",\"block_list\":");
+    planner_blocks_json(planner, c.spec, &out->body, &p->err);
+    buf_puts(&out->body, "}");
+out:
+    planning_release(r->app, planner);
+    return OUTCOME_REPLY;
+}

@@ -1,0 +1,740 @@
+// SPDX-License-Identifier: MIT
+// See json_in.h.
+#include "server/json_in.h"
+
+#include <cjson/cJSON.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/hash.h"
+
+#define MAX_DEPTH 8
+#define MAX_LOG (16u << 10)
+#define MAX_EXACT 9007199254740992.0 // 2^53: every integer up to here has its own double
+
+bool json_in_id_valid(const char *text)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t n = strlen(text);
+    return n >= 1 && n <= 63 && strspn(text, allowed) == n && !strchr("._-", text[0]);
+}
+
+bool json_in_name_valid(const char *text)
+{
+    size_t n = strlen(text);
+    if (n < 1 || n > 127)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+            return false;
+    }
+    return true;
+}
+
+// --- the text -------------------------------------------------------------------------------------------------------
+
+static int json_fail(struct problem *p, size_t at, const char *why)
+{
+    return err_set(&p->err, ERR_BAD_JSON, "%s at byte %zu of the body", why, at);
+}
+
+// Bytes of the UTF-8 sequence at s[i], 0 when it is not valid.
+static size_t json_utf8(const unsigned char *s, size_t n, size_t i)
+{
+    unsigned char c = s[i];
+    size_t len = c < 0x80                ? 1
+                 : c >= 0xC2 && c < 0xE0 ? 2
+                 : c >= 0xE0 && c < 0xF0 ? 3
+                 : c >= 0xF0 && c < 0xF5 ? 4
+                                         : 0;
+    if (len == 0 || i + len > n)
+        return 0;
+    for (size_t k = 1; k < len; k++) {
+        if ((s[i + k] & 0xC0) != 0x80)
+            return 0;
+    }
+    if (len == 3 && ((c == 0xE0 && s[i + 1] < 0xA0) || (c == 0xED && s[i + 1] >= 0xA0)))
+        return 0;
+    if (len == 4 && ((c == 0xF0 && s[i + 1] < 0x90) || (c == 0xF4 && s[i + 1] >= 0x90)))
+        return 0;
+    return len;
+}
+
+// What cJSON would let pass or would spend its stack on.
+static int json_scan(const char *text, size_t n, struct problem *p)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < n;) {
+        size_t len = json_utf8(s, n, i);
+        if (len == 0)
+            return json_fail(p, i, "not UTF-8");
+        unsigned char c = s[i];
+        if (in_string) {
+            if (c < 0x20)
+                return json_fail(p, i, "a control character in a string");
+            if (c == '\\') {
+                if (n - i >= 6 && memcmp(s + i, "\\u0000", 6) == 0)
+                    return json_fail(p, i, "a NUL in a string");
+                len = i + 1 < n && s[i + 1] < 0x80 ? 2 : 1;
+            } else if (c == '"') {
+                in_string = false;
+            }
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > MAX_DEPTH)
+                return json_fail(p, i, "nested too deeply");
+        } else if (c == '}' || c == ']') {
+            depth--;
+        } else if (c < 0x20 && c != '\n' && c != '\r' && c != '\t') {
+            return json_fail(p, i, "a control character");
+        }
+        i += len;
+    }
+    return 0;
+}
+
+// The body as an object; the caller deletes it. NULL with p set.
+static cJSON *json_parse(const char *text, size_t n, struct problem *p)
+{
+    if (n == 0) {
+        json_fail(p, 0, "there is no JSON");
+        return NULL;
+    }
+    if (json_scan(text, n, p))
+        return NULL;
+    const char *end = NULL;
+    cJSON *root = cJSON_ParseWithLengthOpts(text, n, &end, 0);
+    size_t at = end ? (size_t)(end - text) : 0;
+    if (root) {
+        while (at < n && strchr(" \t\r\n", text[at]))
+            at++;
+    }
+    if (!root || at != n) {
+        json_fail(p, at < n ? at : n, root ? "something follows the JSON value" : "a syntax error");
+        cJSON_Delete(root);
+        return NULL;
+    }
+    if (!cJSON_IsObject(root)) {
+        json_fail(p, 0, "not an object");
+        cJSON_Delete(root);
+        return NULL;
+    }
+    return root;
+}
+
+// --- fields ---------------------------------------------------------------------------------------------------------
+
+// A path such as "runs[3].cycles" is built only when an error needs it.
+__attribute__((format(printf, 4, 5))) static int field_fail(struct problem *p, const char *path,
+                                                            const char *name, const char *fmt, ...)
+{
+    char full[sizeof p->field], why[200];
+    snprintf(full, sizeof full, "%s%s%s", path, *path && *name ? "." : "", name);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof why, fmt, ap);
+    va_end(ap);
+    return problem_field(p, ERR_BAD_FIELD, full, "%s", why);
+}
+
+// Refuses fields that are not in names (NULL-terminated) and fields that come twice.
+static int object_check(const cJSON *obj, const char *path, const char *const *names,
+                        struct problem *p)
+{
+    unsigned seen = 0;
+    if (!cJSON_IsObject(obj))
+        return field_fail(p, path, "", "must be an object");
+    for (const cJSON *item = obj->child; item; item = item->next) {
+        int i = 0;
+        while (names[i] && strcmp(names[i], item->string) != 0)
+            i++;
+        if (!names[i])
+            return field_fail(p, path, item->string, "is not a field of this request");
+        if (seen & (1u << i))
+            return field_fail(p, path, item->string, "is given twice");
+        seen |= 1u << i;
+    }
+    return 0;
+}
+#define OBJECT_CHECK(obj, path, p, ...)                                                            \
+    object_check(obj, path, (const char *const[]){__VA_ARGS__, NULL}, p)
+
+static const cJSON *field(const cJSON *obj, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(obj, name);
+    return cJSON_IsNull(item) ? NULL : item; // null means: not given
+}
+
+// Text of min..size-1 bytes. min 0: optional, "" when missing.
+static int field_text(const cJSON *obj, const char *path, const char *name, char *out, size_t size,
+                      size_t min, struct problem *p)
+{
+    const cJSON *item = field(obj, name);
+    out[0] = '\0';
+    if (!item && min == 0)
+        return 0;
+    if (!item)
+        return field_fail(p, path, name, "is missing");
+    if (!cJSON_IsString(item))
+        return field_fail(p, path, name, "must be a string");
+    size_t n = strlen(item->valuestring);
+    if (n < min || n >= size)
+        return field_fail(p, path, name, "must have %zu to %zu bytes, has %zu", min, size - 1, n);
+    memcpy(out, item->valuestring, n + 1);
+    return 0;
+}
+
+// Free text of a device or agent: cut to the buffer (never inside a character), control characters become blanks.
+static int field_note(const cJSON *obj, const char *path, const char *name, char *out, size_t size,
+                      struct problem *p)
+{
+    const cJSON *item = field(obj, name);
+    out[0] = '\0';
+    if (!item)
+        return 0;
+    if (!cJSON_IsString(item))
+        return field_fail(p, path, name, "must be a string");
+    size_t n = strlen(item->valuestring);
+    if (n >= size) {
+        n = size - 1;
+        while (n > 0 && ((unsigned char)item->valuestring[n] & 0xC0) == 0x80)
+            n--;
+    }
+    for (size_t i = 0; i < n; i++) {
+        char c = item->valuestring[i];
+        out[i] = (unsigned char)c < 0x20 || c == 0x7F ? ' ' : c;
+    }
+    out[n] = '\0';
+    return 0;
+}
+
+static int field_id(const cJSON *obj, const char *path, const char *name, char out[64],
+                    struct problem *p)
+{
+    if (field_text(obj, path, name, out, 64, 1, p))
+        return -1;
+    if (!json_in_id_valid(out))
+        return field_fail(
+            p, path, name,
+            "must consist of letters, digits, '.', '_', '-' and begin with a letter or digit");
+    return 0;
+}
+
+static int field_hex(const cJSON *obj, const char *path, const char *name, char *out, size_t size,
+                     size_t min, struct problem *p)
+{
+    if (field_text(obj, path, name, out, size, min, p))
+        return -1;
+    if (strspn(out, "0123456789abcdef") != strlen(out))
+        return field_fail(p, path, name, "must be lower-case hex digits");
+    return 0;
+}
+
+// An integer min..max as a number or, as counts travel in this API, as a string of digits.
+static int item_integer(const cJSON *item, const char *path, const char *name, int64_t min,
+                        int64_t max, int64_t *out, struct problem *p)
+{
+    if (cJSON_IsNumber(item)) {
+        double v = item->valuedouble;
+        if (!isfinite(v) || floor(v) != v || fabs(v) > MAX_EXACT)
+            return field_fail(p, path, name, "must be an integer (from 2^53 on as a string)");
+        *out = (int64_t)v;
+    } else if (cJSON_IsString(item)) {
+        const char *s = item->valuestring;
+        size_t n = strlen(s);
+        if (n < 1 || n > 18 || strspn(s, "0123456789") != n)
+            return field_fail(p, path, name, "must be an integer: up to 18 decimal digits");
+        *out = strtoll(s, NULL, 10);
+    } else {
+        return field_fail(p, path, name, item ? "must be an integer" : "is missing");
+    }
+    if (*out < min || *out > max)
+        return field_fail(p, path, name, "must be %lld to %lld, is %lld", (long long)min,
+                          (long long)max, (long long)*out);
+    return 0;
+}
+
+static int field_integer(const cJSON *obj, const char *path, const char *name, int64_t min,
+                         int64_t max, int64_t *out, struct problem *p)
+{
+    return item_integer(field(obj, name), path, name, min, max, out, p);
+}
+
+static int field_u32(const cJSON *obj, const char *path, const char *name, uint32_t *out,
+                     struct problem *p)
+{
+    int64_t v = 0;
+    if (field_integer(obj, path, name, 0, UINT32_MAX, &v, p))
+        return -1;
+    *out = (uint32_t)v;
+    return 0;
+}
+
+static int field_int(const cJSON *obj, const char *path, const char *name, int min, int max,
+                     int *out, struct problem *p)
+{
+    int64_t v = 0;
+    if (field_integer(obj, path, name, min, max, &v, p))
+        return -1;
+    *out = (int)v;
+    return 0;
+}
+
+static int field_number(const cJSON *obj, const char *path, const char *name, double min,
+                        double max, double *out, struct problem *p)
+{
+    const cJSON *item = field(obj, name);
+    if (!item)
+        return field_fail(p, path, name, "is missing");
+    if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
+        return field_fail(p, path, name, "must be a number");
+    if (item->valuedouble < min || item->valuedouble > max)
+        return field_fail(p, path, name, "must be %g to %g, is %g", min, max, item->valuedouble);
+    *out = item->valuedouble;
+    return 0;
+}
+
+static int field_bool(const cJSON *obj, const char *path, const char *name, bool *out,
+                      struct problem *p)
+{
+    const cJSON *item = field(obj, name);
+    if (!cJSON_IsBool(item))
+        return field_fail(p, path, name, item ? "must be true or false" : "is missing");
+    *out = cJSON_IsTrue(item);
+    return 0;
+}
+
+// An array of min..max items; NULL with p set otherwise, or when it is missing and min is 0 (p not set).
+static const cJSON *field_array(const cJSON *obj, const char *path, const char *name, int min,
+                                int max, int *n, struct problem *p)
+{
+    const cJSON *item = field(obj, name);
+    *n = 0;
+    if (!item && min == 0)
+        return NULL;
+    if (!cJSON_IsArray(item)) {
+        field_fail(p, path, name, item ? "must be an array" : "is missing");
+        return NULL;
+    }
+    *n = cJSON_GetArraySize(item);
+    if (*n < min || *n > max) {
+        field_fail(p, path, name, "must have %d to %d items, has %d", min, max, *n);
+        return NULL;
+    }
+    return item;
+}
+
+// --- requests -------------------------------------------------------------------------------------------------------
+
+static int campaign_boards(const cJSON *root, struct campaign_in *c, struct problem *p)
+{
+    const cJSON *list = field_array(root, "", "boards", 1, JSON_IN_MAX_BOARDS, &c->n_boards, p);
+    if (!list)
+        return -1;
+    int i = 0;
+    for (const cJSON *item = list->child; item; item = item->next, i++) {
+        char path[32];
+        snprintf(path, sizeof path, "boards[%d]", i);
+        if (!cJSON_IsString(item) || !json_in_id_valid(item->valuestring))
+            return field_fail(p, path, "",
+                              "must be the id of a board; GET /api/v1/boards lists them");
+        snprintf(c->boards[i], sizeof c->boards[i], "%s", item->valuestring);
+        for (int k = 0; k < i; k++) {
+            if (strcmp(c->boards[k], c->boards[i]) == 0)
+                return field_fail(p, path, "", "is given twice");
+        }
+    }
+    return 0;
+}
+
+static int campaign_specs(const cJSON *root, struct campaign_in *c, struct problem *p)
+{
+    int n = 0;
+    const cJSON *list = field_array(root, "", "specs", 0, JSON_IN_MAX_SPECS, &n, p);
+    if (p->err.code)
+        return -1;
+    const cJSON *points = field(root, "points");
+    if (list && points)
+        return field_fail(p, "points", "", "cannot go together with specs");
+    if (!list) {
+        c->points = 12;
+        return points ? field_int(root, "", "points", 1, JSON_IN_MAX_SPECS, &c->points, p) : 0;
+    }
+    if (n == 0)
+        return field_fail(p, "specs", "",
+                          "is empty; leave it out to have points spread over the front");
+    c->specs = calloc((size_t)n, sizeof *c->specs);
+    if (!c->specs)
+        return err_set(&p->err, ERR_NO_MEMORY, "no memory for %d specs", n);
+    for (const cJSON *item = list->child; item; item = item->next) {
+        char path[32];
+        snprintf(path, sizeof path, "specs[%d]", c->n_specs);
+        if (!cJSON_IsString(item))
+            return field_fail(p, path, "", "must be a string");
+        size_t len = strlen(item->valuestring);
+        if (len < 1 || len >= PLANNER_MAX_SPEC)
+            return field_fail(p, path, "", "must have 1 to %d bytes, has %zu", PLANNER_MAX_SPEC - 1,
+                              len);
+        c->specs[c->n_specs] = strdup(item->valuestring);
+        if (!c->specs[c->n_specs])
+            return err_set(&p->err, ERR_NO_MEMORY, "no memory for %d specs", n);
+        c->n_specs++;
+    }
+    return 0;
+}
+
+static int campaign_input(const cJSON *root, struct campaign_in *c, struct problem *p)
+{
+    snprintf(c->input_kind, sizeof c->input_kind, "uniform");
+    c->input_seed = PLANNER_DEFAULT_SEED;
+    const cJSON *input = field(root, "input");
+    if (!input)
+        return 0;
+    if (OBJECT_CHECK(input, "input", p, "kind", "seed"))
+        return -1;
+    if (field(input, "kind") &&
+        field_text(input, "input", "kind", c->input_kind, sizeof c->input_kind, 1, p))
+        return -1;
+    if (planner_input_kind(c->input_kind) < 0)
+        return field_fail(p, "input", "kind", "must be uniform, walk or extreme");
+    if (field(input, "seed")) {
+        int64_t seed = 0;
+        if (field_integer(input, "input", "seed", 1, UINT32_MAX, &seed,
+                          p)) // xorshift never leaves 0
+            return -1;
+        c->input_seed = (uint32_t)seed;
+    }
+    return 0;
+}
+
+int json_in_campaign(const char *text, size_t n, struct campaign_in *out, struct problem *p)
+{
+    *out = (struct campaign_in){.repeats = 3};
+    int bad = -1;
+    cJSON *root = json_parse(text, n, p);
+    if (!root ||
+        OBJECT_CHECK(root, "", p, "model", "boards", "points", "specs", "repeats", "input", "name"))
+        goto out;
+    if (field_text(root, "", "model", out->model, sizeof out->model, 1, p))
+        goto out;
+    if (!hash_hex_valid(out->model)) {
+        field_fail(p, "model", "", "must be the id of a model: 64 lower-case hex digits");
+        goto out;
+    }
+    if (field(root, "name")) {
+        if (field_text(root, "", "name", out->name, sizeof out->name, 1, p))
+            goto out;
+        if (!json_in_name_valid(out->name)) {
+            field_fail(p, "name", "", "must not contain control characters");
+            goto out;
+        }
+    }
+    if (field(root, "repeats") &&
+        field_int(root, "", "repeats", 1, JSON_IN_MAX_RUNS, &out->repeats, p))
+        goto out;
+    bad = campaign_boards(root, out, p) || campaign_specs(root, out, p) ||
+                  campaign_input(root, out, p)
+              ? -1
+              : 0;
+out:
+    cJSON_Delete(root);
+    if (bad)
+        campaign_in_free(out);
+    return bad;
+}
+
+void campaign_in_free(struct campaign_in *c)
+{
+    for (int i = 0; i < c->n_specs; i++)
+        free(c->specs[i]);
+    free(c->specs);
+    c->specs = NULL;
+    c->n_specs = 0;
+}
+
+int json_in_lease(const char *text, size_t n, struct lease_in *out, struct problem *p)
+{
+    *out = (struct lease_in){0};
+    int bad = -1;
+    cJSON *root = json_parse(text, n, p);
+    if (!root || OBJECT_CHECK(root, "", p, "agent", "rigs", "wait_s") ||
+        field_id(root, "", "agent", out->agent, p))
+        goto out;
+    if (field(root, "wait_s") && field_int(root, "", "wait_s", 0, 60, &out->wait_s, p))
+        goto out;
+    const cJSON *list = field_array(root, "", "rigs", 1, JSON_IN_MAX_RIGS, &out->n_rigs, p);
+    if (!list)
+        goto out;
+    int i = 0;
+    for (const cJSON *item = list->child; item; item = item->next, i++) {
+        char path[32];
+        snprintf(path, sizeof path, "rigs[%d]", i);
+        if (OBJECT_CHECK(item, path, p, "name", "board") ||
+            field_id(item, path, "name", out->rigs[i].name, p) ||
+            field_id(item, path, "board", out->rigs[i].board, p))
+            goto out;
+        for (int k = 0; k < i; k++) {
+            if (strcmp(out->rigs[k].name, out->rigs[i].name) == 0) {
+                field_fail(p, path, "name", "is given twice");
+                goto out;
+            }
+        }
+    }
+    bad = 0;
+out:
+    cJSON_Delete(root);
+    return bad;
+}
+
+int json_in_heartbeat(const char *text, size_t n, struct heartbeat_in *out, struct problem *p)
+{
+    *out = (struct heartbeat_in){0};
+    int bad = -1;
+    cJSON *root = json_parse(text, n, p);
+    if (!root || OBJECT_CHECK(root, "", p, "lease", "phase", "progress", "log") ||
+        field_hex(root, "", "lease", out->lease, sizeof out->lease, 1, p) ||
+        field_text(root, "", "phase", out->phase, sizeof out->phase, 0, p))
+        goto out;
+    if (out->phase[0] && strcmp(out->phase, "flashing") != 0 &&
+        strcmp(out->phase, "running") != 0 && strcmp(out->phase, "collecting") != 0) {
+        field_fail(p, "phase", "", "must be flashing, running or collecting");
+        goto out;
+    }
+    if (field(root, "progress") && field_number(root, "", "progress", 0, 1, &out->progress, p))
+        goto out;
+    const cJSON *log = field(root, "log");
+    if (log) {
+        if (!cJSON_IsString(log) || strlen(log->valuestring) > MAX_LOG) {
+            field_fail(p, "log", "", "must be a string of at most %u bytes", MAX_LOG);
+            goto out;
+        }
+        if (log->valuestring[0] && !(out->log = strdup(log->valuestring))) {
+            err_set(&p->err, ERR_NO_MEMORY, "no memory for the log");
+            goto out;
+        }
+    }
+    bad = 0;
+out:
+    cJSON_Delete(root);
+    return bad;
+}
+
+void heartbeat_in_free(struct heartbeat_in *h)
+{
+    free(h->log);
+    h->log = NULL;
+}
+
+static int result_hello(const cJSON *root, struct result_in *r, struct problem *p)
+{
+    const cJSON *hello = field(root, "hello");
+    const char *const path = "hello";
+    if (!cJSON_IsObject(hello))
+        return field_fail(p, path, "", hello ? "must be an object" : "is missing");
+    if (field_id(hello, path, "board", r->hello.board, p) ||
+        field_text(hello, path, "firmware", r->hello.firmware, sizeof r->hello.firmware, 1, p) ||
+        field_text(hello, path, "program", r->hello.program, sizeof r->hello.program, 1, p) ||
+        field_text(hello, path, "kernels", r->hello.kernels, sizeof r->hello.kernels, 1, p) ||
+        field_integer(hello, path, "clock_hz", 1, 10000000000, &r->hello.clock_hz, p) ||
+        field_bool(hello, path, "emulated", &r->hello.emulated, p))
+        return -1;
+    if (!r->hello.emulated) {
+        // A timing model that a real board claims to have would mark its points as something that they are not.
+        if (field(hello, "timing") || field(hello, "timing_version"))
+            return field_fail(p, path, "timing", "belongs to an emulated board");
+        return 0;
+    }
+    if (field_text(hello, path, "timing", r->hello.timing, sizeof r->hello.timing, 1, p) ||
+        field_integer(hello, path, "timing_version", 0, INT_MAX, &r->hello.timing_version, p))
+        return -1;
+    return 0;
+}
+
+static int result_runs(const cJSON *root, struct result_in *r, struct problem *p)
+{
+    const cJSON *list = field_array(root, "", "runs", 1, JSON_IN_MAX_RUNS, &r->n_runs, p);
+    if (!list)
+        return -1;
+    int i = 0;
+    for (const cJSON *item = list->child; item; item = item->next, i++) {
+        char path[32];
+        int64_t cycles = 0;
+        snprintf(path, sizeof path, "runs[%d]", i);
+        r->runs[i].instructions = -1;
+        if (OBJECT_CHECK(item, path, p, "i", "cycles", "instructions") ||
+            field_integer(item, path, "cycles", 1, INT64_MAX, &cycles, p))
+            return -1;
+        if (field(item, "instructions") &&
+            field_integer(item, path, "instructions", 0, INT64_MAX, &r->runs[i].instructions, p))
+            return -1;
+        r->runs[i].cycles = (uint64_t)cycles;
+    }
+    return 0;
+}
+
+static int result_blocks(const cJSON *root, struct result_in *r, struct problem *p)
+{
+    const cJSON *list = field_array(root, "", "blocks", 0, JSON_IN_MAX_BLOCKS, &r->n_blocks, p);
+    if (!list)
+        return p->err.code ? -1 : 0;
+    int i = 0;
+    for (const cJSON *item = list->child; item; item = item->next, i++) {
+        char path[32];
+        int64_t cycles = 0;
+        int index = 0;
+        snprintf(path, sizeof path, "blocks[%d]", i);
+        if (OBJECT_CHECK(item, path, p, "i", "cycles") ||
+            field_int(item, path, "i", i, i, &index, p) ||
+            field_integer(item, path, "cycles", 0, INT64_MAX, &cycles, p))
+            return -1;
+        r->block_cycles[i] = (uint64_t)cycles;
+    }
+    return 0;
+}
+
+static int result_device(const cJSON *root, struct result_in *r, struct problem *p)
+{
+    const cJSON *mem = field(root, "mem"), *out = field(root, "out");
+    char crc[9];
+    if (!cJSON_IsObject(mem))
+        return field_fail(p, "mem", "", mem ? "must be an object" : "is missing");
+    if (!cJSON_IsObject(out))
+        return field_fail(p, "out", "", out ? "must be an object" : "is missing");
+    if (field_u32(mem, "mem", "arena", &r->mem.arena, p) ||
+        field_u32(mem, "mem", "stack", &r->mem.stack, p) ||
+        field_u32(mem, "mem", "static", &r->mem.static_bytes, p) ||
+        field_u32(mem, "mem", "code", &r->mem.code, p) ||
+        field_u32(out, "out", "bytes", &r->out.bytes, p) ||
+        field_hex(out, "out", "crc32", crc, sizeof crc, 8, p))
+        return -1;
+    r->out.crc32 = (uint32_t)strtoul(crc, NULL, 16);
+    return 0;
+}
+
+int json_in_result(const char *text, size_t n, struct result_in *out, struct problem *p)
+{
+    *out = (struct result_in){0};
+    cJSON *root = json_parse(text, n, p);
+    int bad =
+        !root ||
+        OBJECT_CHECK(root, "", p, "lease", "attempt", "hello", "runs", "blocks", "mem", "out") ||
+        field_hex(root, "", "lease", out->lease, sizeof out->lease, 1, p) ||
+        field_int(root, "", "attempt", 1, 1000, &out->attempt, p) || result_hello(root, out, p) ||
+        result_runs(root, out, p) || result_blocks(root, out, p) || result_device(root, out, p);
+    cJSON_Delete(root);
+    return bad ? -1 : 0;
+}
+
+int json_in_failure(const char *text, size_t n, struct failure_in *out, struct problem *p)
+{
+    static const char *const types[] = {"flash-failed", "serial-timeout", "serial-garbage",
+                                        "wrong-board",  "board-fault",    "board-offline"};
+    *out = (struct failure_in){0};
+    cJSON *root = json_parse(text, n, p);
+    int bad = !root || OBJECT_CHECK(root, "", p, "lease", "attempt", "type", "detail") ||
+              field_hex(root, "", "lease", out->lease, sizeof out->lease, 1, p) ||
+              field_int(root, "", "attempt", 1, 1000, &out->attempt, p) ||
+              field_text(root, "", "type", out->type, sizeof out->type, 1, p) ||
+              field_note(root, "", "detail", out->detail, sizeof out->detail, p);
+    if (!bad) {
+        bad = -1;
+        for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+            if (strcmp(types[i], out->type) == 0)
+                bad = 0;
+        }
+        if (bad)
+            field_fail(p, "type", "",
+                       "must be flash-failed, serial-timeout, serial-garbage, wrong-board, "
+                       "board-fault or board-offline");
+    }
+    cJSON_Delete(root);
+    return bad ? -1 : 0;
+}
+
+int json_in_health(const char *text, size_t n, struct health_in *out, struct problem *p)
+{
+    *out = (struct health_in){0};
+    cJSON *root = json_parse(text, n, p);
+    int bad = !root || OBJECT_CHECK(root, "", p, "agent", "ok", "detail") ||
+              field_id(root, "", "agent", out->agent, p) ||
+              field_bool(root, "", "ok", &out->ok, p) ||
+              field_note(root, "", "detail", out->detail, sizeof out->detail, p);
+    cJSON_Delete(root);
+    return bad ? -1 : 0;
+}
+
+// --- board.json -----------------------------------------------------------------------------------------------------
+
+static int board_latency(const cJSON *root, struct board *b, struct problem *p)
+{
+    const cJSON *l = field(root, "latency");
+    const char *const path = "latency";
+    if (!l)
+        return 0;
+    if (!cJSON_IsObject(l))
+        return field_fail(p, path, "", "must be an object");
+    if (!l->child)
+        return 0; // {}: not measured yet
+    struct latency_model *m = &b->latency;
+    if (field_number(l, path, "per_mac_conv", 0, 1e6, &m->per_mac_conv, p) ||
+        field_number(l, path, "per_mac_pointwise", 0, 1e6, &m->per_mac_pointwise, p) ||
+        field_number(l, path, "per_mac_dwconv", 0, 1e6, &m->per_mac_dwconv, p) ||
+        field_number(l, path, "per_output", 0, 1e6, &m->per_output, p) ||
+        field_number(l, path, "per_call", 0, 1e6, &m->per_call, p) ||
+        field_number(l, path, "per_slice", 0, 1e6, &m->per_slice, p))
+        return -1;
+    b->has_latency = true;
+    return 0;
+}
+
+// An address: a number, or text as people write it ("0x08040000").
+static int board_address(const cJSON *root, struct board *b, struct problem *p)
+{
+    const cJSON *item = field(root, "program_address");
+    int64_t v = 0;
+    if (cJSON_IsString(item) && strncmp(item->valuestring, "0x", 2) == 0) {
+        char *end = NULL;
+        b->program_address = strtoull(item->valuestring, &end, 16);
+        return *end || b->program_address > UINT32_MAX
+                   ? field_fail(p, "program_address", "", "must be a 32-bit address")
+                   : 0;
+    }
+    if (item_integer(item, "", "program_address", 0, UINT32_MAX, &v, p))
+        return -1;
+    b->program_address = (uint64_t)v;
+    return 0;
+}
+
+int json_in_board(const char *text, size_t n, struct board *out, struct problem *p)
+{
+    *out = (struct board){0};
+    int64_t ram = 0, flash = 0, clock = 0;
+    cJSON *root = json_parse(text, n, p);
+    int bad = !root || field_id(root, "", "id", out->id, p) ||
+              field_text(root, "", "name", out->name, sizeof out->name, 1, p) ||
+              field_text(root, "", "core", out->core, sizeof out->core, 1, p) ||
+              field_text(root, "", "soc", out->soc, sizeof out->soc, 0, p) ||
+              field_integer(root, "", "ram_bytes", 1, UINT32_MAX, &ram, p) ||
+              field_integer(root, "", "flash_bytes", 1, UINT32_MAX, &flash, p) ||
+              field_integer(root, "", "clock_hz", 1, 10000000000, &clock, p) ||
+              field_u32(root, "", "baud", &out->baud, p) || board_address(root, out, p) ||
+              field_u32(root, "", "program_max_bytes", &out->program_max_bytes, p) ||
+              field_u32(root, "", "arena_max_bytes", &out->arena_max_bytes, p) ||
+              field_text(root, "", "kernels", out->kernels, sizeof out->kernels, 1, p) ||
+              board_latency(root, out, p);
+    if (!bad && field(root, "arena_overhead_bytes"))
+        bad = field_u32(root, "", "arena_overhead_bytes", &out->arena_overhead_bytes, p);
+    out->ram_bytes = (uint64_t)ram;
+    out->flash_bytes = (uint64_t)flash;
+    out->clock_hz = (uint64_t)clock;
+    cJSON_Delete(root);
+    return bad ? -1 : 0;
+}

@@ -1,0 +1,9 @@
+LIB_SRC += $(addprefix server/, asset.c hash.c clock.c problem.c request.c store.c board.c json_in.c json_out.c token.c options.c \
+	queue.c planning.c events.c web.c rate.c http.c route.c \
+	api_models.c api_front.c api_campaigns.c api_jobs.c api_agent.c api_boards.c api_system.c)
+PROGS += farm-server
+farm-server_MAIN := server/main.c
+LIBS += -lmicrohttpd -lsqlite3 -lcjson -lcrypto -lpthread
+
+# schema.sql and openapi.json are compiled in, so that the binary and its documents cannot part ways.
+$(OUT)/server/asset.o: schema.sql server/openapi.json
