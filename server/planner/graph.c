@@ -1066,6 +1066,8 @@ static int import_transpose(struct builder *b)
         return refuse(b, "input and output have different scales or zero points");
     if (n != (size_t)v.n_dims)
         return bad(b, "a permutation of %zu for %d dimensions", n, v.n_dims);
+    if (!v.direct && v.n_dims == 4 && is_ordered(&v) && want_nhwc(b, &v))
+        return -1;
     struct view result = v;
     bool used[TFLITE_MAX_DIMS] = {false};
     int last_long = -1;
@@ -1085,7 +1087,8 @@ static int import_transpose(struct builder *b)
     if (!v.direct && moves)
         return refuse(b, "it transposes a reshaped tensor");
     // The file's input is [C, H, W]: rename its axes.
-    if (v.direct && moves && b->input_open && v.tensor == b->g->input && !b->g->input_chw) {
+    if (v.direct && is_ordered(&v) && moves && b->input_open && v.tensor == b->g->input &&
+        !b->g->input_chw) {
         enum axis axes[3];
         struct tensor *t = &b->g->tensors[v.tensor];
         size_t tail = n - 3;
