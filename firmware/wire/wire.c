@@ -142,9 +142,8 @@ int wire_feed(struct wire_reader *r, uint8_t byte, struct wire_line *line)
         if (r->dropping)
             return 0;
         // A '\r' is kept, because only the next byte tells whether it belongs to the line end.
-        if (r->len > 0 && r->line[r->len - 1] == '\r')
-            reader_drop(r, WIRE_BAD_BYTE);
-        else if (byte != '\r' && (byte < 0x20 || byte > 0x7E))
+        bool after_cr = r->len > 0 && r->line[r->len - 1] == '\r';
+        if (after_cr || (byte != '\r' && (byte < 0x20 || byte > 0x7E)))
             reader_drop(r, WIRE_BAD_BYTE);
         else if (r->len + 1 >= r->cap) // the '\n' counts too
             reader_drop(r, WIRE_BAD_TOO_LONG);

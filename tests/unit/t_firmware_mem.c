@@ -16,7 +16,7 @@ int fw_strncmp(const char *a, const char *b, size_t n);
 #define memset fw_memset
 #define memcmp fw_memcmp
 #define strncmp fw_strncmp
-#include "firmware/libc/mem.c"
+#include "firmware/libc/mem.c" // NOLINT(bugprone-suspicious-include): it must not replace the host's libc
 #undef memcpy
 #undef memmove
 #undef memset
