@@ -216,6 +216,11 @@ static void test_forms(void)
     EQ_INT(hear_sealed(WIRE_COMMANDS, "@hello {}").bad, 1);
     EQ_INT(hear_sealed(WIRE_COMMANDS, "hello ").bad, 1);
     EQ_INT(hear_sealed(WIRE_COMMANDS, "").bad, 1);
+    // Bytes that no line may hold, although the CRC is right.
+    EQ_INT(hear_sealed(WIRE_RECORDS, "@a {\" ~\"}").good, 1);
+    EQ_INT(hear_sealed(WIRE_RECORDS, "@a {\"\x1F\"}").bad, 1);
+    EQ_INT(hear_sealed(WIRE_RECORDS, "@a {\"\x7F\"}").bad, 1);
+    EQ_INT(hear_sealed(WIRE_RECORDS, "@a {\"\r\"}").bad, 1);
     EQ_INT(hear_new(WIRE_COMMANDS, "*FFFF\n", 6).bad, 1);
     EQ_INT(hear_new(WIRE_COMMANDS, "FFFF\n", 5).bad, 1);
 
@@ -233,6 +238,24 @@ static void test_forms(void)
     for (char *c = strchr(line, '*'); *c; c++)
         *c = (char)(*c >= 'A' && *c <= 'F' ? *c + 32 : *c); // lower-case hex digits are not ours
     EQ_INT(hear_new(WIRE_RECORDS, line, n).bad, 1);
+}
+
+// 'G' must not count as sixteen: "…0G" would pass for "…10".
+static void test_hex_digits(void)
+{
+    for (int i = 0; i < 1000; i++) {
+        char text[32], line[64];
+        snprintf(text, sizeof text, "@a {\"x\":%d}", i);
+        size_t n = seal(line, sizeof line, text);
+        char *tens = line + n - 3, *ones = line + n - 2;
+        if (*ones != '0' || *tens < '1' || *tens > '9')
+            continue;
+        (*tens)--;
+        *ones = 'G';
+        EQ_INT(hear_new(WIRE_RECORDS, line, n).bad, 1);
+        return;
+    }
+    OKF(false, "no line has a CRC that ends in 10, 20, ... 90");
 }
 
 // Whatever one byte is changed into, no line but the true ones may come out, and the line after
@@ -372,6 +395,7 @@ int main(void)
     test_commands();
     test_command_refusals();
     test_forms();
+    test_hex_digits();
     test_every_corruption();
     test_lengths();
     test_writer_limit();
