@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// See board.h.
+#include "agent/vboard/board.h"
+#include "agent/vboard/soc.h"
+#include "common/buf.h"
+#include "common/log.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PPB_BASE 0xe0000000u
+#define PPB_BYTES 0x100000u
+#define DBGMCU_BASE 0xe0042000u
+#define PAGE_BASE                                                                                  \
+    0xf0000000u // how firmware finds out that it is emulated, and its exact instruction count
+#define PAGE_MAGIC 0x44524256u // "VBRD"
+
+enum {
+    PAGE_VERSION = 1,
+    PAGE_REG_VERSION = 0x04,
+    PAGE_REG_INSTRUCTIONS_LOW = 0x08,
+    PAGE_REG_INSTRUCTIONS_HIGH = 0x0c,
+    PAGE_REG_MODEL = 0x10,
+    PAGE_MODEL_BYTES = 32,
+    PAGE_REG_MODEL_VERSION = 0x30,
+    BOARD_JSON_MAX = 64 * 1024,
+};
+
+static const struct soc_ops *const soc_table[] = {&soc_stm32f7};
+
+// ---- board.json -----------------------------------------------------------------------------------
+
+static int json_text(const cJSON *root, const char *path, const char *field, char *out,
+                     size_t out_bytes, struct err *e)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(root, field);
+    if (!cJSON_IsString(v) || v->valuestring[0] == '\0' || strlen(v->valuestring) >= out_bytes)
+        return err_set(e, ERR_BAD_FIELD, "%s: \"%s\" must be a text of 1 to %zu characters", path,
+                       field, out_bytes - 1);
+    memcpy(out, v->valuestring, strlen(v->valuestring) + 1);
+    return 0;
+}
+
+// A number, or a text with a number in C notation ("0x08040000").
+static int json_u32(const cJSON *root, const char *path, const char *field, uint32_t *out,
+                    struct err *e)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(root, field);
+    if (cJSON_IsNumber(v) && v->valuedouble >= 0 && v->valuedouble <= UINT32_MAX) {
+        *out = (uint32_t)v->valuedouble;
+        return 0;
+    }
+    if (cJSON_IsString(v)) {
+        char *end;
+        errno = 0;
+        unsigned long long n = strtoull(v->valuestring, &end, 0);
+        if (!errno && end != v->valuestring && !*end && n <= UINT32_MAX) {
+            *out = (uint32_t)n;
+            return 0;
+        }
+    }
+    return err_set(e, ERR_BAD_FIELD, "%s: \"%s\" must be a number from 0 to 4294967295", path,
+                   field);
+}
+
+int board_config_load(struct board_config *cfg, const char *boards_dir, const char *id,
+                      struct err *e)
+{
+    char path[512];
+    struct buf text;
+    cJSON *root = NULL;
+    int rc = -1;
+
+    memset(cfg, 0, sizeof *cfg);
+    buf_init(&text, BOARD_JSON_MAX);
+    if (strchr(id, '/') ||
+        (size_t)snprintf(path, sizeof path, "%s/%s/board.json", boards_dir, id) >= sizeof path) {
+        err_set(e, ERR_BAD_FIELD, "\"%s\" is not a board's name", id);
+        goto out;
+    }
+    if (buf_read_file(&text, path)) {
+        err_set(e, ERR_NOT_FOUND, "board \"%s\": cannot read %s: %s (is --boards right?)", id, path,
+                strerror(errno));
+        goto out;
+    }
+    root = cJSON_ParseWithLength(buf_str(&text), text.len);
+    if (!cJSON_IsObject(root)) {
+        err_set(e, ERR_BAD_JSON, "%s is not a JSON object", path);
+        goto out;
+    }
+    if (json_text(root, path, "id", cfg->id, sizeof cfg->id, e) ||
+        json_text(root, path, "name", cfg->name, sizeof cfg->name, e) ||
+        json_text(root, path, "core", cfg->core, sizeof cfg->core, e) ||
+        json_text(root, path, "soc", cfg->soc, sizeof cfg->soc, e) ||
+        json_u32(root, path, "ram_bytes", &cfg->ram_bytes, e) ||
+        json_u32(root, path, "flash_bytes", &cfg->flash_bytes, e) ||
+        json_u32(root, path, "clock_hz", &cfg->clock_hz, e) ||
+        json_u32(root, path, "baud", &cfg->baud, e) ||
+        json_u32(root, path, "program_address", &cfg->program_address, e))
+        goto out;
+    if (strcmp(cfg->id, id) != 0) {
+        err_set(e, ERR_BAD_FIELD, "%s: \"id\" is \"%s\", the folder is \"%s\"", path, cfg->id, id);
+        goto out;
+    }
+    if (cfg->flash_bytes == 0 || cfg->flash_bytes % 4096 || cfg->flash_bytes > 64u << 20) {
+        err_set(e, ERR_BAD_FIELD, "%s: \"flash_bytes\" must be a multiple of 4096 up to 64 MB",
+                path);
+        goto out;
+    }
+    if (cfg->baud == 0) {
+        err_set(e, ERR_BAD_FIELD, "%s: \"baud\" must not be 0", path);
+        goto out;
+    }
+    rc = 0;
+out:
+    cJSON_Delete(root);
+    buf_free(&text);
+    return rc;
+}
+
+// ---- memory and bus -------------------------------------------------------------------------------
+
+void board_add_range(struct board *b, uint32_t base, uint32_t size, uint8_t *memory, bool flash)
+{
+    if (b->range_count < BOARD_MAX_RANGES)
+        b->ranges[b->range_count++] = (struct board_range){base, size, memory, flash};
+}
+
+static const struct board_range *find_range(const struct board *b, uint32_t address, uint32_t size)
+{
+    for (int i = 0; i < b->range_count; i++) {
+        const struct board_range *r = &b->ranges[i];
+        if (address - r->base < r->size && size <= r->size - (address - r->base))
+            return r;
+    }
+    return NULL;
+}
+
+uint8_t *board_memory(struct board *b, uint32_t address, uint32_t size, bool write)
+{
+    const struct board_range *r = find_range(b, address, size);
+    if (!r || (write && r->flash))
+        return NULL;
+    if (write)
+        core_memory_changed(b->core, address, size);
+    return r->memory + (address - r->base);
+}
+
+static uint8_t *memory_for_core(void *user, uint32_t address, uint32_t size, bool write)
+{
+    struct board *b = user;
+    // Exception frames are data: no need to forget translated code.
+    const struct board_range *r = find_range(b, address, size);
+    return !r || (write && r->flash) ? NULL : r->memory + (address - r->base);
+}
+
+static uint32_t page_read(struct board *b, uint32_t offset)
+{
+    uint64_t n = core_instructions(b->core);
+    uint32_t word = 0;
+    switch (offset) {
+    case 0:
+        return PAGE_MAGIC;
+    case PAGE_REG_VERSION:
+        return PAGE_VERSION;
+    case PAGE_REG_INSTRUCTIONS_LOW:
+        b->page_latch = (uint32_t)(n >> 32);
+        return (uint32_t)n;
+    case PAGE_REG_INSTRUCTIONS_HIGH:
+        return b->page_latch;
+    case PAGE_REG_MODEL_VERSION:
+        return core_timing_version(b->core);
+    default:
+        break;
+    }
+    if (offset >= PAGE_REG_MODEL && offset < PAGE_REG_MODEL + PAGE_MODEL_BYTES) {
+        char name[PAGE_MODEL_BYTES] = {0};
+        snprintf(name, sizeof name, "%s", core_timing_name(b->core));
+        memcpy(&word, name + (offset - PAGE_REG_MODEL), 4);
+    }
+    return word;
+}
+
+static bool is_core_register(uint32_t address)
+{
+    return address - PPB_BASE < PPB_BYTES && address - DBGMCU_BASE >= 0x400;
+}
+
+static uint32_t register_read(struct board *b, uint32_t address, bool debugger)
+{
+    if (is_core_register(address))
+        return armv7m_read(&b->m, address, debugger);
+    if (address >= PAGE_BASE)
+        return page_read(b, address - PAGE_BASE);
+    return b->soc_ops->read(b->soc, address, debugger);
+}
+
+static void register_write(struct board *b, uint32_t address, uint32_t value, bool debugger)
+{
+    if (is_core_register(address))
+        armv7m_write(&b->m, address, value, debugger);
+    else if (address < PAGE_BASE)
+        b->soc_ops->write(b->soc, address, value, debugger);
+}
+
+static uint32_t narrow(uint32_t word, uint32_t address, unsigned size)
+{
+    word >>= (address & 3) * 8;
+    return size == 4 ? word : word & ((1u << (8 * size)) - 1);
+}
+
+static uint32_t widen(struct board *b, uint32_t address, unsigned size, uint32_t value)
+{
+    if (size == 4)
+        return value;
+    uint32_t mask = ((1u << (8 * size)) - 1) << ((address & 3) * 8);
+    uint32_t base = is_core_register(address) ? armv7m_read(&b->m, address & ~3u, false)
+                    : address >= PAGE_BASE    ? 0
+                                              : b->soc_ops->merge_base(b->soc, address & ~3u);
+    return (base & ~mask) | (value << ((address & 3) * 8) & mask);
+}
+
+static uint32_t cpu_read(void *user, uint32_t address, unsigned size)
+{
+    return narrow(register_read(user, address & ~3u, false), address, size);
+}
+
+static void cpu_write(void *user, uint32_t address, unsigned size, uint32_t value)
+{
+    register_write(user, address & ~3u, widen(user, address, size, value), false);
+}
+
+static uint32_t cpu_rom_write(void *user, uint32_t address, unsigned size, uint32_t value)
+{
+    struct board *b = user;
+    const struct board_range *r = find_range(b, address, size);
+    return r ? b->soc_ops->program(b->soc, address - r->base, size, value) : 0;
+}
+
+bool board_debug_read(struct board *b, uint32_t address, unsigned size, uint32_t *value)
+{
+    const struct board_range *r = find_range(b, address, size);
+    *value = 0;
+    if (r)
+        memcpy(value, r->memory + (address - r->base), size);
+    else if (core_is_io(b->core, address))
+        *value = narrow(register_read(b, address & ~3u, true), address, size);
+    else
+        return false;
+    return true;
+}
+
+bool board_debug_write(struct board *b, uint32_t address, unsigned size, uint32_t value)
+{
+    const struct board_range *r = find_range(b, address, size);
+    if (!r && !core_is_io(b->core, address))
+        return false;
+    if (!r) {
+        register_write(b, address & ~3u, widen(b, address, size, value), true);
+        if (b->m.reset_requested)
+            board_reset(b, true);
+        return true;
+    }
+    if (r->flash)
+        value = b->soc_ops->program(b->soc, address - r->base, size, value);
+    memcpy(r->memory + (address - r->base), &value, size);
+    core_memory_changed(b->core, address, size);
+    return true;
+}
+
+// ---- life -----------------------------------------------------------------------------------------
+
+struct board *board_new(const struct board_config *cfg, uint8_t *flash, struct err *e)
+{
+    struct board *b = calloc(1, sizeof *b);
+    if (!b) {
+        err_set(e, ERR_NO_MEMORY, "no memory for the board");
+        return NULL;
+    }
+    b->config = *cfg;
+    b->flash = flash;
+    for (size_t i = 0; i < sizeof soc_table / sizeof soc_table[0]; i++) {
+        if (strncmp(cfg->soc, soc_table[i]->prefix, strlen(soc_table[i]->prefix)) == 0)
+            b->soc_ops = soc_table[i];
+    }
+    if (!b->soc_ops) {
+        err_set(e, ERR_UNSUPPORTED, "board \"%s\": there is no virtual %s", cfg->id, cfg->soc);
+        goto fail;
+    }
+    struct core_bus bus = {b, cpu_read, cpu_write, cpu_rom_write};
+    b->core = core_new(b->soc_ops->core, &bus, e);
+    if (!b->core)
+        goto fail;
+    armv7m_init(&b->m, b->core, b->soc_ops->boot_address, b->soc_ops->cpuid, memory_for_core, b);
+    b->soc = b->soc_ops->open(b, e);
+    if (!b->soc)
+        goto fail;
+    board_reset(b, false);
+    return b;
+fail:
+    board_free(b);
+    return NULL;
+}
+
+void board_free(struct board *b)
+{
+    if (!b)
+        return;
+    if (b->soc)
+        b->soc_ops->close(b->soc);
+    core_free(b->core);
+    free(b);
+}
+
+void board_reset(struct board *b, bool by_software)
+{
+    b->soc_ops->reset(b->soc, by_software);
+    core_forget_code(b->core);
+    armv7m_reset(&b->m);
+    b->reset_instructions = core_instructions(b->core);
+    b->hung = false;
+    b->fault.flipped = false;
+}
+
+void board_set_nrst(struct board *b, bool low)
+{
+    if (low && !b->nrst_low)
+        b->m.reset_seen = true;
+    if (!low && b->nrst_low)
+        board_reset(b, false);
+    b->nrst_low = low;
+}
+
+bool board_runnable(const struct board *b)
+{
+    return !b->nrst_low && !b->hung && armv7m_runnable(&b->m);
+}
+
+bool board_idle(const struct board *b)
+{
+    return b->m.sleeping || b->soc_ops->uart_idle(b->soc);
+}
+
+static void flip_program_bit(struct board *b)
+{
+    uint32_t offset = 0, total = 0;
+    for (int i = 0; i < b->range_count; i++) {
+        if (b->ranges[i].flash && b->config.program_address - b->ranges[i].base < b->ranges[i].size)
+            offset = b->config.program_address - b->ranges[i].base;
+    }
+    // The program's third word is its length; past the middle lie its constants.
+    memcpy(&total, b->flash + offset + 8, 4);
+    if (total < 64 || total > b->config.flash_bytes - offset) {
+        log_warn("fault", "bitflip: there is no program at 0x%08x", b->config.program_address);
+        return;
+    }
+    uint32_t at = offset + total / 4 * 3;
+    b->flash[at] ^= 0x40;
+    core_memory_changed(b->core, b->config.program_address + total / 4 * 3, 1);
+    log_warn("fault", "bitflip: bit 6 of flash offset 0x%x flipped", at);
+}
+
+size_t board_uart_in(struct board *b, const uint8_t *bytes, size_t n)
+{
+    size_t taken = b->soc_ops->uart_in(b->soc, bytes, n);
+    for (size_t i = 0; i < taken; i++) {
+        if (fault_flip_now(&b->fault, bytes[i]))
+            flip_program_bit(b);
+    }
+    board_wake(b);
+    return taken;
+}
+
+void board_wake(struct board *b)
+{
+    b->m.sleeping = false;
+}
+
+void board_let_time_pass(struct board *b, uint64_t ns)
+{
+    uint64_t hz = b->soc_ops->cpu_hz(b->soc);
+    core_skip_cycles(b->core, ns / 1000 * (hz / 1000) / 1000);
+}
+
+void board_run(struct board *b, uint64_t instructions)
+{
+    struct core_event ev;
+    if (!board_runnable(b))
+        return;
+    if (b->fault.kind == FAULT_HANG) {
+        uint64_t used = core_instructions(b->core) - b->reset_instructions;
+        if (used >= b->fault.n) {
+            b->hung = true;
+            log_warn("fault", "hang: the CPU stops after %llu instructions",
+                     (unsigned long long)used);
+            return;
+        }
+        if (b->fault.n - used < instructions)
+            instructions = b->fault.n - used;
+    }
+    core_run(b->core, instructions, &ev);
+    armv7m_handle(&b->m, &ev);
+    if (b->m.reset_requested) {
+        log_info("board", "system reset requested by the program");
+        board_reset(b, true);
+        return;
+    }
+    const char *trouble = b->soc_ops->clock_trouble(b->soc);
+    if (trouble && !b->m.lockup)
+        armv7m_bus_fault(&b->m, core_get(b->core, CORE_PC), trouble);
+}

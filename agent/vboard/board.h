@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A virtual board: memory map, core, SoC and serial line put together. What is a fact of the board comes from
+// boards/<id>/board.json; what is a fact of the chip is in its soc_*.c.
+//
+//   address      what (STM32F767)                       access
+//   0x00000000   ITCM-RAM 16 KB                         core_map_memory
+//   0x00200000   flash, ITCM view                       read-only, stores go to the flash controller
+//   0x08000000   flash, AXIM view (the same bytes)
+//   0x20000000   DTCM, SRAM1, SRAM2: 512 KB
+//   0x40000000   peripherals                            soc_stm32f7.c
+//   0xe0000000   system control space, DWT, debug       armv7m.c (0xe0042000 DBGMCU: SoC)
+//   0xf0000000   the virtual board's own page           board.c
+#ifndef VBOARD_BOARD_H
+#define VBOARD_BOARD_H
+
+#include "agent/vboard/armv7m.h"
+#include "agent/vboard/core_arm.h"
+#include "agent/vboard/fault.h"
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct board_config { // board.json
+    char id[48], name[64], core[32], soc[32];
+    uint32_t ram_bytes, flash_bytes, clock_hz, baud;
+    uint32_t program_address;
+};
+
+// Reads <boards_dir>/<id>/board.json. Errors name the file and the field.
+int board_config_load(struct board_config *cfg, const char *boards_dir, const char *id,
+                      struct err *e);
+
+enum { BOARD_MAX_RANGES = 8 };
+
+struct board_range { // memory, as debugger and exception entry see it
+    uint32_t base, size;
+    uint8_t *memory;
+    bool flash; // stores go through the flash controller
+};
+
+struct soc; // of the soc_*.c in use
+
+struct board {
+    struct board_config config;
+    char serial[33]; // of the ST-LINK
+    struct core *core;
+    struct armv7m m;
+    const struct soc_ops *soc_ops;
+    struct soc *soc;
+    struct board_range ranges[BOARD_MAX_RANGES];
+    int range_count;
+    uint8_t *flash; // flash_bytes, the caller's
+    struct fault fault;
+    uint64_t reset_instructions; // core_instructions() at the last reset
+    uint32_t page_latch; // high word of the instruction counter, latched by reading the low one
+    bool nrst_low;
+    bool hung; // fault injection
+    // What the board sends on its serial line. Set by the owner.
+    void (*uart_out)(void *user, uint8_t byte);
+    void *uart_user;
+};
+
+// flash: flash_bytes of memory, page-aligned, that outlives the board. It starts in reset state, running.
+struct board *board_new(const struct board_config *cfg, uint8_t *flash, struct err *e);
+void board_free(struct board *b);
+
+void board_add_range(struct board *b, uint32_t base, uint32_t size, uint8_t *memory,
+                     bool flash); // for soc_*.c
+void board_reset(struct board *b, bool by_software);
+void board_set_nrst(struct board *b, bool low);
+bool board_runnable(const struct board *b); // there is work for board_run
+bool board_idle(const struct board *b);     // it runs, but only waits for its serial line
+void board_run(struct board *b, uint64_t instructions);
+void board_wake(struct board *b);                       // ends a WFI
+void board_let_time_pass(struct board *b, uint64_t ns); // idle time, in the board's cycles
+size_t board_uart_in(struct board *b, const uint8_t *bytes,
+                     size_t n); // returns how many were taken
+
+// Memory or NULL; write: translated code from it is forgotten.
+uint8_t *board_memory(struct board *b, uint32_t address, uint32_t size, bool write);
+// The debugger's view of one location, size 1, 2 or 4, aligned. false: nothing there.
+bool board_debug_read(struct board *b, uint32_t address, unsigned size, uint32_t *value);
+bool board_debug_write(struct board *b, uint32_t address, unsigned size, uint32_t value);
+
+#endif

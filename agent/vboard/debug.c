@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// See debug.h.
+#include "agent/vboard/debug.h"
+
+#include <string.h>
+
+#define DHCSR 0xe000edf0u
+#define DHCSR_KEY 0xa05f0000u
+enum { C_DEBUGEN = 1, C_HALT = 2, C_STEP = 4 };
+
+enum debug_status debug_read(struct board *b, uint32_t address, unsigned unit, uint8_t *out,
+                             size_t n, bool increment)
+{
+    enum debug_status status = DEBUG_OK;
+    if (increment && n > 0 && n <= UINT32_MAX) {
+        const uint8_t *memory = board_memory(b, address, (uint32_t)n, false);
+        if (memory) {
+            memcpy(out, memory, n);
+            return DEBUG_OK;
+        }
+    }
+    for (size_t i = 0; i + unit <= n; i += unit) {
+        uint32_t v;
+        if (!board_debug_read(b, address, unit, &v))
+            status = DEBUG_FAULT;
+        memcpy(out + i, &v, unit);
+        address += increment ? unit : 0;
+    }
+    return status;
+}
+
+enum debug_status debug_write(struct board *b, uint32_t address, unsigned unit, const uint8_t *in,
+                              size_t n, bool increment)
+{
+    enum debug_status status = DEBUG_OK;
+    if (increment && n > 0 && n <= UINT32_MAX) {
+        uint8_t *memory = board_memory(b, address, (uint32_t)n, true);
+        if (memory) {
+            memcpy(memory, in, n);
+            return DEBUG_OK;
+        }
+    }
+    for (size_t i = 0; i + unit <= n; i += unit) {
+        uint32_t v = 0;
+        memcpy(&v, in + i, unit);
+        if (!board_debug_write(b, address, unit, v))
+            status = DEBUG_FAULT;
+        address += increment ? unit : 0;
+    }
+    return status;
+}
+
+uint32_t debug_reg_read(struct board *b, unsigned reg)
+{
+    return b->m.halted ? core_get(b->core, reg) : 0;
+}
+
+void debug_reg_write(struct board *b, unsigned reg, uint32_t value)
+{
+    if (b->m.halted)
+        core_set(b->core, reg, value);
+}
+
+void debug_system_reset(struct board *b)
+{
+    board_reset(b, true);
+}
+
+void debug_halt(struct board *b)
+{
+    board_debug_write(b, DHCSR, 4, DHCSR_KEY | C_DEBUGEN | C_HALT);
+}
+
+void debug_resume(struct board *b)
+{
+    board_debug_write(b, DHCSR, 4, DHCSR_KEY | C_DEBUGEN);
+}
+
+void debug_step(struct board *b)
+{
+    board_debug_write(b, DHCSR, 4, DHCSR_KEY | C_DEBUGEN | C_STEP);
+}

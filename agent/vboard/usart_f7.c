@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// See usart_f7.h.
+#include "agent/vboard/usart_f7.h"
+#include "common/log.h"
+
+#include <string.h>
+
+// clang-format off
+enum {
+    CR1_UE = 1 << 0, CR1_RE = 1 << 2, CR1_TE = 1 << 3, CR1_PCE = 1 << 10, CR1_M0 = 1 << 12, CR1_OVER8 = 1 << 15,
+    CR1_M1 = 1 << 28,
+    CR3_OVRDIS = 1 << 12,
+    REG_CR2 = 0x04, REG_CR3 = 0x08, REG_GTPR = 0x10, REG_RTOR = 0x14, REG_RQR = 0x18,
+    ISR_TEACK = 1 << 21, ISR_REACK = 1 << 22, ICR_ORECF = 1 << 3, RQR_RXFRQ = 1 << 3,
+    BITS_PER_BYTE = 10, // start, 8 data, stop
+    TOLERANCE_PERCENT = 3,
+};
+// clang-format on
+
+void usart_f7_reset(struct usart_f7 *u)
+{
+    u->cr1 = u->cr2 = u->cr3 = u->brr = u->gtpr = u->rtor = 0;
+    u->isr = USART_F7_ISR_TC | USART_F7_ISR_TXE;
+    u->rdr = 0;
+    u->tx_free = 0;
+    u->idle_reads = 0;
+    u->warned_baud = false;
+}
+
+void usart_f7_init(struct usart_f7 *u, uint32_t line_baud,
+                   void (*transmit)(void *user, uint8_t byte), void *user)
+{
+    memset(u, 0, sizeof *u);
+    u->line_baud = line_baud;
+    u->transmit = transmit;
+    u->user = user;
+    u->noise = 1;
+    usart_f7_reset(u);
+}
+
+double usart_f7_baud(const struct usart_f7 *u, uint32_t kernel_hz)
+{
+    if (!(u->cr1 & CR1_UE))
+        return 0;
+    uint32_t divider = u->brr;
+    if (u->cr1 & CR1_OVER8) {
+        divider = (u->brr & 0xfff0u) | (u->brr & 7u) << 1;
+        return divider < 16 ? 0 : 2.0 * kernel_hz / divider;
+    }
+    return divider < 16 ? 0 : (double)kernel_hz / divider;
+}
+
+bool usart_f7_line_ok(const struct usart_f7 *u, uint32_t kernel_hz)
+{
+    double error = usart_f7_baud(u, kernel_hz) / u->line_baud - 1.0;
+    if (u->cr1 & (CR1_M0 | CR1_M1 | CR1_PCE))
+        return false;
+    return error * 100 < TOLERANCE_PERCENT && error * 100 > -TOLERANCE_PERCENT;
+}
+
+static uint8_t noise(struct usart_f7 *u)
+{
+    u->noise = u->noise * 1664525u + 1013904223u;
+    return (uint8_t)(u->noise >> 24);
+}
+
+static void warn_baud(struct usart_f7 *u, uint32_t kernel_hz)
+{
+    if (!u->warned_baud)
+        log_warn("usart",
+                 "the USART runs at %.0f baud (clock %u Hz, BRR %u), the line at %u 8N1: garbage",
+                 usart_f7_baud(u, kernel_hz), kernel_hz, u->brr, u->line_baud);
+    u->warned_baud = true;
+}
+
+static uint64_t byte_cycles(const struct usart_f7 *u, const struct usart_f7_now *now)
+{
+    return (uint64_t)now->cpu_hz * BITS_PER_BYTE / u->line_baud;
+}
+
+// Bytes whose last bit has arrived by now go into RDR; one that finds it full is lost.
+static void receive(struct usart_f7 *u, const struct usart_f7_now *now)
+{
+    while (u->count && u->next_rx <= now->cycle) {
+        uint8_t byte = u->queue[u->head];
+        u->head = (u->head + 1) % USART_F7_QUEUE;
+        u->count--;
+        u->next_rx += byte_cycles(u, now);
+        if ((u->cr1 & (CR1_UE | CR1_RE)) != (CR1_UE | CR1_RE))
+            continue; // nobody listens
+        if (!usart_f7_line_ok(u, now->kernel_hz)) {
+            warn_baud(u, now->kernel_hz);
+            byte ^= noise(u);
+        }
+        if ((u->isr & USART_F7_ISR_RXNE) && !(u->cr3 & CR3_OVRDIS)) {
+            u->isr |= USART_F7_ISR_ORE;
+            continue;
+        }
+        u->rdr = byte;
+        u->isr |= USART_F7_ISR_RXNE;
+    }
+}
+
+size_t usart_f7_input(struct usart_f7 *u, const uint8_t *bytes, size_t n,
+                      const struct usart_f7_now *now)
+{
+    size_t taken = 0;
+    if (u->count == 0 && n > 0) {
+        uint64_t first = now->cycle + byte_cycles(u, now);
+        u->next_rx = u->next_rx > first ? u->next_rx : first;
+    }
+    while (taken < n && u->count < USART_F7_QUEUE)
+        u->queue[(u->head + u->count++) % USART_F7_QUEUE] = bytes[taken++];
+    if (taken)
+        u->idle_reads = 0;
+    return taken;
+}
+
+bool usart_f7_idle(const struct usart_f7 *u)
+{
+    return u->idle_reads >= USART_F7_IDLE_READS && u->count == 0;
+}
+
+static uint32_t read_status(struct usart_f7 *u, const struct usart_f7_now *now, uint64_t *skip)
+{
+    struct usart_f7_now then = *now;
+    receive(u, &then);
+    bool waiting = !(u->isr & USART_F7_ISR_RXNE);
+    // A program that waits for the transmitter or for a byte on its way would only spin: let the time pass.
+    uint64_t until = 0;
+    if (u->tx_free > then.cycle)
+        until = u->tx_free;
+    else if (waiting && u->count && u->idle_reads > 0)
+        until = u->next_rx;
+    if (until > then.cycle) {
+        *skip = until - then.cycle;
+        then.cycle = until;
+        receive(u, &then);
+    }
+    if (!waiting)
+        u->idle_reads = 0;
+    else if (u->count)
+        u->idle_reads = 1;
+    else if (u->idle_reads < USART_F7_IDLE_READS)
+        u->idle_reads++;
+    uint32_t v = u->isr;
+    if ((u->cr1 & (CR1_UE | CR1_TE)) == (CR1_UE | CR1_TE))
+        v |= ISR_TEACK;
+    if ((u->cr1 & (CR1_UE | CR1_RE)) == (CR1_UE | CR1_RE))
+        v |= ISR_REACK;
+    if (u->tx_free > then.cycle)
+        v &= ~(uint32_t)(USART_F7_ISR_TXE | USART_F7_ISR_TC);
+    return v;
+}
+
+uint32_t usart_f7_read(struct usart_f7 *u, uint32_t offset, const struct usart_f7_now *now,
+                       uint64_t *skip)
+{
+    *skip = 0;
+    switch (offset) {
+    case USART_F7_CR1:
+        return u->cr1;
+    case REG_CR2:
+        return u->cr2;
+    case REG_CR3:
+        return u->cr3;
+    case USART_F7_BRR:
+        return u->brr;
+    case REG_GTPR:
+        return u->gtpr;
+    case REG_RTOR:
+        return u->rtor;
+    case USART_F7_ISR:
+        return read_status(u, now, skip);
+    case USART_F7_RDR:
+        u->isr &= ~(uint32_t)USART_F7_ISR_RXNE;
+        u->idle_reads = 0;
+        return u->rdr;
+    default:
+        return 0;
+    }
+}
+
+void usart_f7_write(struct usart_f7 *u, uint32_t offset, uint32_t value,
+                    const struct usart_f7_now *now)
+{
+    switch (offset) {
+    case USART_F7_CR1:
+        u->cr1 = value;
+        break;
+    case REG_CR2:
+        u->cr2 = value;
+        break;
+    case REG_CR3:
+        u->cr3 = value;
+        break;
+    case USART_F7_BRR:
+        u->brr = value & 0xffff;
+        u->warned_baud = false;
+        break;
+    case REG_GTPR:
+        u->gtpr = value;
+        break;
+    case REG_RTOR:
+        u->rtor = value;
+        break;
+    case REG_RQR:
+        if (value & RQR_RXFRQ)
+            u->isr &= ~(uint32_t)USART_F7_ISR_RXNE;
+        break;
+    case USART_F7_ICR:
+        if (value & ICR_ORECF)
+            u->isr &= ~(uint32_t)USART_F7_ISR_ORE;
+        break;
+    case USART_F7_TDR: {
+        uint8_t byte = (uint8_t)value;
+        u->idle_reads = 0;
+        if ((u->cr1 & (CR1_UE | CR1_TE)) != (CR1_UE | CR1_TE))
+            break;
+        if (!usart_f7_line_ok(u, now->kernel_hz)) {
+            warn_baud(u, now->kernel_hz);
+            byte ^= noise(u);
+        }
+        u->tx_free = now->cycle + byte_cycles(u, now);
+        u->transmit(u->user, byte);
+        break;
+    }
+    default:
+        break;
+    }
+}
