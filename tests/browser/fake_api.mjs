@@ -210,8 +210,9 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
             })),
         })],
         ["GET", /^\/results\/(\d+)$/, (m) => need(results[m[1] - 1])],
-        ["GET", /^\/boards$/, () => ({ items: BOARDS, next: null })],
+        ["GET", /^\/boards$/, () => BOARDS],
         ["GET", /^\/rigs$/, () => BOARDS.slice(0, 4).map((b, i) => ({
+            last_error: i === 3 ? "serial-timeout: no record for 30 s" : null, quarantine_until: i === 3 ? "2030-01-01T09:30:00.000Z" : null,
             name: `${b.id}-0`, agent: "host-1", board: b.id, state: ["busy", "idle", "idle", "quarantined"][i], job: i === 0 ? 1 : null,
             last_seen: new Date().toISOString(), failures: i === 3 ? 5 : 0, emulated: b.id !== HARDWARE,
         }))],

@@ -26,6 +26,7 @@
         await open(fake.url);
         await page.getByText("mcunet-vww1").first().waitFor();
         ok(await page.getByText("quarantined").isVisible(), "home: a quarantined rig is shown");
+        ok(await page.getByText("serial-timeout: no record for 30 s; tried again at 09:30 UTC").isVisible(), "home: ... with its reason");
         equal(await page.locator(".board").count(), 6, "home: six boards");
 
         await page.setInputFiles("#file", file("broken.tflite", "this is not a model"));
@@ -101,7 +102,8 @@
         const before = await p1();
         await page.locator("#p1").focus();
         for (let i = 0; i < 12; i++) await page.keyboard.press("ArrowLeft");
-        await page.waitForFunction((old) => document.getElementById("p1-answer").innerText !== old, before);
+        await page.locator('#p1[aria-valuetext="F 1.18"]').waitFor();
+        ok((await p1()) !== before, "budget: the answer moves with the slider");
         const f = Number(/F (\d\.\d+)/.exec(await p1())[1]);
         equal(await page.locator("#p1").getAttribute("aria-valuetext"), "F 1.18", "budget: the slider says its value");
         ok(f <= 1.18 && f > 1.1, "budget P1: the answer obeys the limit", await p1());

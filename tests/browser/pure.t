@@ -49,6 +49,11 @@
         ok(Math.abs(scale.positionOf(scale.valueAt(321)) - 321) < 1e-9, "slider position and value are inverse");
         equal(pareto.logScale(5, 5, 10).positionOf(5), 0, "a slider over one value does not divide by zero");
 
+        equal(pareto.logTicks(5.6, 157, 9), [6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150], "axis: round values over a wide span");
+        equal(pareto.logTicks(5.9, 14.2, 9), [6, 7, 8, 9, 10, 11, 12, 13, 14], "axis: even steps over a short span");
+        equal(pareto.logTicks(12.68, 12.73, 9).every((t) => t >= 12.68 && t <= 12.73), true, "axis: a very short span keeps within it");
+        equal([pareto.logTicks(0, 5, 5), pareto.logTicks(7, 7, 5)], [[], []], "axis: no ticks where there is no span");
+
         equal(csv.toCsv(["a", "b"], [[1, null], ['say "hi"', "x,y\nz"]]), 'a,b\r\n1,\r\n"say ""hi""","x,y\nz"\r\n', "CSV quoting");
         equal(csv.toCsv(["a"], [["=1+1"], [-5]]), "a\r\n'=1+1\r\n-5\r\n", "a name cannot become a spreadsheet formula; numbers stay");
 

@@ -185,7 +185,9 @@ export interface Rig {
     job: number | null;
     last_seen: string;
     failures: number;
-    emulated?: boolean;
+    last_error?: string | null;
+    quarantine_until?: string | null;
+    emulated?: boolean | null;
 }
 
 export class Problem extends Error {
@@ -235,17 +237,15 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
     return (await (await ask(path, { signal: signal ?? null })).json()) as T;
 }
 
+const PAGE = 500; // items asked for at once
+
 /** The items of a list resource: all of them, page after page, up to `max`. */
 export async function list<T>(path: string, signal: AbortSignal, max = 20000): Promise<T[]> {
     const items: T[] = [];
     let cursor: string | number | null = null;
     do {
-        const joint = path.includes("?") ? "&" : "?";
-        const page: T[] | { items: T[]; next?: string | number | null } = await get(
-            cursor === null ? path : `${path}${joint}cursor=${encodeURIComponent(String(cursor))}`,
-            signal,
-        );
-        if (Array.isArray(page)) return page;
+        const url: string = `${path}${path.includes("?") ? "&" : "?"}limit=${PAGE}`;
+        const page: { items: T[]; next?: string | number | null } = await get(cursor === null ? url : `${url}&cursor=${encodeURIComponent(String(cursor))}`, signal);
         items.push(...page.items);
         cursor = page.next ?? null;
     } while (cursor !== null && items.length < max);
@@ -312,7 +312,7 @@ export function newKey(): string {
 
 const RETRY_MS = [500, 1000, 2000, 5000, 10000];
 
-/** Live events of a campaign, until the signal ends it. A lost connection is taken up again where it broke off. */
+/** All events of a campaign from its start, live, until the signal ends it. A lost connection is taken up again where it broke off. */
 export async function watchCampaign(
     id: number,
     signal: AbortSignal,
@@ -323,7 +323,7 @@ export async function watchCampaign(
         try {
             const headers: Record<string, string> = { Accept: "text/event-stream" };
             if (last) headers["Last-Event-ID"] = last;
-            const response = await ask(`/campaigns/${id}/events`, { headers, signal, cache: "no-store" });
+            const response = await ask(`/campaigns/${id}/events?since=0`, { headers, signal, cache: "no-store" });
             on.connected(true);
             const parser = new EventParser();
             const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();

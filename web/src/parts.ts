@@ -46,8 +46,13 @@ export function boardFacts(board: Board): string {
     return [
         board.core,
         board.clock_hz ? `${format.roundTo(board.clock_hz / 1e6, 1)} MHz` : null,
-        board.ram_bytes ? `${format.roundTo(board.ram_bytes / 1024, 0)} KiB RAM` : null,
+        board.ram_bytes ? `${format.kb(board.ram_bytes)} RAM` : null,
     ].filter(Boolean).join(", ");
+}
+
+/** What a campaign is called: its name, or its model's, and always its number. */
+export function campaignName(campaign: Campaign): string {
+    return `${campaign.name || campaign.model_name || "Campaign"} #${campaign.id}`;
 }
 
 /** Each board keeps its colour on every page: by its place in the server's list. */

@@ -8,7 +8,7 @@ import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
 import type { EChartsCoreOption } from "echarts/core";
 import { h } from "./dom.ts";
 import * as format from "./format.ts";
-import { frontOf } from "./pareto.ts";
+import { frontOf, logTicks } from "./pareto.ts";
 import { measuredName, ramOf, type Point } from "./points.ts";
 import type { Measured } from "./api.ts";
 import { describeSpec } from "./spec.ts";
@@ -132,6 +132,8 @@ export class Plot {
         const narrow = interactive && this.element.clientWidth < NARROW;
         const series = [...this.series(view), ...this.overlay(view)];
         const text = { color: soft, fontFamily: getComputedStyle(document.body).fontFamily, fontSize: narrow ? 11 : 12 };
+        const range = xRange(view);
+        const ticks = range ? logTicks(range.min, range.max, narrow ? 5 : 9) : [];
         const yName = view.y === "ms" ? "latency, ms" : "overhead F = MACs ÷ plain MACs";
         return {
             animation: false,
@@ -152,10 +154,11 @@ export class Plot {
             } : { show: false },
             xAxis: {
                 type: "log", logBase: 2, name: view.withInput ? "RAM with resident input, kB" : "RAM (arena), kB",
-                nameLocation: "middle", nameGap: 30, nameTextStyle: text, min: "dataMin", max: "dataMax",
-                axisLabel: { ...text, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: (v: number) => tickLabel(v) }, axisLine: { lineStyle: { color: line } }, axisTick: { lineStyle: { color: line } },
-                splitLine: { show: true, lineStyle: { color: line, opacity: 0.6 } },
-                ...xRange(view),
+                nameLocation: "middle", nameGap: 30, nameTextStyle: text, 
+                min: range?.min ?? "dataMin", max: range?.max ?? "dataMax",
+                axisLabel: { ...text, hideOverlap: true, customValues: ticks, formatter: (v: number) => tickLabel(v) },
+                axisLine: { lineStyle: { color: line } }, axisTick: { lineStyle: { color: line }, customValues: ticks },
+                splitLine: { show: false },
             },
             yAxis: {
                 type: view.logY ? "log" : "value", logBase: 2, scale: true, name: yName, nameTextStyle: { ...text, align: "left", padding: [0, 0, 0, narrow ? -40 : -50] },
@@ -273,9 +276,9 @@ function yValues(view: PlotView, point: Point): number[] {
     return ys;
 }
 
-function xRange(view: PlotView): { min: number; max: number } | object {
+function xRange(view: PlotView): { min: number; max: number } | null {
     const xs = view.points.map((p) => ramOf(p, view.withInput) / 1000).filter((v) => v > 0);
-    if (!xs.length) return {};
+    if (!xs.length) return null;
     // A little air on both sides, so that no point sits on the frame.
     return { min: xs.reduce((a, b) => Math.min(a, b)) / 1.12, max: xs.reduce((a, b) => Math.max(a, b)) * 1.12 };
 }

@@ -5,7 +5,7 @@ import { cancelCampaign, get, list, logPath, watchCampaign, type Board, type Cam
 import { fill, h, onceAFrame, type Child } from "../dom.ts";
 import { Explorer } from "../explorer.ts";
 import * as format from "../format.ts";
-import { campaignProgress, emulatedBadge, fileLink, problem, stateBadge } from "../parts.ts";
+import { campaignName, campaignProgress, emulatedBadge, fileLink, problem, stateBadge } from "../parts.ts";
 import { PointSet } from "../points.ts";
 import { describeSpec } from "../spec.ts";
 import { Table, type Column } from "../table.ts";
@@ -15,11 +15,11 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
     let campaign = await get<Campaign>(`/campaigns/${id}`, signal);
     const [model, boards, jobList, front] = await Promise.all([
         get<Model>(`/models/${campaign.model}`, signal),
-        list<Board>("/boards", signal),
+        get<Board[]>("/boards", signal),
         list<Job>(`/campaigns/${id}/jobs`, signal),
         get<Front>(`/campaigns/${id}/front`, signal),
     ]);
-    document.title = `${campaign.name || `Campaign ${id}`} · msf-farm`;
+    document.title = `${campaignName(campaign)} · msf-farm`;
 
     const points = new PointSet();
     points.addFront(null, front.points);
@@ -32,6 +32,11 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
     const live = h("span", { class: "live", role: "status" });
     const table = new Table<Job>({
         caption: "Jobs", id: (j) => String(j.id), empty: "No jobs.", sort: { key: "id", descending: false },
+        onSelect: (j) => {
+            table.select(String(j.id));
+            explorer.select(j.spec, true);
+        },
+        rowLabel: (j) => `Job ${j.id}, show its blocks`,
     });
     const draw = onceAFrame(() => {
         if (signal.aborted) return;
@@ -55,7 +60,7 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
     fill(root,
         h("div", { class: "page-head" },
             h("p", { class: "crumb" }, h("a", { href: `#/models/${model.id}` }, model.name || "model"), " /"),
-            h("h1", null, campaign.name || `Campaign ${id}`),
+            h("h1", null, campaignName(campaign)),
             h("p", { class: "facts" },
                 h("span", null, "on ", h("b", null, campaign.boards.join(", "))),
                 h("span", null, h("b", null, format.count(campaign.repeats)), " repeats"),

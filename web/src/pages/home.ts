@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The first page: models with upload, campaigns with their progress, boards and rigs with their health.
-import { asProblem, list, uploadModel, type Board, type Campaign, type Model, type Rig } from "../api.ts";
+import { asProblem, get, list, uploadModel, type Board, type Campaign, type Model, type Rig } from "../api.ts";
 import { fill, h, type Child } from "../dom.ts";
 import * as format from "../format.ts";
-import { boardFacts, campaignProgress, emulatedBadge, problem, stateBadge } from "../parts.ts";
+import { boardFacts, campaignName, campaignProgress, emulatedBadge, problem, stateBadge } from "../parts.ts";
 
 const MAX_MODEL_BYTES = 32 * 1000 * 1000;
 const REFRESH_MS = 5000;
@@ -38,7 +38,7 @@ export function homePage(root: HTMLElement, signal: AbortSignal, focus: "models"
     const refresh = () => {
         if (document.hidden) return;
         void show(campaigns, () => list<Campaign>("/campaigns", signal, 200), drawCampaigns);
-        void show(boards, () => Promise.all([list<Board>("/boards", signal), list<Rig>("/rigs", signal)]), ([b, r]) => drawBoards(b, r));
+        void show(boards, () => Promise.all([get<Board[]>("/boards", signal), get<Rig[]>("/rigs", signal)]), ([b, r]) => drawBoards(b, r));
     };
     void show(models, () => list<Model>("/models", signal, 1000), drawModels);
     refresh();
@@ -109,7 +109,7 @@ function drawCampaigns(campaigns: Campaign[]): Child {
     return h("ul", { class: "items" }, newest.map((c) =>
         h("li", null,
             h("a", { class: "item", href: `#/campaigns/${c.id}` },
-                h("span", { class: "item-name" }, c.name || `${c.model_name} #${c.id}`),
+                h("span", { class: "item-name" }, campaignName(c)),
                 h("span", { class: "item-facts" }, h("span", null, c.boards.join(", ")), h("span", null, format.ago(c.created, Date.now()))),
                 campaignProgress(c)))));
 }
@@ -123,7 +123,8 @@ function drawBoards(boards: Board[], rigs: Rig[]): Child {
             mine.length
                 ? h("ul", { class: "rigs" }, mine.map((rig) =>
                     h("li", null, stateBadge(rig.state), ` ${rig.name} `, rig.emulated ? emulatedBadge() : null,
-                        h("span", { class: "quiet" }, ` ${rig.agent}, seen ${format.ago(rig.last_seen, Date.now())}`, rig.job ? `, job ${rig.job}` : "", rig.failures ? `, ${format.plural(rig.failures, "failure")}` : ""))))
+                        h("span", { class: "quiet" }, ` ${rig.agent}, seen ${format.ago(rig.last_seen, Date.now())}`, rig.job ? `, job ${rig.job}` : "", rig.failures ? `, ${format.plural(rig.failures, "failure")}` : ""),
+                        rig.state === "quarantined" && h("p", { class: "why" }, rig.last_error ?? "repeated failures", rig.quarantine_until ? `; tried again at ${rig.quarantine_until.slice(11, 16)} UTC` : ""))))
                 : h("p", { class: "quiet" }, "no rig connected"));
     }));
 }

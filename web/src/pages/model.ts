@@ -5,7 +5,7 @@ import { createCampaign, get, list, modelFilePath, newKey, type Board, type Camp
 import { fill, h } from "../dom.ts";
 import { Explorer } from "../explorer.ts";
 import * as format from "../format.ts";
-import { boardFacts, campaignProgress, fileLink, problem } from "../parts.ts";
+import { boardFacts, campaignName, campaignProgress, fileLink, problem } from "../parts.ts";
 import { PointSet } from "../points.ts";
 
 const MAX_OFF_FRONT = 200; // configurations off the front that are priced one by one
@@ -14,8 +14,8 @@ export async function modelPage(root: HTMLElement, signal: AbortSignal, id: stri
     fill(root, h("p", { class: "quiet page-loading" }, "Loading…"));
     const [model, boards, campaigns] = await Promise.all([
         get<Model>(`/models/${id}`, signal),
-        list<Board>("/boards", signal),
-        list<Campaign>("/campaigns", signal, 1000),
+        get<Board[]>("/boards", signal),
+        list<Campaign>(`/campaigns?model=${id}`, signal, 1000),
     ]);
     document.title = `${model.name} · msf-farm`;
     const mine = campaigns.filter((c) => c.model === id).sort((a, b) => b.id - a.id);
@@ -116,7 +116,7 @@ function campaignList(campaigns: Campaign[]): HTMLElement {
     return h("section", { class: "card" }, h("h2", null, "Campaigns of this model"),
         h("ul", { class: "items" }, campaigns.slice(0, 20).map((c) =>
             h("li", null, h("a", { class: "item", href: `#/campaigns/${c.id}` },
-                h("span", { class: "item-name" }, c.name || `#${c.id}`),
+                h("span", { class: "item-name" }, campaignName(c)),
                 h("span", { class: "item-facts" }, h("span", null, c.boards.join(", ")), h("span", null, format.ago(c.created, Date.now()))),
                 campaignProgress(c))))));
 }
