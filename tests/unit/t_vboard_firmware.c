@@ -167,6 +167,7 @@ static void bench_close(struct bench *b)
 struct expected {
     uint32_t arena_bytes, blocks, output_bytes, output_crc;
     int8_t head[8];
+    uint8_t last_byte; // of the arena after a run
 };
 
 static bool make_program(uint32_t seed, bool plain, struct buf *out, struct expected *want)
@@ -203,6 +204,7 @@ static bool make_program(uint32_t seed, bool plain, struct buf *out, struct expe
         ok = exec_run(out->data, arena, want->arena_bytes, NULL, NULL, &output) == 0;
         want->output_crc = wire_crc32(0, output, want->output_bytes);
         memcpy(want->head, output, want->output_bytes < 8 ? want->output_bytes : 8);
+        want->last_byte = ((const uint8_t *)arena)[want->arena_bytes - 1];
         free(arena);
     }
     free(input);
@@ -211,15 +213,31 @@ static bool make_program(uint32_t seed, bool plain, struct buf *out, struct expe
     return ok;
 }
 
-static void test_hello(struct bench *b)
+// The build-id as hex digits, found in the image by its note's header.
+static void image_build_id(const struct buf *image, char hex[41])
 {
+    static const uint8_t note[16] = {4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0};
+    hex[0] = '\0';
+    for (size_t i = 0; i + sizeof note + 20 <= image->len; i += 4) {
+        if (memcmp(image->data + i, note, sizeof note) != 0)
+            continue;
+        for (size_t k = 0; k < 20; k++)
+            snprintf(hex + 2 * k, 3, "%02x", image->data[i + sizeof note + k]);
+    }
+}
+
+static void test_hello(struct bench *b, const struct buf *image)
+{
+    char build_id[41];
+    image_build_id(image, build_id);
     OK(bench_settle(b));
     EQ_INT(count(b, "hello"), 1); // unasked
     OK(bench_command(b, WIRE_CMD_HELLO, 0));
     EQ_INT(b->n_records, 1);
     EQ_INT(number(b, "hello", 0, "proto"), 1);
     EQ_STR(text(b, "hello", "board"), BOARD);
-    EQ_INT(strlen(text(b, "hello", "firmware")), 40);
+    EQ_STR(text(b, "hello", "firmware"), build_id);
+    EQ_INT(strlen(build_id), 40);
     EQ_STR(text(b, "hello", "program"), "none");
     EQ_INT(number(b, "hello", 0, "program_bytes"), 0);
     EQ_INT(number(b, "hello", 0, "clock_hz"), b->config.clock_hz);
@@ -279,6 +297,25 @@ static void test_run(struct bench *b, uint32_t seed, bool plain)
         "blocks sum to %lld cycles, a run takes %lld", sum, cycles);
     EQ_INT(b->bad_lines, 0);
 out:
+    buf_free(&program);
+}
+
+// A program that leaves the first paint's value, 0xA5, in the arena's last byte: one painted run would miss that byte.
+static void test_paint_value(struct bench *b)
+{
+    struct buf program;
+    struct expected want = {0};
+    uint32_t seed = 0;
+    buf_init(&program, PROGRAM_MAX_BYTES);
+    while (want.last_byte != 0xA5 && seed < 50000) {
+        if (!make_program(seed++, true, &program, &want))
+            break;
+    }
+    if (OKF(want.last_byte == 0xA5, "seed %" PRIu32 " ends its arena with 0xa5", seed)) {
+        bench_flash_program(b, &program);
+        bench_command(b, WIRE_CMD_RUN, 1);
+        EQ_INT(number(b, "mem", 0, "arena"), want.arena_bytes);
+    }
     buf_free(&program);
 }
 
@@ -415,10 +452,11 @@ int main(void)
         return tap_done();
     }
     if (OK(bench_open(&b, &image))) {
-        test_hello(&b);
+        test_hello(&b, &image);
         test_run(&b, 1000005, true);
         test_run(&b, 1000005, false);
         test_run(&b, 1000011, false);
+        test_paint_value(&b);
         test_bad_programs(&b);
         test_bad_lines(&b);
         test_core_faults(&b);
