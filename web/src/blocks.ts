@@ -12,14 +12,14 @@ const SCHEDULES: Record<string, string> = {
     patch: "independent patches",
 };
 
-/** block_cycles: measured cycles of each block, or null when only the prediction is known. */
-export function drawBlocks(blocks: BlockInfo[], layers: Layer[], blockCycles: number[] | null): HTMLElement {
+/** RAM over the run. blockCycles: measured cycles of each block, or null when only the prediction is known. */
+export function drawTimeline(blocks: BlockInfo[], blockCycles: number[] | null): HTMLElement {
     const peak = Math.max(...blocks.map((b) => b.arena_bytes));
     const share = shares(blocks, blockCycles);
     const peakIndex = blocks.findIndex((b) => b.arena_bytes === peak);
     return h(
         "div",
-        { class: "blocks" },
+        { class: "timeline-box" },
         h("h3", null, "RAM over the run"),
         h(
             "div",
@@ -48,6 +48,15 @@ export function drawBlocks(blocks: BlockInfo[], layers: Layer[], blockCycles: nu
             ),
             h("span", { class: "timeline-axis" }, blockCycles ? "time, by measured cycles of each block →" : "time, by multiply-accumulates of each block →"),
         ),
+    );
+}
+
+export function drawBlocks(blocks: BlockInfo[], layers: Layer[], blockCycles: number[] | null): HTMLElement {
+    const peak = Math.max(...blocks.map((b) => b.arena_bytes));
+    const share = shares(blocks, blockCycles);
+    return h(
+        "div",
+        { class: "blocks" },
         h("h3", null, format.plural(blocks.length, "block")),
         legend(),
         drawList(blocks, (i) => drawBlock(blocks[i]!, i, layers, peak, share[i]!, blockCycles?.[i] ?? null), peak, share, blockCycles ? "of cycles" : "of MACs"),

@@ -2,7 +2,7 @@
 // The heart of the model and campaign pages: plot, budget sliders, table and the selected configuration, kept in step.
 // It knows nothing of where the points come from: the page hands it a PointSet and says when that changed.
 import { get, logPath, type Board, type Config, type Layer, type Measured, type Model, type Result } from "./api.ts";
-import { drawBlocks } from "./blocks.ts";
+import { drawBlocks, drawTimeline } from "./blocks.ts";
 import { toCsv } from "./csv.ts";
 import { download, fill, h, onceAFrame, type Child } from "./dom.ts";
 import * as format from "./format.ts";
@@ -272,7 +272,9 @@ export class Explorer {
                     h("span", null, h("b", null, `+ ${format.exactBytes(config.input_bytes)}`), ` if the input is resident (${config.input_streamed ? "can be streamed" : "read in random order"})`),
                     h("span", null, h("b", null, format.count(config.macs)), " MACs")),
                 this.specLine(point.spec),
-                measured.length || this.shownBoards.some((b) => point.predicted_ms.has(b)) ? this.comparison(point, results) : null,
+                h("div", { class: "detail-top" },
+                    measured.length || this.shownBoards.some((b) => point.predicted_ms.has(b)) ? this.comparison(point, results) : null,
+                    drawTimeline(config.block_list, cycles)),
                 drawBlocks(config.block_list, layers, cycles),
             );
         } catch (error) {
@@ -288,32 +290,32 @@ export class Explorer {
     }
 
     private comparison(point: Point, results: Result[]): HTMLElement {
-        const head = ["board", "", "latency", "predicted", "differs", "cycles min / median / max", "instructions", "arena", "stack", "static", "output", "kernels", "log"];
-        const rows = this.shownBoards.flatMap((board) => {
+        // One column for each result (or prediction without one), so that it fits a phone.
+        const columns = this.shownBoards.flatMap((board): { board: string; predicted: number | undefined; r: Result | null }[] => {
             const predicted = point.predicted_ms.get(board);
             const mine = results.filter((r) => r.board === board);
-            if (!mine.length && predicted === undefined) return [];
-            if (!mine.length) return [[board, "predicted only", "–", format.ms(predicted), ...Array<string>(9).fill("–")]];
-            return mine.map((r): Child[] => [
-                board,
-                r.emulated ? h("span", { title: `timing model ${r.timing ?? "unknown"} ${r.timing_version ?? ""}` }, emulatedBadge(), r.timing ? ` ${r.timing}` : "") : measuredName(false),
-                format.ms(r.ms),
-                format.ms(predicted),
-                format.difference(r.ms, predicted),
-                [r.cycles.min, r.cycles.median, r.cycles.max].map((c) => format.count(c)).join(" / "),
-                format.count(r.instructions),
-                `${format.exactBytes(r.arena_bytes)} (${r.arena_bytes === r.predicted_arena_bytes ? "as predicted" : `predicted ${format.exactBytes(r.predicted_arena_bytes)}`})`,
-                format.exactBytes(r.stack_bytes),
-                format.exactBytes(r.static_bytes),
-                `${r.output} ${r.output_crc32}`,
-                r.kernels,
-                fileLink(logPath(r.job), `job ${r.job}`),
-            ]);
+            if (mine.length) return mine.map((r) => ({ board, predicted, r }));
+            return predicted === undefined ? [] : [{ board, predicted, r: null }];
         });
+        const row = (name: string, cell: (c: (typeof columns)[number]) => Child) =>
+            h("tr", null, h("th", { scope: "row" }, name), columns.map((c) => h("td", null, cell(c) ?? "–")));
+        const of = (cell: (r: Result) => Child) => (c: (typeof columns)[number]) => (c.r ? cell(c.r) : null);
         return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Predicted and measured" },
             h("table", { class: "comparison" },
-                h("thead", null, h("tr", null, head.map((t) => h("th", { scope: "col" }, t)))),
-                h("tbody", null, rows.map((r) => h("tr", null, r.map((c) => h("td", null, c)))))));
+                h("thead", null, h("tr", null, h("td"), columns.map((c) => h("th", { scope: "col" }, c.board, " ",
+                    c.r ? (c.r.emulated ? emulatedBadge() : h("span", { class: "badge" }, measuredName(false))) : h("span", { class: "badge" }, "predicted only"))))),
+                h("tbody", null,
+                    row("latency", of((r) => h("b", null, format.ms(r.ms)))),
+                    row("predicted", (c) => (c.predicted === undefined ? null : `${format.ms(c.predicted)}${c.r ? ` (${format.difference(c.r.ms, c.predicted)})` : ""}`)),
+                    row("cycles, median", of((r) => format.count(r.cycles.median))),
+                    row("min … max", of((r) => `${format.count(r.cycles.min)} … ${format.count(r.cycles.max)}`)),
+                    row("instructions", of((r) => format.count(r.instructions))),
+                    row("arena", of((r) => `${format.exactBytes(r.arena_bytes)}, ${r.arena_bytes === r.predicted_arena_bytes ? "as predicted" : `predicted ${format.exactBytes(r.predicted_arena_bytes)}`}`)),
+                    row("stack, static", of((r) => `${format.exactBytes(r.stack_bytes)}, ${format.exactBytes(r.static_bytes)}`)),
+                    row("output", of((r) => `${r.output}, CRC-32 ${r.output_crc32}`)),
+                    row("timing", of((r) => (r.emulated ? `model ${r.timing ?? "unnamed"} ${r.timing_version ?? ""}` : "cycle counter of the board"))),
+                    row("kernels", of((r) => r.kernels)),
+                    row("job", of((r) => [`${r.job} on ${r.rig}, `, fileLink(logPath(r.job), "log")])))));
     }
 }
 

@@ -6,7 +6,7 @@ import { LineChart, ScatterChart } from "echarts/charts";
 import { DataZoomInsideComponent, GridComponent, LegendScrollComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
 import type { EChartsCoreOption } from "echarts/core";
-import { h } from "./dom.ts";
+import { h, onceAFrame } from "./dom.ts";
 import * as format from "./format.ts";
 import { frontOf, logTicks } from "./pareto.ts";
 import { measuredName, ramOf, type Point } from "./points.ts";
@@ -83,6 +83,7 @@ export class Plot {
                 const dot = this.dotOf(event);
                 if (dot) this.onSelect(dot.point.spec);
             });
+            this.chart.on("datazoom", this.retick);
             this.chart.getZr().on("dblclick", () => {
                 for (const dataZoomIndex of [0, 1]) this.chart?.dispatchAction({ type: "dataZoom", dataZoomIndex, start: 0, end: 100 });
             });
@@ -115,6 +116,20 @@ export class Plot {
         return text;
     }
 
+    /** After a zoom other round values fit the part of the axis that is seen. */
+    private readonly retick = onceAFrame(() => {
+        if (!this.chart || !this.view) return;
+        const [left, right] = this.margins();
+        const [min, max] = [left, this.element.clientWidth - right].map((x) => Number(this.chart!.convertFromPixel({ xAxisIndex: 0 }, x)));
+        const customValues = logTicks(min!, max!, this.element.clientWidth < NARROW ? 5 : 9);
+        this.chart.setOption({ xAxis: { axisLabel: { customValues }, axisTick: { customValues } } }, { lazyUpdate: true });
+    });
+
+    /** Left and right of the plotting area, in pixels. */
+    private margins(): [number, number] {
+        return this.element.clientWidth < NARROW ? [48, 14] : [64, 26];
+    }
+
     private dotOf(event: { seriesId?: string; dataIndex: number }): Dot | undefined {
         return this.dots.get(event.seriesId ?? "")?.[event.dataIndex];
     }
@@ -138,7 +153,7 @@ export class Plot {
         return {
             animation: false,
             textStyle: text,
-            grid: { left: narrow ? 48 : 64, right: narrow ? 14 : 26, top: 30, bottom: narrow ? 96 : 86 },
+            grid: { left: interactive ? this.margins()[0] : 64, right: interactive ? this.margins()[1] : 26, top: 30, bottom: narrow ? 96 : 86 },
             legend: {
                 type: "scroll", bottom: 2, left: "center", itemGap: 16, itemWidth: 16, itemHeight: 10,
                 textStyle: { ...text, color: ink }, pageTextStyle: text, pageIconColor: soft, pageIconInactiveColor: line,
