@@ -49,7 +49,7 @@ static const struct {
 } states[] = {
     [RIG_IDLE] = {"idle", NULL, 0},
     [RIG_LEASED] = {"leased", "flashing", 70000},
-    [RIG_FLASHING] = {"flashing", "flashing", 60000}, // plus time by size, see rig_flash()
+    [RIG_FLASHING] = {"flashing", "flashing", 30000}, // plus time by size, see rig_flash()
     [RIG_HELLO] = {"hello", "running", 10000},
     [RIG_RUNNING] = {"running", "running", 0}, // by repeats, see rig_measure()
     [RIG_REPORTING] = {"reporting", "collecting", 600000},
@@ -257,6 +257,11 @@ static void rig_back_off(struct rig *r)
 
 static enum rig_state rig_fail(struct rig *r, const struct err *why)
 {
+    if (r->virtual && !rig_stopping(r) && why->code == ERR_OFFLINE) {
+        rig_sleep(r, 50); // a hung up tty comes a moment before its process is known to be dead
+        if (!vrig_alive(r->virtual))
+            err_set(&r->give_up, ERR_OFFLINE, "the virtual board's process ended");
+    }
     r->failure = r->give_up.code != ERR_NONE ? r->give_up : *why;
     rig_log(r, "failed: %s: %s", err_type(r->failure.code), r->failure.msg);
     return RIG_REPORTING;
@@ -482,13 +487,29 @@ static enum rig_state rig_hello(struct rig *r)
     return RIG_RUNNING;
 }
 
+// A fault is the program's, and final, unless the flash does not hold that program any more.
+static void rig_doubt_fault(struct rig *r, struct err *e)
+{
+    struct record_hello hello;
+    struct err untold = {0};
+    if (session_probe(&r->session, PROBE_MS, &hello, &untold) < 0 ||
+        strcmp(hello.program, r->lease.program_crc32) == 0)
+        return;
+    err_clear(e);
+    err_set(e, ERR_FLASH, "the flash lost the program: it was %s at hello, now it is %s",
+            r->lease.program_crc32, hello.program);
+}
+
 static enum rig_state rig_measure(struct rig *r)
 {
     struct err e = {0};
     // repeats, the profiled run, two painted runs; and as much again
     r->deadline_ms = child_now_ms() + (int64_t)r->set->silence_ms * (r->lease.repeats + 3) * 2;
-    if (session_run(&r->session, r->lease.repeats, r->set->silence_ms, &r->result, &e) < 0)
+    if (session_run(&r->session, r->lease.repeats, r->set->silence_ms, &r->result, &e) < 0) {
+        if (e.code == ERR_FAULT)
+            rig_doubt_fault(r, &e);
         return rig_fail(r, &e);
+    }
     rig_log(r, "measured: %u runs, %u blocks, %u broken lines", (unsigned)r->result.n_runs,
             (unsigned)r->result.n_blocks, r->session.bad_lines);
     return RIG_REPORTING;

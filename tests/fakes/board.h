@@ -24,17 +24,18 @@
 
 enum fake_board_mode {
     FAKE_GOOD,
-    FAKE_SILENT,    // reads, never answers
-    FAKE_NOISE,     // answers with lines that are no records
-    FAKE_CUT_RUN,   // the middle of one @run is missing
-    FAKE_ONE_BAD,   // one broken extra line among good ones
-    FAKE_FAULT,     // @fault instead of the second @run
-    FAKE_STALL,     // nothing after the first @run
-    FAKE_RESTART,   // @hello after the first @run
-    FAKE_DEAF_ONCE, // the first `run` arrives broken
-    FAKE_HANG_UP,   // closes the pty after the first @run
-    FAKE_FLOOD,     // endless broken lines while running
-    FAKE_NO_MEM,    // leaves @mem out
+    FAKE_SILENT,       // reads, never answers
+    FAKE_NOISE,        // answers with lines that are no records
+    FAKE_CUT_RUN,      // the middle of one @run is missing
+    FAKE_ONE_BAD,      // one broken extra line among good ones
+    FAKE_FAULT,        // @fault instead of the second @run
+    FAKE_LOST_PROGRAM, // @fault at `run`, and the next @hello names no program
+    FAKE_STALL,        // nothing after the first @run
+    FAKE_RESTART,      // @hello after the first @run
+    FAKE_DEAF_ONCE,    // the first `run` arrives broken
+    FAKE_HANG_UP,      // closes the pty after the first @run
+    FAKE_FLOOD,        // endless broken lines while running
+    FAKE_NO_MEM,       // leaves @mem out
 };
 
 struct fake_board {
@@ -110,9 +111,11 @@ static inline void fake_board_run(struct fake_board *b, uint32_t repeats)
         }
         if (i == 1 && b->mode == FAKE_ONE_BAD)
             fake_board_text(b, "@ru\x80\xff\n");
-        if (i == 1 && b->mode == FAKE_FAULT) {
+        if (b->mode == FAKE_LOST_PROGRAM)
+            snprintf(b->program, sizeof b->program, "none");
+        if ((i == 1 && b->mode == FAKE_FAULT) || b->mode == FAKE_LOST_PROGRAM) {
             fake_board_begin(b, &w, "fault");
-            wire_field_str(&w, "code", "hardfault");
+            wire_field_str(&w, "code", b->mode == FAKE_FAULT ? "hardfault" : "bad-program");
             wire_field_hex32(&w, "pc", 0x08001234);
             wire_field_hex32(&w, "lr", 0x08004321);
             wire_field_str(&w, "detail", "imprecise bus error");
