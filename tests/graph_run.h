@@ -53,7 +53,8 @@ static inline struct graph_run_window graph_run_visit(const struct layer *l, con
                 r.acc += (uint32_t)((pixel[c / l->mult_c] - l->in_zero) *
                                     l->weights[tap * (size_t)l->out_c + (size_t)c]);
             } else {
-                r.acc += (uint32_t)(int32_t)pixel[c];
+                int32_t v = pixel[c];
+                r.acc += (uint32_t)v;
             }
             r.max = pixel[c % l->in_c] > r.max ? pixel[c % l->in_c] : r.max;
             r.count++;

@@ -143,7 +143,7 @@ static bool same_quantisation(const struct tflite_tensor *a, const struct tflite
 static int make_requant(const struct builder *b, double real, struct requant *out)
 {
     *out = (struct requant){0, 0};
-    if (!(real >= 0) || real > 1073741824.0)
+    if (!(real >= 0) || real > 1048576.0) // what is left of an int32 beside 8 bits of data
         return refuse(b, "scale ratio %g is out of range", real);
     if (real == 0)
         return 0;
@@ -473,8 +473,7 @@ static int set_constants(struct builder *b, struct layer *l, const struct tflite
     return 0;
 }
 
-// Refuses weights and biases whose sum could leave 32 bits: no kernel could agree with another on
-// the result.
+// Refuses weights and biases whose sum could leave 32 bits, rescaled or not: kernels need not agree on the result then.
 static int check_accumulator(const struct builder *b, const struct layer *l)
 {
     size_t depth = (size_t)l->kh * (size_t)l->kw * (l->op == LAYER_CONV ? (size_t)l->in_c : 1);
@@ -485,7 +484,9 @@ static int check_accumulator(const struct builder *b, const struct layer *l)
         for (size_t i = 0; i < depth; i++)
             sum += abs(w[i * step]);
         int64_t bias = l->bias[c];
-        if (sum * 255 + (bias < 0 ? -bias : bias) > INT32_MAX)
+        int left = l->requant[c].shift > 0 ? l->requant[c].shift : 0;
+        int64_t bound = (sum * 255 + (bias < 0 ? -bias : bias)) * (INT64_C(1) << left);
+        if (bound > INT32_MAX - 256)
             return refuse(b, "channel %d could overflow the 32-bit accumulator (bias %lld)", c,
                           (long long)bias);
     }
@@ -771,32 +772,61 @@ static int import_add(struct builder *b)
     return set_view(b, &result);
 }
 
+// Marks the dimensions that a MEAN reduces.
+static int get_reduced(struct builder *b, const struct view *v, bool *reduced)
+{
+    int32_t axes[TFLITE_MAX_DIMS];
+    size_t n;
+    if (get_int32(b, 1, TFLITE_MAX_DIMS, axes, &n))
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        int64_t d = axes[i] < 0 ? (int64_t)axes[i] + v->n_dims : axes[i];
+        if (d < 0 || d >= v->n_dims)
+            return bad(b, "axis %d of %d dimensions", axes[i], v->n_dims);
+        reduced[d] = true;
+    }
+    return 0;
+}
+
+// The dimension of a [1, H * W, C] or [1, C, H * W] that counts pixels; -1: the view is neither.
+static int pixel_dim(const struct view *v, const struct tensor *t)
+{
+    int pixels = v->chw ? 2 : 1;
+    if (v->direct || v->n_dims != 3 || v->dims[0] != 1 || v->dims[3 - pixels] != t->c)
+        return -1;
+    return pixels;
+}
+
 static int import_mean(struct builder *b)
 {
     const struct tflite_op *op = &b->m->ops[b->op];
     const struct tflite_tensor *in = &b->m->tensors[op->inputs[0]];
     const struct tflite_tensor *out = &b->m->tensors[op->outputs[0]];
     struct view v;
-    int32_t axes[TFLITE_MAX_DIMS];
-    size_t n_axes;
-    if (get_settled_view(b, 0, &v) || get_int32(b, 1, TFLITE_MAX_DIMS, axes, &n_axes))
-        return -1;
-    if (!v.direct && v.n_dims == 4 && want_nhwc(b, &v))
-        return -1;
-    if (!v.direct)
-        return refuse(b, "a mean over a reshaped tensor of %d dimensions", v.n_dims);
     bool reduced[TFLITE_MAX_DIMS] = {false};
+    if (get_settled_view(b, 0, &v) || get_reduced(b, &v, reduced))
+        return -1;
+    int pixels = pixel_dim(&v, &b->g->tensors[v.tensor]);
+    bool over_c = false;
+    for (int d = 0; v.direct && d < v.n_dims; d++)
+        over_c = over_c || (reduced[d] && v.axis[d] == AXIS_C && v.dims[d] > 1);
+    // What is C in the tensor can be H or W in the file, behind a RESHAPE.
+    if ((over_c || (!v.direct && pixels < 0)) && v.n_dims == 4 && is_ordered(&v) &&
+        want_nhwc(b, &v))
+        return -1;
     const struct tensor *t = &b->g->tensors[v.tensor];
-    int kh = 1, kw = 1;
-    for (size_t i = 0; i < n_axes; i++) {
-        int64_t d = axes[i] < 0 ? (int64_t)axes[i] + v.n_dims : axes[i];
-        if (d < 0 || d >= v.n_dims)
-            return bad(b, "axis %d of %d dimensions", axes[i], v.n_dims);
-        if (v.axis[d] == AXIS_C && t->c > 1)
-            return refuse(b, "a mean over the channels (axis %d)", axes[i]);
-        kh = v.axis[d] == AXIS_H ? t->h : kh;
-        kw = v.axis[d] == AXIS_W ? t->w : kw;
-        reduced[d] = true;
+    if (pixels >= 0) {
+        v.axis[0] = v.axis[pixels] = AXIS_ONE;
+        v.axis[3 - pixels] = AXIS_C;
+    }
+    if ((!v.direct && pixels < 0) || (pixels >= 0 && !reduced[pixels]))
+        return refuse(b, "a mean over a reshaped tensor of %d dimensions", v.n_dims);
+    int kh = pixels >= 0 ? t->h : 1, kw = pixels >= 0 ? t->w : 1;
+    for (int d = 0; d < v.n_dims; d++) {
+        if (reduced[d] && v.axis[d] == AXIS_C && t->c > 1)
+            return refuse(b, "a mean over the channels (axis %d)", d);
+        kh = reduced[d] && v.axis[d] == AXIS_H ? t->h : kh;
+        kw = reduced[d] && v.axis[d] == AXIS_W ? t->w : kw;
     }
     if ((int64_t)kh * kw > GRAPH_MAX_WINDOW)
         return refuse(b, "a mean over %dx%d is too large", kh, kw);
@@ -1188,6 +1218,12 @@ static int scan_operators(struct builder *b)
     return 0;
 }
 
+static bool same_type(const struct tflite_model *m, const struct tflite_op *op)
+{
+    return m->tensors[op->inputs[0]].type == m->tensors[op->outputs[0]].type;
+}
+
+// Where the int8 core begins: behind the first QUANTIZE, which may sit behind operators that only move bytes.
 static int core_input(const struct tflite_model *m)
 {
     int at = m->inputs[0];
@@ -1195,7 +1231,7 @@ static int core_input(const struct tflite_model *m)
         const struct tflite_op *op = &m->ops[i];
         if (op->n_inputs < 1 || op->inputs[0] != at || op->n_outputs != 1)
             continue;
-        if (moves_bytes(op->code) || op->code == TFLITE_OP_QUANTIZE)
+        if (op->code == TFLITE_OP_QUANTIZE || (moves_bytes(op->code) && same_type(m, op)))
             at = op->outputs[0];
     }
     return at;
@@ -1208,8 +1244,8 @@ static int core_output(const struct tflite_model *m)
         const struct tflite_op *op = &m->ops[i];
         if (op->n_outputs != 1 || op->outputs[0] != at || op->n_inputs < 1 || op->inputs[0] < 0)
             continue;
-        if (moves_bytes(op->code) || op->code == TFLITE_OP_DEQUANTIZE ||
-            op->code == TFLITE_OP_QUANTIZE)
+        if (op->code == TFLITE_OP_DEQUANTIZE || op->code == TFLITE_OP_QUANTIZE ||
+            (moves_bytes(op->code) && same_type(m, op)))
             at = op->inputs[0];
     }
     return at;

@@ -1141,27 +1141,32 @@ static int run_op(struct run *run)
     }
 }
 
-// Whether a run that begins with the given tensor already written can do without the operator.
-static bool is_before(const struct run *run, const bool *later)
+// Marks the operators that the model's outputs need, given the start tensor.
+static void mark_needed(const struct tflite_model *m, int start, bool *wanted, bool *needed)
 {
-    const struct tflite_op *op = &run->m->ops[run->op];
-    for (int k = 0; k < op->n_outputs; k++) {
-        if (run->r->data[op->outputs[k]] || later[op->outputs[k]])
-            return true;
+    for (int i = 0; i < m->n_outputs; i++)
+        wanted[m->outputs[i]] = true;
+    for (int i = m->n_ops - 1; i >= 0; i--) {
+        const struct tflite_op *op = &m->ops[i];
+        for (int k = 0; k < op->n_outputs; k++)
+            needed[i] = needed[i] || (wanted[op->outputs[k]] && op->outputs[k] != start);
+        for (int k = 0; needed[i] && k < op->n_inputs; k++) {
+            if (op->inputs[k] >= 0)
+                wanted[op->inputs[k]] = true;
+        }
     }
-    return false;
 }
 
-// Writes the start tensor and runs everything that is not needed only to compute it.
-static int run_from(const struct tflite_model *m, int start, const void *input, size_t n, bool core,
+// Writes the start tensor and runs what the outputs need.
+static int run_from(const struct tflite_model *m, int start, const void *input, size_t n,
                     struct reference **out, struct err *e)
 {
     struct run run = {.m = m, .e = e};
     struct reference *r = calloc(1, sizeof *r);
-    bool *before = calloc((size_t)m->n_tensors + 1, sizeof *before);
+    bool *wanted = calloc((size_t)m->n_tensors + 1, sizeof *wanted);
+    bool *needed = calloc((size_t)m->n_ops + 1, sizeof *needed);
     int rc = -1;
-    *out = NULL;
-    if (!r || !before)
+    if (!r || !wanted || !needed)
         goto no_memory;
     r->model = m;
     r->data = calloc((size_t)m->n_tensors + 1, sizeof *r->data);
@@ -1177,25 +1182,9 @@ static int run_from(const struct tflite_model *m, int start, const void *input, 
         goto out;
     }
     memcpy(r->data[start], input, n);
-    // Going back from the core's input: the chain of operators in front of it is skipped.
-    if (core) {
-        bool *wanted = before;
-        wanted[start] = true;
-        for (int i = m->n_ops - 1; i >= 0; i--) {
-            const struct tflite_op *op = &m->ops[i];
-            bool feeds = false;
-            for (int k = 0; k < op->n_outputs; k++)
-                feeds = feeds || wanted[op->outputs[k]];
-            for (int k = 0; feeds && k < op->n_inputs; k++) {
-                if (op->inputs[k] >= 0)
-                    wanted[op->inputs[k]] = true;
-            }
-        }
-    }
+    mark_needed(m, start, wanted, needed);
     for (run.op = 0; run.op < m->n_ops; run.op++) {
-        if (core && is_before(&run, before))
-            continue;
-        if (run_op(&run))
+        if (needed[run.op] && run_op(&run))
             goto out;
     }
     rc = 0;
@@ -1206,7 +1195,8 @@ no_memory:
     err_set(e, ERR_NO_MEMORY, "out of memory for a model of %d tensors", m->n_tensors);
 out:
     reference_free(r);
-    free(before);
+    free(wanted);
+    free(needed);
     return rc;
 }
 
@@ -1222,7 +1212,7 @@ int reference_run(const struct tflite_model *m, const void *input, size_t n, str
                   struct err *e)
 {
     *out = NULL;
-    return one_input(m, e) ? -1 : run_from(m, m->inputs[0], input, n, false, out, e);
+    return one_input(m, e) ? -1 : run_from(m, m->inputs[0], input, n, out, e);
 }
 
 int reference_run_core(const struct tflite_model *m, const int8_t *input, size_t n,
@@ -1236,7 +1226,7 @@ int reference_run_core(const struct tflite_model *m, const int8_t *input, size_t
         return err_set(e, ERR_UNSUPPORTED,
                        "input tensor %d '%.60s' is %s and no QUANTIZE to int8 follows it", start,
                        m->tensors[start].name, tflite_type_name(m->tensors[start].type));
-    return run_from(m, start, input, n, true, out, e);
+    return run_from(m, start, input, n, out, e);
 }
 
 const void *reference_tensor(const struct reference *r, int tensor, size_t *n)
@@ -1279,7 +1269,7 @@ int reference_core_input(const struct tflite_model *m)
             continue;
         if (op->code == TFLITE_OP_QUANTIZE && m->tensors[op->outputs[0]].type == TFLITE_INT8)
             return op->outputs[0];
-        if (moves_bytes(op->code))
+        if (moves_bytes(op->code) && m->tensors[op->outputs[0]].type == m->tensors[at].type)
             at = op->outputs[0];
     }
     return m->inputs[0];
@@ -1299,7 +1289,7 @@ int reference_core_output(const struct tflite_model *m)
         if ((op->code == TFLITE_OP_DEQUANTIZE || op->code == TFLITE_OP_QUANTIZE) &&
             m->tensors[op->inputs[0]].type == TFLITE_INT8)
             return op->inputs[0];
-        if (moves_bytes(op->code))
+        if (moves_bytes(op->code) && m->tensors[op->inputs[0]].type == m->tensors[at].type)
             at = op->inputs[0];
     }
     return m->outputs[0];

@@ -13,9 +13,10 @@
 
 struct reference; // one run's tensors
 
-// Runs the model. input: the model's own input tensor, its own type, tightly packed, n bytes must match.
+// Runs the operators that the model's outputs need. input: the model's own input tensor, its own type, tightly packed, n bytes must match.
 // -1: ERR_UNSUPPORTED, ERR_BAD_REQUEST (input size), ERR_NO_MEMORY.
-int reference_run(const struct tflite_model *m, const void *input, size_t n, struct reference **out, struct err *e);
+int reference_run(const struct tflite_model *m, const void *input, size_t n, struct reference **out,
+                  struct err *e);
 // Bytes of a tensor after the run (its own type and layout); NULL when no operator wrote it.
 const void *reference_tensor(const struct reference *r, int tensor, size_t *n);
 void reference_free(struct reference *r);
@@ -25,6 +26,7 @@ void reference_free(struct reference *r);
 int reference_core_input(const struct tflite_model *m);
 int reference_core_output(const struct tflite_model *m);
 // Runs from the int8 core input (bytes in the file's layout) instead of the model's own input.
-int reference_run_core(const struct tflite_model *m, const int8_t *input, size_t n, struct reference **out, struct err *e);
+int reference_run_core(const struct tflite_model *m, const int8_t *input, size_t n,
+                       struct reference **out, struct err *e);
 
 #endif

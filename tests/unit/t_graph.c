@@ -412,6 +412,17 @@ static void test_pools_and_means(void)
     m = mean(m, 1, (int32_t[]){2}, false, DIMS(1, 3));
     expect("MEAN over W, then H of [N, C, H, W], then dense", dense(m, 4, 3, DIMS(1, 4)),
            "mean mean conv");
+    x = begin(4, 5, 3);
+    m = mean(reshape(conv(x, K(4, 2)), DIMS(1, 12, 4)), 1, (int32_t[]){1}, false, DIMS(1, 4));
+    expect("MEAN over pixels in a row", dense(m, 2, 4, DIMS(1, 2)), "conv mean conv");
+    x = begin(4, 5, 3);
+    m = reshape(transpose(conv(x, K(4, 2)), NHWC_TO_NCHW), DIMS(1, 4, 12));
+    expect("MEAN over pixels of [N, C, H * W]", mean(m, 1, (int32_t[]){-1}, true, DIMS(1, 4, 1)),
+           "conv mean");
+    x = begin(1, 5, 3);
+    m = reshape(conv(x, K(4, 1)), DIMS(1, 5, 4, 1));
+    expect("MEAN over what was C", mean(m, 1, (int32_t[]){2}, true, DIMS(1, 5, 1, 1)),
+           "conv reshape mean");
     x = begin(4, 4, 3);
     m = mean(conv(x, K(4, 3)), 2, (int32_t[]){1, 2}, true, DIMS(1, 1, 1, 4));
     expect("MEAN kept, then 1x1", conv(m, K(3, 1)), "conv mean conv");
