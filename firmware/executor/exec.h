@@ -17,7 +17,7 @@ enum exec_error { // returned as negative numbers
     EXEC_BAD_VERSION = -2, // another format version
     EXEC_BAD_SIZE = -3,    // larger than the memory that holds it, or smaller than its own tables
     EXEC_BAD_CRC = -4,
-    EXEC_BAD_VARIANT = -5, // compiled for other kernels
+    EXEC_BAD_VARIANT = -5, // compiled for kernels that this build does not have
     EXEC_ARENA = -6,       // the arena is smaller than exec_arena_bytes()
 };
 
@@ -44,7 +44,9 @@ uint32_t exec_crc32(const void *program); // the header's CRC; the program's nam
 uint32_t exec_arena_bytes(const void *program);
 uint32_t exec_blocks(const void *program);
 uint32_t exec_output_bytes(const void *program);
-const char *exec_variant(void); // kernel variant of this build: "generic"
+// The best kernel variant of this build: "armv7em" or "generic". Programs for any variant that it
+// has run: exec_check().
+const char *exec_variant(void);
 
 // Runs a checked program once. arena: 4-aligned. input, hooks: may be NULL. *output points into the
 // arena. 0 or EXEC_ARENA.

@@ -43,6 +43,12 @@ enum prog_kernel {
     PROG_ACC_CONV, // dense layer fed pixel by pixel: w [out_c][slices][along][in_c], int32 accumulators [out_c]
     PROG_ACC_AVGPOOL, // global pooling fed pixel by pixel, int32 accumulators [c]
     PROG_ACC_MEAN,
+    // Kernels of a variant, with constants in its own layout. All have biases and struct
+    // prog_requant_fast padded to a multiple of 4 output channels, and in p[0] the offset of one
+    // pixel of the input's zero point, which stands in for the taps outside the tensor.
+    PROG_CONV_P4,    // in_c % 4 == 0, ks * ka <= PROG_MAX_TAPS: w [out_c / 4][ks][ka][in_c / 4][4 channels][4 bytes]
+    PROG_CONV_COPY4, // ks * ka * in_c <= PROG_MAX_WINDOW: the window is copied together; w [out_c / 4][window / 4][4][4]
+    PROG_DWCONV_P2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: int16 w [c / 4][taps / 2][4 channels][2 taps]
     PROG_KERNEL_COUNT
 };
 
@@ -74,6 +80,18 @@ struct prog_requant {
     int32_t shift; // > 0: left
 };
 
+// For sums below 2^30 / 2^left: y = (x << (left + 1)) * mult, rounded to the upper 32 bits, then
+// (y + round - (y < 0 and round > 0)) >> right. The same bytes as struct prog_requant.
+struct prog_requant_fast {
+    int32_t mult;
+    int32_t round; // 2^(right - 1), or 0
+    int16_t left1; // left + 1
+    int16_t right;
+};
+
+#define PROG_MAX_TAPS 64
+#define PROG_MAX_WINDOW 256
+
 struct prog_op {
     uint16_t kernel; // enum prog_kernel
     uint16_t layer;  // of the graph, for profiles and messages
@@ -90,6 +108,7 @@ struct prog_op {
     struct prog_view in[2], out;
     // PROG_ADD: zero0, zero1, mult0, shift0, mult1, shift1, mult_out, shift_out, left_shift
     // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
+    // PROG_CONV_P4 and following: zero-point pixel (offset)
     int32_t p[10];
 };
 
@@ -116,8 +135,8 @@ struct prog_block {
     uint16_t first_stage, n_stages;
     uint16_t n_bands, n_intervals;
     uint16_t n_moves;
-    uint16_t acc_op; // operator (index into ops) whose accumulators end the block; 0xFFFF = none
-    uint32_t n_steps;                 // the same steps for every band
+    uint16_t acc_op;  // operator (index into ops) whose accumulators end the block; 0xFFFF = none
+    uint32_t n_steps; // the same steps for every band
     uint32_t steps, intervals, moves; // offsets
     uint32_t acc, acc_bytes; // arena offset of the int32 accumulators, zeroed at the block's start
     uint32_t arena_bytes;    // one past the highest arena byte that the block touches

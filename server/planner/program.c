@@ -15,6 +15,7 @@ struct compiler {
     struct buf blocks, stages, ops, tables, consts;
     uint32_t *position; // [n_tensors] arena offset of every whole tensor that is alive
     bool input_streamed;
+    bool packed; // variant armv7em
 };
 
 static uint32_t n_of(const struct buf *b, size_t item)
@@ -46,9 +47,8 @@ static void add_taps(struct compiler *c, const int8_t *w, int kh, int kw, size_t
     }
 }
 
-static void add_weights(struct compiler *c, const struct layer *l, bool cols, struct prog_op *op)
+static void add_weights(struct compiler *c, const struct layer *l, bool cols)
 {
-    op->weights = const_begin(c);
     size_t per_channel = (size_t)l->kh * (size_t)l->kw * (size_t)l->in_c;
     if (l->op == LAYER_DWCONV) {
         add_taps(c, l->weights, l->kh, l->kw, (size_t)l->out_c, cols);
@@ -56,7 +56,12 @@ static void add_weights(struct compiler *c, const struct layer *l, bool cols, st
         for (int o = 0; o < l->out_c; o++)
             add_taps(c, l->weights + (size_t)o * per_channel, l->kh, l->kw, (size_t)l->in_c, cols);
     }
-    op->bias = const_begin(c);
+}
+
+// Biases with the input's zero point folded in, as a window without padding needs them.
+static void add_biases(struct compiler *c, const struct layer *l)
+{
+    size_t per_channel = (size_t)l->kh * (size_t)l->kw * (size_t)l->in_c;
     for (int o = 0; o < l->out_c; o++) {
         int64_t sum = 0;
         size_t taps = (size_t)l->kh * (size_t)l->kw;
@@ -70,6 +75,109 @@ static void add_weights(struct compiler *c, const struct layer *l, bool cols, st
         int32_t folded = (int32_t)(l->bias[o] - l->in_zero * sum);
         buf_add(&c->consts, &folded, sizeof folded);
     }
+}
+
+// ---- constants packed for armv7em ----
+
+// Whether every sum of the layer leaves room for the shift before the multiplication.
+static bool sums_fit(const struct layer *l)
+{
+    size_t per_channel =
+        (size_t)l->kh * (size_t)l->kw * (l->op == LAYER_DWCONV ? 1 : (size_t)l->in_c);
+    for (int o = 0; o < l->out_c; o++) {
+        int64_t worst = llabs((long long)l->bias[o]);
+        for (size_t t = 0; t < per_channel; t++) {
+            size_t at = l->op == LAYER_DWCONV ? t * (size_t)l->out_c + (size_t)o
+                                              : (size_t)o * per_channel + t;
+            worst += 255LL * abs(l->weights[at]);
+        }
+        int left1 = (l->requant[o].shift > 0 ? l->requant[o].shift : 0) + 1;
+        if (left1 > 16 || worst >= 1LL << (31 - left1))
+            return false;
+    }
+    return true;
+}
+
+// The packed kernel for a layer, or the plain one where none applies.
+static uint16_t packed_kernel(const struct layer *l, uint16_t kernel)
+{
+    int taps = l->kh * l->kw;
+    if (kernel == PROG_CONV && l->in_c % 4 == 0 && taps <= PROG_MAX_TAPS && sums_fit(l))
+        return PROG_CONV_P4;
+    if (kernel == PROG_CONV && taps <= PROG_MAX_WINDOW && taps * l->in_c <= PROG_MAX_WINDOW &&
+        sums_fit(l))
+        return PROG_CONV_COPY4;
+    if (kernel == PROG_DWCONV && l->mult_c == 1 && taps <= PROG_MAX_TAPS && sums_fit(l))
+        return PROG_DWCONV_P2;
+    return kernel;
+}
+
+// Weight of channel o at byte i of its window, taps in slice order; 0 beyond the end.
+static int8_t window_weight(const struct layer *l, bool cols, int o, int i)
+{
+    int tap = i / l->in_c, c = i % l->in_c;
+    if (o >= l->out_c || tap >= l->kh * l->kw)
+        return 0;
+    int y = cols ? tap % l->kh : tap / l->kw, x = cols ? tap / l->kh : tap % l->kw;
+    return l->weights[(((size_t)o * (size_t)l->kh + (size_t)y) * (size_t)l->kw + (size_t)x) *
+                          (size_t)l->in_c +
+                      (size_t)c];
+}
+
+static void pack_conv(struct compiler *c, const struct layer *l, bool cols)
+{
+    int window = l->kh * l->kw * l->in_c;
+    for (int o = 0; o < l->out_c; o += 4) {
+        for (int i = 0; i < window; i += 4) {
+            for (int lane = 0; lane < 4; lane++) {
+                int8_t w[4];
+                for (int k = 0; k < 4; k++)
+                    w[k] = window_weight(l, cols, o + lane, i + k);
+                buf_add(&c->consts, w, 4);
+            }
+        }
+    }
+}
+
+static int16_t tap_weight(const struct layer *l, bool cols, int tap, int channel)
+{
+    if (tap >= l->kh * l->kw || channel >= l->out_c)
+        return 0;
+    int y = cols ? tap % l->kh : tap / l->kw, x = cols ? tap / l->kh : tap % l->kw;
+    return l->weights[((size_t)y * (size_t)l->kw + (size_t)x) * (size_t)l->out_c + (size_t)channel];
+}
+
+static void pack_dwconv(struct compiler *c, const struct layer *l, bool cols)
+{
+    for (int o = 0; o < l->out_c; o += 4) {
+        for (int tap = 0; tap < l->kh * l->kw; tap += 2) {
+            for (int lane = 0; lane < 4; lane++) {
+                int16_t w[2] = {tap_weight(l, cols, tap, o + lane),
+                                tap_weight(l, cols, tap + 1, o + lane)};
+                buf_add(&c->consts, w, 4);
+            }
+        }
+    }
+}
+
+// Biases (already folded, at the end of the constants) and multipliers, padded to whole groups of
+// four channels, and the zero-point pixel.
+static void pack_rest(struct compiler *c, const struct layer *l, struct prog_op *op)
+{
+    buf_zero(&c->consts, (size_t)((4 - l->out_c % 4) % 4) * 4);
+    op->requant = const_begin(c);
+    for (int o = 0; o < (l->out_c + 3) / 4 * 4; o++) {
+        struct requant r = o < l->out_c ? l->requant[o] : (struct requant){0, 0};
+        int right = r.shift < 0 ? -r.shift : 0;
+        struct prog_requant_fast fast = {r.mult, right ? 1 << (right - 1) : 0,
+                                         (int16_t)((r.shift > 0 ? r.shift : 0) + 1),
+                                         (int16_t)right};
+        buf_add(&c->consts, &fast, sizeof fast);
+    }
+    op->p[0] = (int32_t)const_begin(c);
+    for (int i = 0; i < l->in_c; i++)
+        buf_add(&c->consts, &(int8_t){(int8_t)l->in_zero}, 1);
+    buf_align(&c->consts, 4);
 }
 
 static void add_requant(struct compiler *c, const struct layer *l, struct prog_op *op)
@@ -170,9 +278,22 @@ static void add_op(struct compiler *c, int i, bool acc)
     op.in[0] = view_of(c, l->in[0], l->in_h, l->in_w, l->in_c);
     op.in[1] = (struct prog_view){.space = PROG_NONE};
     op.out = view_of(c, l->out, l->out_h, l->out_w, l->out_c);
-    if (l->weights)
-        add_weights(c, l, cols, &op);
-    if (l->requant)
+    if (c->packed && l->weights)
+        op.kernel = packed_kernel(l, op.kernel);
+    if (l->weights) {
+        op.weights = const_begin(c);
+        if (op.kernel == PROG_DWCONV_P2)
+            pack_dwconv(c, l, cols);
+        else if (op.kernel >= PROG_CONV_P4)
+            pack_conv(c, l, cols);
+        else
+            add_weights(c, l, cols);
+        op.bias = const_begin(c);
+        add_biases(c, l);
+    }
+    if (op.kernel >= PROG_CONV_P4)
+        pack_rest(c, l, &op);
+    else if (l->requant)
         add_requant(c, l, &op);
     if (l->op == LAYER_ADD) {
         op.in[1] = view_of(c, l->in[1], l->in_h, l->in_w, l->in_c);
@@ -296,6 +417,8 @@ static void relocate(struct compiler *c, uint32_t tables, uint32_t consts)
         op[i].weights += op[i].weights ? consts - 1 : 0;
         op[i].bias += op[i].bias ? consts - 1 : 0;
         op[i].requant += op[i].requant ? consts - 1 : 0;
+        if (op[i].kernel >= PROG_CONV_P4)
+            op[i].p[0] += (int32_t)consts - 1;
     }
 }
 
@@ -353,9 +476,10 @@ int program_compile(struct fusion *f, const struct config_block *blocks, int n_b
 {
     struct compiler c = {.f = f, .g = f->g};
     int rc = -1;
-    if (strcmp(variant, "generic") != 0)
-        return err_set(e, ERR_BAD_FIELD, "kernel variant \"%s\" is unknown; known: generic",
-                       variant);
+    c.packed = strcmp(variant, "armv7em") == 0;
+    if (!c.packed && strcmp(variant, "generic") != 0)
+        return err_set(e, ERR_BAD_FIELD,
+                       "kernel variant \"%s\" is unknown; known: generic, armv7em", variant);
     buf_init(&c.blocks, PROGRAM_MAX_BYTES);
     buf_init(&c.stages, PROGRAM_MAX_BYTES);
     buf_init(&c.ops, PROGRAM_MAX_BYTES);

@@ -34,14 +34,14 @@ static bool read_case(const char *dir, const char *model, const char *name, cons
 }
 
 // Runs one configuration on one input. Empty text: right bytes, exact arena.
-static void run(const struct planner *p, const char *spec, const int8_t *input,
+static void run(const struct planner *p, const char *spec, const char *variant, const int8_t *input,
                 const struct buf *want, char *why, size_t n)
 {
     struct buf program;
     struct err e = {0};
     buf_init(&program, 16u << 20);
     why[0] = '\0';
-    if (planner_program(p, spec, "generic", input, &program, &e)) {
+    if (planner_program(p, spec, variant, input, &program, &e)) {
         snprintf(why, n, "%s", e.msg);
     } else if (exec_check(program.data, program.len)) {
         snprintf(why, n, "exec_check %d", exec_check(program.data, program.len));
@@ -136,7 +136,8 @@ static void check_model(const char *dir, const char *model)
             if (info.macs > 50000000 && c > 0 && i < n)
                 continue; // the largest model's configurations take one case, its plain run all of
                           // them
-            run(p, spec[i], (const int8_t *)input.data, &want, why, sizeof why);
+            run(p, spec[i], i % 2 ? "armv7em" : "generic", (const int8_t *)input.data, &want, why,
+                sizeof why);
             runs++;
             bad += why[0] != '\0';
             if (why[0])

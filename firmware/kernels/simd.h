@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// Two 16-bit lanes in a 32-bit word, as the DSP extension of Armv7E-M has them; portable C where
+// the machine has none, so that the same kernels run, bit for bit, on the host.
+#ifndef KERNELS_SIMD_H
+#define KERNELS_SIMD_H
+
+#include <stdint.h>
+
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#define SIMD_NATIVE 1
+#else
+#define SIMD_NATIVE 0
+#endif
+
+// Four bytes at any address.
+static inline uint32_t simd_load(const int8_t *p)
+{
+    uint32_t v;
+    __builtin_memcpy(&v, p, 4); // freestanding code would call memcpy()
+    return v;
+}
+
+// Bytes 0 and 2, sign-extended to the two lanes.
+static inline uint32_t simd_even(uint32_t v)
+{
+#if SIMD_NATIVE
+    uint32_t r;
+    __asm__("sxtb16 %0, %1" : "=r"(r) : "r"(v));
+    return r;
+#else
+    return (uint16_t)(int8_t)v | (uint32_t)(uint16_t)(int8_t)(v >> 16) << 16;
+#endif
+}
+
+// Bytes 1 and 3, likewise.
+static inline uint32_t simd_odd(uint32_t v)
+{
+#if SIMD_NATIVE
+    uint32_t r;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(v));
+    return r;
+#else
+    return (uint16_t)(int8_t)(v >> 8) | (uint32_t)(uint16_t)(int8_t)(v >> 24) << 16;
+#endif
+}
+
+// acc + a.lo * b.lo + a.hi * b.hi
+static inline int32_t simd_mac2(uint32_t a, uint32_t b, int32_t acc)
+{
+#if SIMD_NATIVE
+    int32_t r;
+    __asm__("smlad %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
+    return r;
+#else
+    return acc + (int16_t)a * (int16_t)b + (int16_t)(a >> 16) * (int16_t)(b >> 16);
+#endif
+}
+
+// (a * b + 2^31) >> 32
+static inline int32_t simd_mul_high_round(int32_t a, int32_t b)
+{
+#if SIMD_NATIVE
+    int32_t r;
+    __asm__("smmulr %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
+    return r;
+#else
+    return (int32_t)(((int64_t)a * b + (1LL << 31)) >> 32);
+#endif
+}
+
+static inline int32_t simd_saturate8(int32_t v)
+{
+#if SIMD_NATIVE
+    int32_t r;
+    __asm__("ssat %0, #8, %1" : "=r"(r) : "r"(v));
+    return r;
+#else
+    return v < -128 ? -128 : v > 127 ? 127 : v;
+#endif
+}
+
+#endif
