@@ -8,7 +8,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
-export const BUILD = resolve(ROOT, process.env.O ?? "build");
+export const BUILD = resolve(ROOT, process.env.FARM_BUILD ?? process.env.O ?? "build");
 export const WEB = join(BUILD, "web");
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
@@ -24,7 +24,11 @@ export function ok(condition, name, detail = "") {
 }
 
 export function equal(got, want, name) {
-    return ok(JSON.stringify(got) === JSON.stringify(want), name, `got ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
+    return ok(
+        JSON.stringify(got) === JSON.stringify(want),
+        name,
+        `got ${JSON.stringify(got)}, want ${JSON.stringify(want)}`,
+    );
 }
 
 /** Runs the test's body; prints the plan; a thrown error is a failed test. Sets the exit code. */
@@ -63,7 +67,15 @@ export async function openBrowser() {
     const context = await chromium.launchPersistentContext(profile, {
         executablePath: CHROMIUM,
         headless: true,
-        args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+        args: [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ],
         viewport: { width: 1440, height: 900 },
         acceptDownloads: true,
     });
@@ -72,11 +84,17 @@ export async function openBrowser() {
     page.setDefaultTimeout(15000);
     page.on("console", (message) => {
         // A refused request is logged by the browser itself; the tests that provoke one check what the page says of it.
-        if (message.type() === "error" && !/Failed to load resource: the server responded with a status of 4/.test(message.text())) complaints.push(message.text());
+        if (
+            message.type() === "error" &&
+            !/Failed to load resource: the server responded with a status of 4/.test(message.text())
+        )
+            complaints.push(message.text());
     });
     page.on("pageerror", (error) => complaints.push(error.stack ?? String(error)));
     await page.addInitScript(() => {
-        document.addEventListener("securitypolicyviolation", (e) => console.error(`content policy: ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`));
+        document.addEventListener("securitypolicyviolation", (e) =>
+            console.error(`content policy: ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`),
+        );
     });
     return {
         page,
@@ -98,9 +116,18 @@ export function fitsWidth(page) {
 export function plotOf(page) {
     return page.evaluate(() => {
         const { chart } = document.querySelector(".plot");
-        return chart.getOption().series.filter(Boolean).map((s) => ({
-            id: s.id, name: s.name, type: s.type, symbol: s.symbol, points: s.data.length, fill: s.itemStyle?.color, stroke: s.itemStyle?.borderColor,
-            pixels: s.type === "scatter" ? s.data.map((d) => chart.convertToPixel({ seriesId: s.id }, d)) : [],
-        }));
+        return chart
+            .getOption()
+            .series.filter(Boolean)
+            .map((s) => ({
+                id: s.id,
+                name: s.name,
+                type: s.type,
+                symbol: s.symbol,
+                points: s.data.length,
+                fill: s.itemStyle?.color,
+                stroke: s.itemStyle?.borderColor,
+                pixels: s.type === "scatter" ? s.data.map((d) => chart.convertToPixel({ seriesId: s.id }, d)) : [],
+            }));
     });
 }

@@ -9,15 +9,62 @@ import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 
 const CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+const TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+};
 
 export const BOARDS = [
-    { id: "nucleo-f767zi", name: "NUCLEO-F767ZI", core: "Cortex-M7", clock_hz: 216e6, ram_bytes: 524288, flash_bytes: 2097152 },
-    { id: "stm32f746g-disco", name: "STM32F746G-DISCO", core: "Cortex-M7", clock_hz: 216e6, ram_bytes: 327680, flash_bytes: 1048576 },
-    { id: "nucleo-f412zg", name: "NUCLEO-F412ZG", core: "Cortex-M4", clock_hz: 100e6, ram_bytes: 262144, flash_bytes: 1048576 },
-    { id: "esp32s3-devkit", name: "ESP32-S3-DevKitC", core: "Xtensa LX7", clock_hz: 240e6, ram_bytes: 524288, flash_bytes: 8388608 },
-    { id: "esp32c3-devkit", name: "ESP32-C3-DevKitM", core: "RV32IMC", clock_hz: 160e6, ram_bytes: 393216, flash_bytes: 4194304 },
-    { id: "hifive1b", name: "HiFive1 Rev B", core: "RV32IMAC", clock_hz: 320e6, ram_bytes: 16384, flash_bytes: 4194304 },
+    {
+        id: "nucleo-f767zi",
+        name: "NUCLEO-F767ZI",
+        core: "Cortex-M7",
+        clock_hz: 216e6,
+        ram_bytes: 524288,
+        flash_bytes: 2097152,
+    },
+    {
+        id: "stm32f746g-disco",
+        name: "STM32F746G-DISCO",
+        core: "Cortex-M7",
+        clock_hz: 216e6,
+        ram_bytes: 327680,
+        flash_bytes: 1048576,
+    },
+    {
+        id: "nucleo-f412zg",
+        name: "NUCLEO-F412ZG",
+        core: "Cortex-M4",
+        clock_hz: 100e6,
+        ram_bytes: 262144,
+        flash_bytes: 1048576,
+    },
+    {
+        id: "esp32s3-devkit",
+        name: "ESP32-S3-DevKitC",
+        core: "Xtensa LX7",
+        clock_hz: 240e6,
+        ram_bytes: 524288,
+        flash_bytes: 8388608,
+    },
+    {
+        id: "esp32c3-devkit",
+        name: "ESP32-C3-DevKitM",
+        core: "RV32IMC",
+        clock_hz: 160e6,
+        ram_bytes: 393216,
+        flash_bytes: 4194304,
+    },
+    {
+        id: "hifive1b",
+        name: "HiFive1 Rev B",
+        core: "RV32IMAC",
+        clock_hz: 320e6,
+        ram_bytes: 16384,
+        flash_bytes: 4194304,
+    },
 ];
 const HARDWARE = "nucleo-f412zg"; // the fake rig of this board says that it is hardware
 const PLAIN_MACS = 11578816;
@@ -38,8 +85,18 @@ for (let stage = 0, h = 40, c = 8; stage < 9; stage++) {
 LAYERS.push({ op: "mean", k: LAYERS.at(-1).out[0], s: 1, in: LAYERS.at(-1).out, out: [1, 1, LAYERS.at(-1).out[2]] });
 LAYERS.push({ op: "conv", k: 1, s: 1, in: [1, 1, LAYERS.at(-1).out[2]], out: [1, 1, 2] });
 const layersJson = LAYERS.map((l, i) => ({
-    i, op: l.op, name: `layer_${i}`, in: l.in, out: l.out, kernel: [l.k, l.k], stride: [l.s, l.s],
-    macs: String(l.op === "conv" || l.op === "dwconv" ? l.out[0] * l.out[1] * l.out[2] * l.k * l.k * (l.op === "conv" ? l.in[2] : 1) : 0),
+    i,
+    op: l.op,
+    name: `layer_${i}`,
+    in: l.in,
+    out: l.out,
+    kernel: [l.k, l.k],
+    stride: [l.s, l.s],
+    macs: String(
+        l.op === "conv" || l.op === "dwconv"
+            ? l.out[0] * l.out[1] * l.out[2] * l.k * l.k * (l.op === "conv" ? l.in[2] : 1)
+            : 0,
+    ),
     inputs: [i - 1],
 }));
 
@@ -51,12 +108,18 @@ function front(points) {
         const cut = 2 + Math.floor(t * 8);
         const rows = Math.max(1, Math.round(1 + 40 * t));
         const n = LAYERS.length;
-        const spec = `0-${cut}:cols${rows} ${cut + 1}-${cut + 9}:rows ` +
-            Array.from({ length: n - cut - 12 }, (_, k) => `${cut + 10 + k}:plain`).join(" ") + ` ${n - 2}-${n - 1}:rows`;
+        const spec =
+            `0-${cut}:cols${rows} ${cut + 1}-${cut + 9}:rows ` +
+            Array.from({ length: n - cut - 12 }, (_, k) => `${cut + 10 + k}:plain`).join(" ") +
+            ` ${n - 2}-${n - 1}:rows`;
         return {
             spec: points > 60 ? spec.replace(`cols${rows}`, `cols${i + 1}`) : spec,
-            arena_bytes: arena, macs: String(Math.round(PLAIN_MACS * overhead)), overhead,
-            input_streamed: t > 0.6, input_bytes: 19200, blocks: spec.split(" ").length,
+            arena_bytes: arena,
+            macs: String(Math.round(PLAIN_MACS * overhead)),
+            overhead,
+            input_streamed: t > 0.6,
+            input_bytes: 19200,
+            blocks: spec.split(" ").length,
         };
     });
 }
@@ -67,17 +130,35 @@ function blockList(point) {
     return words.map((word, i) => {
         const [range, schedule] = word.split(":");
         const [first, last = first] = range.split("-").map(Number);
-        const arena = i === 0 ? point.arena_bytes : Math.round(point.arena_bytes * (0.35 + 0.5 * Math.abs(Math.sin(i * 1.7))));
-        const rings = schedule === "plain" ? [] : Array.from({ length: Math.min(3, last - first) }, (_, k) => ({ layer: first + 1 + k, slices: 3, bytes: Math.round(arena * 0.1) }));
+        const arena =
+            i === 0 ? point.arena_bytes : Math.round(point.arena_bytes * (0.35 + 0.5 * Math.abs(Math.sin(i * 1.7))));
+        const rings =
+            schedule === "plain"
+                ? []
+                : Array.from({ length: Math.min(3, last - first) }, (_, k) => ({
+                      layer: first + 1 + k,
+                      slices: 3,
+                      bytes: Math.round(arena * 0.1),
+                  }));
         const io = Math.round(arena * (schedule === "plain" ? 0.9 : 0.55));
         return {
-            first, last, schedule, arena_bytes: arena, macs: String(Math.round(total * (i === 0 ? 0.4 : 0.6 / (words.length - 1)))),
-            live_bytes: Math.round(arena * 0.03), io_bytes: io, rings, accumulator_bytes: i === words.length - 1 ? 64 : 0,
+            first,
+            last,
+            schedule,
+            arena_bytes: arena,
+            macs: String(Math.round(total * (i === 0 ? 0.4 : 0.6 / (words.length - 1)))),
+            live_bytes: Math.round(arena * 0.03),
+            io_bytes: io,
+            rings,
+            accumulator_bytes: i === words.length - 1 ? 64 : 0,
         };
     });
 }
 
-const msOn = (board, point) => (Number(point.macs) * 15.5 * (board.startsWith("nucleo-f4") ? 1.1 : 1)) / BOARDS.find((b) => b.id === board).clock_hz * 1000;
+const msOn = (board, point) =>
+    ((Number(point.macs) * 15.5 * (board.startsWith("nucleo-f4") ? 1.1 : 1)) /
+        BOARDS.find((b) => b.id === board).clock_hz) *
+    1000;
 
 /** options: token (asked for when given), web (folder of the built page), points (on the front), stepMs (pace of a campaign), empty (no models yet) */
 export async function startFakeApi({ web, points = 40, stepMs = 60, empty = false, token = null } = {}) {
@@ -96,23 +177,39 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
         const id = createHash("sha256").update(seed).digest("hex");
         if (!models.has(id)) {
             models.set(id, {
-                id, name, bytes, created: new Date().toISOString(), layers: LAYERS.length, macs: String(PLAIN_MACS), weight_bytes: 271360,
-                plain_arena_bytes: 161472, input: { h: 80, w: 80, c: 3, bytes: 19200, scale: 0.0078, zero: -1 }, output: { h: 1, w: 1, c: 2, bytes: 2, scale: 0.0039, zero: -128 },
+                id,
+                name,
+                bytes,
+                created: new Date().toISOString(),
+                layers: LAYERS.length,
+                macs: String(PLAIN_MACS),
+                weight_bytes: 271360,
+                plain_arena_bytes: 161472,
+                input: { h: 80, w: 80, c: 3, bytes: 19200, scale: 0.0078, zero: -1 },
+                output: { h: 1, w: 1, c: 2, bytes: 2, scale: 0.0039, zero: -128 },
             });
         }
         return models.get(id);
     };
     const curve = front(points);
     const find = (spec) => curve.find((p) => p.spec === spec);
-    const predicted = (p, board) => ({ ...p, predicted_ms: board ? msOn(board, p) : null, fits: !board || p.arena_bytes < BOARDS.find((b) => b.id === board).ram_bytes * 0.8 });
+    const predicted = (p, board) => ({
+        ...p,
+        predicted_ms: board ? msOn(board, p) : null,
+        fits: !board || p.arena_bytes < BOARDS.find((b) => b.id === board).ram_bytes * 0.8,
+    });
 
     const send = (campaign, event, data) => {
         eventId++;
-        for (const s of streams) if (s.campaign === campaign) s.response.write(`id: ${eventId}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+        for (const s of streams)
+            if (s.campaign === campaign)
+                s.response.write(`id: ${eventId}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     };
     const countJobs = (c) => {
         const mine = jobs.filter((j) => j.campaign === c.id);
-        c.jobs = Object.fromEntries(["queued", "leased", "done", "failed"].map((s) => [s, mine.filter((j) => j.state === s).length]));
+        c.jobs = Object.fromEntries(
+            ["queued", "leased", "done", "failed"].map((s) => [s, mine.filter((j) => j.state === s).length]),
+        );
         c.state = c.jobs.queued + c.jobs.leased ? "running" : "done";
         if (c.state === "done") c.finished ??= new Date().toISOString();
     };
@@ -121,10 +218,31 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
         const ms = msOn(job.board, point) * (1 + 0.03 * Math.sin(job.id));
         const cycles = Math.round((ms / 1000) * BOARDS.find((b) => b.id === job.board).clock_hz);
         job.result = {
-            id: results.length + 1, job: job.id, attempt: 1, board: job.board, rig: job.rig, spec: job.spec, arena_bytes: point.arena_bytes, predicted_arena_bytes: point.arena_bytes,
-            stack_bytes: 748, static_bytes: 1312, code_bytes: 24100, cycles: { min: String(cycles - 40), median: String(cycles), max: String(cycles + 60) }, runs: [], ms,
-            clock_hz: 216e6, instructions: emulated ? String(Math.round(cycles * 0.97)) : null, emulated, timing: emulated ? "m7-table" : null, timing_version: emulated ? "1" : null, kernels: "generic",
-            firmware: "9b1f04c2", output_crc32: "5f2a90c1", output: "match", block_cycles: point.spec.split(" ").map((_, i) => String(Math.round(cycles / (i + 2)))), created: new Date().toISOString(),
+            id: results.length + 1,
+            job: job.id,
+            attempt: 1,
+            board: job.board,
+            rig: job.rig,
+            spec: job.spec,
+            arena_bytes: point.arena_bytes,
+            predicted_arena_bytes: point.arena_bytes,
+            stack_bytes: 748,
+            static_bytes: 1312,
+            code_bytes: 24100,
+            cycles: { min: String(cycles - 40), median: String(cycles), max: String(cycles + 60) },
+            runs: [],
+            ms,
+            clock_hz: 216e6,
+            instructions: emulated ? String(Math.round(cycles * 0.97)) : null,
+            emulated,
+            timing: emulated ? "m7-table" : null,
+            timing_version: emulated ? "1" : null,
+            kernels: "generic",
+            firmware: "9b1f04c2",
+            output_crc32: "5f2a90c1",
+            output: "match",
+            block_cycles: point.spec.split(" ").map((_, i) => String(Math.round(cycles / (i + 2)))),
+            created: new Date().toISOString(),
         };
         job.state = "done";
         job.progress = 1;
@@ -133,16 +251,39 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
     };
     const createCampaign = (body) => {
         const c = {
-            id: campaigns.length + 1, name: body.name ?? "", model: body.model, model_name: models.get(body.model).name, boards: body.boards, state: "running",
-            jobs: {}, created: new Date().toISOString(), finished: null, repeats: body.repeats, input: { kind: "uniform", seed: 305419896 },
+            id: campaigns.length + 1,
+            name: body.name ?? "",
+            model: body.model,
+            model_name: models.get(body.model).name,
+            boards: body.boards,
+            state: "running",
+            jobs: {},
+            created: new Date().toISOString(),
+            finished: null,
+            repeats: body.repeats,
+            input: { kind: "uniform", seed: 305419896 },
         };
         campaigns.push(c);
         const n = Math.min(body.points ?? 12, curve.length);
-        const picks = Array.from({ length: n }, (_, i) => curve[Math.round((i * (curve.length - 1)) / Math.max(1, n - 1))]);
+        const picks = Array.from(
+            { length: n },
+            (_, i) => curve[Math.round((i * (curve.length - 1)) / Math.max(1, n - 1))],
+        );
         for (const board of body.boards) {
             for (const p of picks) {
                 jobs.push({
-                    id: jobs.length + 1, campaign: c.id, model: c.model, board, spec: p.spec, state: "queued", phase: null, progress: 0, attempts: 0, rig: null, error: null, result: null,
+                    id: jobs.length + 1,
+                    campaign: c.id,
+                    model: c.model,
+                    board,
+                    spec: p.spec,
+                    state: "queued",
+                    phase: null,
+                    progress: 0,
+                    attempts: 0,
+                    rig: null,
+                    error: null,
+                    result: null,
                     predicted: { arena_bytes: p.arena_bytes, macs: p.macs, overhead: p.overhead, ms: msOn(board, p) },
                 });
             }
@@ -153,12 +294,32 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
     // One step of the pretended farm: the first unfinished job of each running campaign moves on.
     const step = () => {
         for (const c of campaigns.filter((c) => c.state === "running")) {
-            const job = jobs.find((j) => j.campaign === c.id && j.state === "leased") ?? jobs.find((j) => j.campaign === c.id && j.state === "queued");
+            const job =
+                jobs.find((j) => j.campaign === c.id && j.state === "leased") ??
+                jobs.find((j) => j.campaign === c.id && j.state === "queued");
             if (!job) continue;
             const phases = ["flashing", "running", "collecting"];
-            if (job.state === "queued") Object.assign(job, { state: "leased", phase: "flashing", progress: 0.1, attempts: 1, rig: `${job.board}-0` });
-            else if (job.phase !== "collecting") Object.assign(job, { phase: phases[phases.indexOf(job.phase) + 1], progress: job.progress + 0.4 });
-            else if (job.id % 7 === 4) Object.assign(job, { state: "failed", phase: null, attempts: 3, error: { type: "flash-failed", detail: "openocd: target did not halt within 2000 ms; check the cable and power of rig " + job.rig } });
+            if (job.state === "queued")
+                Object.assign(job, {
+                    state: "leased",
+                    phase: "flashing",
+                    progress: 0.1,
+                    attempts: 1,
+                    rig: `${job.board}-0`,
+                });
+            else if (job.phase !== "collecting")
+                Object.assign(job, { phase: phases[phases.indexOf(job.phase) + 1], progress: job.progress + 0.4 });
+            else if (job.id % 7 === 4)
+                Object.assign(job, {
+                    state: "failed",
+                    phase: null,
+                    attempts: 3,
+                    error: {
+                        type: "flash-failed",
+                        detail:
+                            "openocd: target did not halt within 2000 ms; check the cable and power of rig " + job.rig,
+                    },
+                });
             else finish(job, find(job.spec));
             countJobs(c);
             send(c.id, "job", job);
@@ -170,63 +331,140 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
 
     const routes = [
         ["GET", /^\/models$/, () => ({ items: [...models.values()], next: null })],
-        ["POST", /^\/models$/, async (m, url, request) => {
-            const bytes = await body(request);
-            if (bytes.subarray(4, 8).toString("latin1") !== "TFL3") {
-                throw { type: "bad-model", title: "Not a TFLite model", status: 422, detail: "the file does not carry the identifier TFL3 at offset 4; export the model as .tflite and upload that" };
-            }
-            return [201, addModel(url.searchParams.get("name") ?? "", bytes.length, bytes)];
-        }],
+        [
+            "POST",
+            /^\/models$/,
+            async (m, url, request) => {
+                const bytes = await body(request);
+                if (bytes.subarray(4, 8).toString("latin1") !== "TFL3") {
+                    throw {
+                        type: "bad-model",
+                        title: "Not a TFLite model",
+                        status: 422,
+                        detail: "the file does not carry the identifier TFL3 at offset 4; export the model as .tflite and upload that",
+                    };
+                }
+                return [201, addModel(url.searchParams.get("name") ?? "", bytes.length, bytes)];
+            },
+        ],
         ["GET", /^\/models\/(\w+)$/, (m) => need(models.get(m[1]))],
         ["GET", /^\/models\/(\w+)\/layers$/, () => layersJson],
-        ["GET", /^\/models\/(\w+)\/front$/, (m, url) => ({ model: m[1], board: url.searchParams.get("board"), points: curve.map((p) => predicted(p, url.searchParams.get("board"))), p1: null, p2: null })],
-        ["GET", /^\/models\/(\w+)\/config$/, (m, url) => {
-            const p = need(find(url.searchParams.get("spec")));
-            return { ...predicted(p, url.searchParams.get("board")), block_list: blockList(p) };
-        }],
-        ["POST", /^\/campaigns$/, async (m, url, request) => {
-            const key = request.headers["idempotency-key"];
-            if (keys.has(key)) return [200, keys.get(key)];
-            const c = createCampaign(JSON.parse(await body(request)));
-            keys.set(key, c);
-            return [201, c];
-        }],
+        [
+            "GET",
+            /^\/models\/(\w+)\/front$/,
+            (m, url) => ({
+                model: m[1],
+                board: url.searchParams.get("board"),
+                points: curve.map((p) => predicted(p, url.searchParams.get("board"))),
+                p1: null,
+                p2: null,
+            }),
+        ],
+        [
+            "GET",
+            /^\/models\/(\w+)\/config$/,
+            (m, url) => {
+                const p = need(find(url.searchParams.get("spec")));
+                return { ...predicted(p, url.searchParams.get("board")), block_list: blockList(p) };
+            },
+        ],
+        [
+            "POST",
+            /^\/campaigns$/,
+            async (m, url, request) => {
+                const key = request.headers["idempotency-key"];
+                if (keys.has(key)) return [200, keys.get(key)];
+                const c = createCampaign(JSON.parse(await body(request)));
+                keys.set(key, c);
+                return [201, c];
+            },
+        ],
         ["GET", /^\/campaigns$/, () => ({ items: campaigns, next: null })],
         ["GET", /^\/campaigns\/(\d+)$/, (m) => need(campaigns[m[1] - 1])],
-        ["DELETE", /^\/campaigns\/(\d+)$/, (m) => {
-            for (const j of jobs) if (j.campaign === Number(m[1]) && j.state === "queued") Object.assign(j, { state: "failed", error: { type: "cancelled", detail: "cancelled by the user" } });
-            countJobs(campaigns[m[1] - 1]);
-            for (const j of jobs) if (j.campaign === Number(m[1])) send(j.campaign, "job", j);
-            send(Number(m[1]), "campaign", campaigns[m[1] - 1]);
-            return {};
-        }],
-        ["GET", /^\/campaigns\/(\d+)\/jobs$/, (m) => ({ items: jobs.filter((j) => j.campaign === Number(m[1])), next: null })],
-        ["GET", /^\/campaigns\/(\d+)\/results$/, (m) => ({ items: jobs.filter((j) => j.campaign === Number(m[1]) && j.result).map((j) => j.result), next: null })],
-        ["GET", /^\/campaigns\/(\d+)\/front$/, (m) => ({
-            model: campaigns[m[1] - 1].model, board: null, p1: null, p2: null,
-            points: curve.map((p) => ({
-                ...predicted(p, null),
-                measured: jobs.filter((j) => j.campaign === Number(m[1]) && j.result && j.spec === p.spec).map(({ result: r }) => ({ ...r, result: r.id, cycles: r.cycles.median })),
-            })),
-        })],
+        [
+            "DELETE",
+            /^\/campaigns\/(\d+)$/,
+            (m) => {
+                for (const j of jobs)
+                    if (j.campaign === Number(m[1]) && j.state === "queued")
+                        Object.assign(j, {
+                            state: "failed",
+                            error: { type: "cancelled", detail: "cancelled by the user" },
+                        });
+                countJobs(campaigns[m[1] - 1]);
+                for (const j of jobs) if (j.campaign === Number(m[1])) send(j.campaign, "job", j);
+                send(Number(m[1]), "campaign", campaigns[m[1] - 1]);
+                return {};
+            },
+        ],
+        [
+            "GET",
+            /^\/campaigns\/(\d+)\/jobs$/,
+            (m) => ({ items: jobs.filter((j) => j.campaign === Number(m[1])), next: null }),
+        ],
+        [
+            "GET",
+            /^\/campaigns\/(\d+)\/results$/,
+            (m) => ({
+                items: jobs.filter((j) => j.campaign === Number(m[1]) && j.result).map((j) => j.result),
+                next: null,
+            }),
+        ],
+        [
+            "GET",
+            /^\/campaigns\/(\d+)\/front$/,
+            (m) => ({
+                model: campaigns[m[1] - 1].model,
+                board: null,
+                p1: null,
+                p2: null,
+                points: curve.map((p) => ({
+                    ...predicted(p, null),
+                    measured: jobs
+                        .filter((j) => j.campaign === Number(m[1]) && j.result && j.spec === p.spec)
+                        .map(({ result: r }) => ({ ...r, result: r.id, cycles: r.cycles.median })),
+                })),
+            }),
+        ],
         ["GET", /^\/results\/(\d+)$/, (m) => need(results[m[1] - 1])],
         ["GET", /^\/boards$/, () => BOARDS],
-        ["GET", /^\/rigs$/, () => BOARDS.slice(0, 4).map((b, i) => ({
-            last_error: i === 3 ? "serial-timeout: no record for 30 s" : null, quarantine_until: i === 3 ? "2030-01-01T09:30:00.000Z" : null,
-            name: `${b.id}-0`, agent: "host-1", board: b.id, state: ["busy", "idle", "idle", "quarantined"][i], job: i === 0 ? 1 : null,
-            last_seen: new Date().toISOString(), failures: i === 3 ? 5 : 0, emulated: b.id !== HARDWARE,
-        }))],
+        [
+            "GET",
+            /^\/rigs$/,
+            () =>
+                BOARDS.slice(0, 4).map((b, i) => ({
+                    last_error: i === 3 ? "serial-timeout: no record for 30 s" : null,
+                    quarantine_until: i === 3 ? "2030-01-01T09:30:00.000Z" : null,
+                    name: `${b.id}-0`,
+                    agent: "host-1",
+                    board: b.id,
+                    state: ["busy", "idle", "idle", "quarantined"][i],
+                    job: i === 0 ? 1 : null,
+                    last_seen: new Date().toISOString(),
+                    failures: i === 3 ? 5 : 0,
+                    emulated: b.id !== HARDWARE,
+                })),
+        ],
     ];
 
     const server = createServer(async (request, response) => {
         const url = new URL(request.url, "http://fake");
-        const headers = { "Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" };
+        const headers = {
+            "Content-Security-Policy": CSP,
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        };
         try {
             if (!url.pathname.startsWith("/api/v1/")) return await serveFile(url.pathname, response, headers);
             const path = url.pathname.slice("/api/v1".length);
             requests.push(`${request.method} ${path}`);
             if (token && request.headers.authorization !== `Bearer ${token}`) {
-                throw { type: "unauthorized", title: "An access token is needed", status: 401, detail: "send Authorization: Bearer" };
+                throw {
+                    type: "unauthorized",
+                    title: "An access token is needed",
+                    status: 401,
+                    detail: "send Authorization: Bearer",
+                };
             }
             const events = /^\/campaigns\/(\d+)\/events$/.exec(path);
             if (events) {
@@ -238,7 +476,8 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
                 request.on("close", () => streams.delete(stream));
                 return;
             }
-            if (/^\/jobs\/\d+\/log$/.test(path)) return response.writeHead(200, { ...headers, "Content-Type": "text/plain" }).end("fake log\n");
+            if (/^\/jobs\/\d+\/log$/.test(path))
+                return response.writeHead(200, { ...headers, "Content-Type": "text/plain" }).end("fake log\n");
             for (const [method, pattern, handle] of routes) {
                 const match = method === request.method && pattern.exec(path);
                 if (!match) continue;
@@ -251,7 +490,11 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
         } catch (error) {
             const status = error.status ?? 500;
             response.writeHead(status, { ...headers, "Content-Type": "application/problem+json" });
-            response.end(JSON.stringify(error.status ? error : { type: "internal", title: "Internal error", status, detail: String(error) }));
+            response.end(
+                JSON.stringify(
+                    error.status ? error : { type: "internal", title: "Internal error", status, detail: String(error) },
+                ),
+            );
         }
     });
 
@@ -278,7 +521,8 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
         },
         createCampaign,
         finishAll() {
-            for (const j of jobs.filter((j) => j.state !== "done")) finish(Object.assign(j, { rig: `${j.board}-0`, attempts: 1 }), find(j.spec));
+            for (const j of jobs.filter((j) => j.state !== "done"))
+                finish(Object.assign(j, { rig: `${j.board}-0`, attempts: 1 }), find(j.spec));
             campaigns.forEach(countJobs);
         },
         close() {

@@ -22,257 +22,417 @@
     const number = (text) => Number(text.replaceAll(",", ""));
     const columnOf = (box, index) => box.locator(`tbody tr td:nth-child(${index})`).allInnerTexts();
 
-    await test(async () => {
-        await open(fake.url);
-        await page.getByText("mcunet-vww1").first().waitFor();
-        ok(await page.getByText("quarantined").isVisible(), "home: a quarantined rig is shown");
-        ok(await page.getByText("serial-timeout: no record for 30 s; tried again at 09:30 UTC").isVisible(), "home: ... with its reason");
-        equal(await page.locator(".board").count(), 6, "home: six boards");
+    await test(
+        async () => {
+            await open(fake.url);
+            await page.getByText("mcunet-vww1").first().waitFor();
+            ok(await page.getByText("quarantined").isVisible(), "home: a quarantined rig is shown");
+            ok(
+                await page.getByText("serial-timeout: no record for 30 s; tried again at 09:30 UTC").isVisible(),
+                "home: ... with its reason",
+            );
+            equal(await page.locator(".board").count(), 6, "home: six boards");
 
-        await page.setInputFiles("#file", file("broken.tflite", "this is not a model"));
-        const alert = page.getByRole("alert");
-        await alert.waitFor();
-        const text = await alert.innerText();
-        ok(text.includes("broken.tflite") && text.includes("Not a TFLite model") && text.includes("identifier TFL3") && text.includes("bad-model"),
-            "upload: a bad file shows title, reason and type of the problem", text);
-        ok(page.url().endsWith("/") || page.url().endsWith("#/"), "upload: a refused file does not leave the page");
+            await page.setInputFiles("#file", file("broken.tflite", "this is not a model"));
+            const alert = page.getByRole("alert");
+            await alert.waitFor();
+            const text = await alert.innerText();
+            ok(
+                text.includes("broken.tflite") &&
+                    text.includes("Not a TFLite model") &&
+                    text.includes("identifier TFL3") &&
+                    text.includes("bad-model"),
+                "upload: a bad file shows title, reason and type of the problem",
+                text,
+            );
+            ok(page.url().endsWith("/") || page.url().endsWith("#/"), "upload: a refused file does not leave the page");
 
-        const dropped = await page.evaluateHandle(() => {
-            const data = new DataTransfer();
-            data.items.add(new File([new Uint8Array([28, 0, 0, 0, 84, 70, 76, 51, 1, 2, 3])], "dropped.tflite"));
-            return data;
-        });
-        await page.dispatchEvent(".drop", "drop", { dataTransfer: dropped });
-        await page.getByRole("heading", { level: 1, name: "dropped" }).waitFor();
-        ok(/#\/models\/[0-9a-f]{64}$/.test(page.url()), "upload: a dropped model opens its page");
+            const dropped = await page.evaluateHandle(() => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array([28, 0, 0, 0, 84, 70, 76, 51, 1, 2, 3])], "dropped.tflite"));
+                return data;
+            });
+            await page.dispatchEvent(".drop", "drop", { dataTransfer: dropped });
+            await page.getByRole("heading", { level: 1, name: "dropped" }).waitFor();
+            ok(/#\/models\/[0-9a-f]{64}$/.test(page.url()), "upload: a dropped model opens its page");
 
-        // A campaign from the form, watched to its end.
-        const form = page.getByRole("form", { name: "New campaign" });
-        await form.getByLabel("nucleo-f412zg").check();
-        await form.getByLabel("Points on the front").fill("4");
-        await form.getByRole("button", { name: "Measure" }).click();
-        await page.waitForURL(/#\/campaigns\/1$/);
-        await page.locator(".state-leased").first().waitFor();
-        ok(true, "campaign: a running job is seen");
-        await page.locator(".campaign-progress .state-done").waitFor();
-        equal(await page.locator(".campaign-progress .progress-text").innerText(), "7 done, 1 failed", "campaign: progress counts every job");
-        equal(fake.requests.filter((r) => r === "GET /campaigns/1/jobs").length, 1, "campaign: progress came as events, not by asking again");
-        const failures = await page.locator(".failures").innerText();
-        ok(failures.includes("flash-failed") && failures.includes("target did not halt within 2000 ms"), "campaign: a failure shows type and detail", failures);
-        equal(await page.locator(".failures a").first().getAttribute("href"), "/api/v1/jobs/4/log", "campaign: a failure links to its log");
-        ok(!(await page.getByRole("button", { name: "Cancel queued jobs" }).isVisible()), "campaign: nothing to cancel when it is done");
-        await page.waitForTimeout(200); // the plot follows within a frame or two
-        const live = await plotSeries();
-        const size = (list, id) => list.find((s) => s.id === id)?.points ?? 0;
-        equal([size(live, "emulated nucleo-f767zi"), size(live, "hardware nucleo-f412zg")], [3, 4], "campaign: measured points fill the plot live, emulated and hardware apart");
+            // A campaign from the form, watched to its end.
+            const form = page.getByRole("form", { name: "New campaign" });
+            await form.getByLabel("nucleo-f412zg").check();
+            await form.getByLabel("Points on the front").fill("4");
+            await form.getByRole("button", { name: "Measure" }).click();
+            await page.waitForURL(/#\/campaigns\/1$/);
+            await page.locator(".state-leased").first().waitFor();
+            ok(true, "campaign: a running job is seen");
+            await page.locator(".campaign-progress .state-done").waitFor();
+            equal(
+                await page.locator(".campaign-progress .progress-text").innerText(),
+                "7 done, 1 failed",
+                "campaign: progress counts every job",
+            );
+            equal(
+                fake.requests.filter((r) => r === "GET /campaigns/1/jobs").length,
+                1,
+                "campaign: progress came as events, not by asking again",
+            );
+            const failures = await page.locator(".failures").innerText();
+            ok(
+                failures.includes("flash-failed") && failures.includes("target did not halt within 2000 ms"),
+                "campaign: a failure shows type and detail",
+                failures,
+            );
+            equal(
+                await page.locator(".failures a").first().getAttribute("href"),
+                "/api/v1/jobs/4/log",
+                "campaign: a failure links to its log",
+            );
+            ok(
+                !(await page.getByRole("button", { name: "Cancel queued jobs" }).isVisible()),
+                "campaign: nothing to cancel when it is done",
+            );
+            await page.waitForTimeout(200); // the plot follows within a frame or two
+            const live = await plotSeries();
+            const size = (list, id) => list.find((s) => s.id === id)?.points ?? 0;
+            equal(
+                [size(live, "emulated nucleo-f767zi"), size(live, "hardware nucleo-f412zg")],
+                [3, 4],
+                "campaign: measured points fill the plot live, emulated and hardware apart",
+            );
 
-        // The model page with those measurements.
-        await page.getByRole("link", { name: "dropped" }).click();
-        await page.locator(".measure").first().waitFor();
-        await page.waitForTimeout(200);
-        let series = await plotSeries();
-        equal([size(series, "predicted nucleo-f767zi"), size(series, "emulated nucleo-f767zi"), size(series, "hardware nucleo-f412zg")], [40, 3, 4], "plot: predicted and measured points");
-        const look = Object.fromEntries(series.map((s) => [s.id, s]));
-        ok(look["emulated nucleo-f767zi"].symbol === "diamond" && look["hardware nucleo-f412zg"].symbol === "circle", "plot: emulated points have a symbol of their own");
-        ok(look["emulated nucleo-f767zi"].name.includes("emulated") && look["hardware nucleo-f412zg"].name.includes("hardware"), "plot: the legend says emulated or hardware");
-        ok(look["predicted nucleo-f767zi"].fill !== look["emulated nucleo-f767zi"].fill && look["predicted nucleo-f767zi"].stroke === look["emulated nucleo-f767zi"].fill, "plot: predicted points are hollow in the board's colour");
-        equal(await page.locator(".measure .emulated").count(), 2, "table: emulated measurements are named");
+            // The model page with those measurements.
+            await page.getByRole("link", { name: "dropped" }).click();
+            await page.locator(".measure").first().waitFor();
+            await page.waitForTimeout(200);
+            let series = await plotSeries();
+            equal(
+                [
+                    size(series, "predicted nucleo-f767zi"),
+                    size(series, "emulated nucleo-f767zi"),
+                    size(series, "hardware nucleo-f412zg"),
+                ],
+                [40, 3, 4],
+                "plot: predicted and measured points",
+            );
+            const look = Object.fromEntries(series.map((s) => [s.id, s]));
+            ok(
+                look["emulated nucleo-f767zi"].symbol === "diamond" &&
+                    look["hardware nucleo-f412zg"].symbol === "circle",
+                "plot: emulated points have a symbol of their own",
+            );
+            ok(
+                look["emulated nucleo-f767zi"].name.includes("emulated") &&
+                    look["hardware nucleo-f412zg"].name.includes("hardware"),
+                "plot: the legend says emulated or hardware",
+            );
+            ok(
+                look["predicted nucleo-f767zi"].fill !== look["emulated nucleo-f767zi"].fill &&
+                    look["predicted nucleo-f767zi"].stroke === look["emulated nucleo-f767zi"].fill,
+                "plot: predicted points are hollow in the board's colour",
+            );
+            equal(await page.locator(".measure .emulated").count(), 2, "table: emulated measurements are named");
 
-        // Hover and click a measured point.
-        const at = look["emulated nucleo-f767zi"].pixels[1];
-        const box = await page.locator(".plot").boundingBox();
-        await page.mouse.move(box.x + at[0], box.y + at[1]);
-        const tip = page.locator(".tip");
-        await tip.waitFor();
-        const tipText = await tip.innerText();
-        ok(/emulated/.test(tipText) && /\d B\)/.test(tipText) && /cycles/.test(tipText), "plot: the tooltip names emulation, exact bytes and cycles", tipText);
-        await page.mouse.click(box.x + at[0], box.y + at[1]);
-        await page.locator(".block-list > li").first().waitFor();
-        const detail = await page.locator(".detail").innerText();
-        ok(/sets the peak/.test(detail) && /as predicted/.test(detail) && /emulated/.test(detail) && /match/.test(detail), "detail: blocks, the peak's block, prediction beside measurement", detail);
-        ok(await page.locator(".detail a[href$='/log']").count() > 0, "detail: a link to the log");
-        const bars = await page.locator(".timeline-bars a").evaluateAll((all) => all.map((a) => a.getBoundingClientRect().height));
-        ok(bars.length > 5 && Math.max(...bars) > 100 && bars.every((b) => b > 0), "detail: the RAM timeline has a bar for each block");
-        equal(await page.locator("tr.selected").count(), 1, "table: the clicked point's row is selected");
-        await page.locator(".block-list summary").first().click();
-        ok((await page.locator(".layers").first().innerText()).includes("40×40×8"), "detail: a block opens to its layers");
+            // Hover and click a measured point.
+            const at = look["emulated nucleo-f767zi"].pixels[1];
+            const box = await page.locator(".plot").boundingBox();
+            await page.mouse.move(box.x + at[0], box.y + at[1]);
+            const tip = page.locator(".tip");
+            await tip.waitFor();
+            const tipText = await tip.innerText();
+            ok(
+                /emulated/.test(tipText) && /\d B\)/.test(tipText) && /cycles/.test(tipText),
+                "plot: the tooltip names emulation, exact bytes and cycles",
+                tipText,
+            );
+            await page.mouse.click(box.x + at[0], box.y + at[1]);
+            await page.locator(".block-list > li").first().waitFor();
+            const detail = await page.locator(".detail").innerText();
+            ok(
+                /sets the peak/.test(detail) &&
+                    /as predicted/.test(detail) &&
+                    /emulated/.test(detail) &&
+                    /match/.test(detail),
+                "detail: blocks, the peak's block, prediction beside measurement",
+                detail,
+            );
+            ok((await page.locator(".detail a[href$='/log']").count()) > 0, "detail: a link to the log");
+            const bars = await page
+                .locator(".timeline-bars a")
+                .evaluateAll((all) => all.map((a) => a.getBoundingClientRect().height));
+            ok(
+                bars.length > 5 && Math.max(...bars) > 100 && bars.every((b) => b > 0),
+                "detail: the RAM timeline has a bar for each block",
+            );
+            equal(await page.locator("tr.selected").count(), 1, "table: the clicked point's row is selected");
+            await page.locator(".block-list summary").first().click();
+            ok(
+                (await page.locator(".layers").first().innerText()).includes("40×40×8"),
+                "detail: a block opens to its layers",
+            );
 
-        // Budgets.
-        const p1 = () => page.locator("#p1-answer").innerText();
-        const before = await p1();
-        await page.locator("#p1").focus();
-        for (let i = 0; i < 12; i++) await page.keyboard.press("ArrowLeft");
-        await page.locator('#p1[aria-valuetext="F 1.18"]').waitFor();
-        ok((await p1()) !== before, "budget: the answer moves with the slider");
-        const f = Number(/F (\d\.\d+)/.exec(await p1())[1]);
-        equal(await page.locator("#p1").getAttribute("aria-valuetext"), "F 1.18", "budget: the slider says its value");
-        ok(f <= 1.18 && f > 1.1, "budget P1: the answer obeys the limit", await p1());
-        await page.getByLabel("Largest RAM in kB").fill("16");
-        await page.getByLabel("Largest RAM in kB").press("Tab");
-        await page.waitForFunction(() => /^(1[0-6]|\d)\.\d kB/.test(document.getElementById("p2-answer").innerText));
-        ok(true, "budget P2: a typed limit is answered within it");
-        await page.getByLabel("Largest RAM in kB").fill("1");
-        await page.getByLabel("Largest RAM in kB").press("Tab");
-        await page.getByText("Nothing fits: the least is 6.3 kB").waitFor();
-        ok(true, "budget P2: an impossible limit says so");
-        await page.getByLabel("Largest RAM in kB").fill("30");
-        await page.getByLabel("Largest RAM in kB").press("Tab");
-        await page.waitForTimeout(100);
-        series = await plotSeries();
-        ok(series.find((s) => s.id === "answer 2").points === 2, "budget: the answer is ringed in the plot, once for each board shown");
+            // Budgets.
+            const p1 = () => page.locator("#p1-answer").innerText();
+            const before = await p1();
+            await page.getByLabel("Largest overhead F").fill("1.3");
+            await page.getByLabel("Largest overhead F").press("Tab");
+            await page.locator('#p1[aria-valuetext="F 1.30"]').waitFor();
+            await page.locator("#p1").focus();
+            for (let i = 0; i < 12; i++) await page.keyboard.press("ArrowLeft");
+            await page.locator('#p1[aria-valuetext="F 1.18"]').waitFor();
+            ok((await p1()) !== before, "budget: the answer moves with the slider");
+            const f = Number(/F (\d\.\d+)/.exec(await p1())[1]);
+            equal(
+                await page.locator("#p1").getAttribute("aria-valuetext"),
+                "F 1.18",
+                "budget: the slider says its value",
+            );
+            ok(f <= 1.18 && f > 1.1, "budget P1: the answer obeys the limit", await p1());
+            await page.getByLabel("Largest RAM in kB").fill("16");
+            await page.getByLabel("Largest RAM in kB").press("Tab");
+            await page.waitForFunction(() =>
+                /^(1[0-6]|\d)\.\d kB/.test(document.getElementById("p2-answer").innerText),
+            );
+            ok(true, "budget P2: a typed limit is answered within it");
+            await page.getByLabel("Largest RAM in kB").fill("1");
+            await page.getByLabel("Largest RAM in kB").press("Tab");
+            await page.getByText("Nothing fits: the least is 6.3 kB").waitFor();
+            ok(true, "budget P2: an impossible limit says so");
+            await page.getByLabel("Largest RAM in kB").fill("30");
+            await page.getByLabel("Largest RAM in kB").press("Tab");
+            await page.waitForTimeout(100);
+            series = await plotSeries();
+            ok(
+                series.find((s) => s.id === "answer 2").points === 2,
+                "budget: the answer is ringed in the plot, once for each board shown",
+            );
 
-        // Height and RAM as the user counts it.
-        await page.locator("select[name=y]").selectOption("overhead");
-        await page.waitForTimeout(100);
-        ok((await plotSeries()).some((s) => s.id === "predicted" && s.points === 40), "plot: overhead F instead of latency");
-        await page.locator("select[name=y]").selectOption("ms");
-        const least = await page.locator("#p1-answer .big").innerText();
-        await page.locator("select[name=ram]").selectOption("input");
-        await page.waitForFunction((old) => document.querySelector("#p1-answer .big").innerText !== old, least);
-        ok(Math.abs(parseFloat(await page.locator("#p1-answer .big").innerText()) - parseFloat(least) - 19.2) < 0.11, "a resident input adds its bytes");
-        await page.locator("select[name=ram]").selectOption("arena");
+            // Height and RAM as the user counts it.
+            await page.locator("select[name=y]").selectOption("overhead");
+            await page.waitForTimeout(100);
+            ok(
+                (await plotSeries()).some((s) => s.id === "predicted" && s.points === 40),
+                "plot: overhead F instead of latency",
+            );
+            await page.locator("select[name=y]").selectOption("ms");
+            const least = await page.locator("#p1-answer .big").innerText();
+            await page.locator("select[name=ram]").selectOption("input");
+            await page.waitForFunction((old) => document.querySelector("#p1-answer .big").innerText !== old, least);
+            ok(
+                Math.abs(parseFloat(await page.locator("#p1-answer .big").innerText()) - parseFloat(least) - 19.2) <
+                    0.11,
+                "a resident input adds its bytes",
+            );
+            await page.locator("select[name=ram]").selectOption("arena");
 
-        // The table by keyboard alone.
-        const table = page.locator(".table-card");
-        const macs = table.getByRole("columnheader", { name: "MACs" });
-        equal(await table.locator("th[aria-sort=ascending]").innerText(), "RAM, B", "table: sorted by RAM at first");
-        await macs.getByRole("button").focus();
-        await page.keyboard.press("Enter");
-        equal(await macs.getAttribute("aria-sort"), "ascending", "table: Enter on a header sorts");
-        let cells = (await columnOf(table, 4)).map(number);
-        ok(cells.length === 25 && cells.every((c, i) => i === 0 || c >= cells[i - 1]), "table: ascending means ascending");
-        await page.keyboard.press("Space");
-        equal(await macs.getAttribute("aria-sort"), "descending", "table: Space again reverses");
-        cells = (await columnOf(table, 4)).map(number);
-        ok(cells.every((c, i) => i === 0 || c <= cells[i - 1]), "table: descending means descending");
-        await table.locator(".row-button").first().focus();
-        await page.keyboard.press("ArrowDown");
-        const row = table.locator("tbody tr").nth(1);
-        ok(await row.locator(".row-button").evaluate((b) => b === document.activeElement), "table: Down moves to the next row");
-        await page.keyboard.press("Enter");
-        ok(await row.evaluate((r) => r.classList.contains("selected")) && (await row.locator(".row-button").getAttribute("aria-pressed")) === "true", "table: Enter selects the row");
-        ok(await row.locator(".row-button").evaluate((b) => b === document.activeElement), "table: the focus stays on the row");
-        const chosen = (await row.locator(".row-button").innerText()).replace(/^P\d\s*/, "");
-        await page.locator(".detail .facts b").first().filter({ hasText: chosen }).waitFor();
-        ok(true, "table: the selected row's blocks are shown");
-        await table.getByRole("button", { name: "Next" }).focus();
-        await page.keyboard.press("Enter");
-        ok((await table.locator(".pager").innerText()).includes("26–40 of 40"), "table: the second page by keyboard");
+            // The table by keyboard alone.
+            const table = page.locator(".table-card");
+            const macs = table.getByRole("columnheader", { name: "MACs" });
+            equal(
+                await table.locator("th[aria-sort=ascending]").innerText(),
+                "RAM, B",
+                "table: sorted by RAM at first",
+            );
+            await macs.getByRole("button").focus();
+            await page.keyboard.press("Enter");
+            equal(await macs.getAttribute("aria-sort"), "ascending", "table: Enter on a header sorts");
+            let cells = (await columnOf(table, 4)).map(number);
+            ok(
+                cells.length === 25 && cells.every((c, i) => i === 0 || c >= cells[i - 1]),
+                "table: ascending means ascending",
+            );
+            await page.keyboard.press("Space");
+            equal(await macs.getAttribute("aria-sort"), "descending", "table: Space again reverses");
+            cells = (await columnOf(table, 4)).map(number);
+            ok(
+                cells.every((c, i) => i === 0 || c <= cells[i - 1]),
+                "table: descending means descending",
+            );
+            await table.locator(".row-button").first().focus();
+            await page.keyboard.press("ArrowDown");
+            const row = table.locator("tbody tr").nth(1);
+            ok(
+                await row.locator(".row-button").evaluate((b) => b === document.activeElement),
+                "table: Down moves to the next row",
+            );
+            await page.keyboard.press("Enter");
+            ok(
+                (await row.evaluate((r) => r.classList.contains("selected"))) &&
+                    (await row.locator(".row-button").getAttribute("aria-pressed")) === "true",
+                "table: Enter selects the row",
+            );
+            ok(
+                await row.locator(".row-button").evaluate((b) => b === document.activeElement),
+                "table: the focus stays on the row",
+            );
+            const chosen = (await row.locator(".row-button").innerText()).replace(/^P\d\s*/, "");
+            await page.locator(".detail .facts b").first().filter({ hasText: chosen }).waitFor();
+            ok(true, "table: the selected row's blocks are shown");
+            await table.getByRole("button", { name: "Next" }).focus();
+            await page.keyboard.press("Enter");
+            ok(
+                (await table.locator(".pager").innerText()).includes("26–40 of 40"),
+                "table: the second page by keyboard",
+            );
 
-        // Exports.
-        const save = async (label) => {
-            const [saved] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: label, exact: true }).click()]);
-            return { name: saved.suggestedFilename(), bytes: await readFile(await saved.path()) };
-        };
-        const csv = await save("CSV");
-        const lines = csv.bytes.toString().trim().split("\r\n");
-        ok(csv.name === "dropped.csv" && lines[0].startsWith("model,spec,arena_bytes") && lines.filter((l) => l.includes(",emulated,")).length === 3 && lines.filter((l) => l.includes(",hardware,")).length === 4,
-            "export: CSV has every measurement, emulated named");
-        const json = JSON.parse((await save("JSON")).bytes);
-        equal(json.points.length, 40, "export: JSON has every point");
-        const png = await save("PNG");
-        equal(png.bytes.subarray(1, 4).toString(), "PNG", "export: PNG");
-        const svg = (await save("SVG")).bytes.toString();
-        ok(svg.startsWith("<svg") && svg.includes("measured, emulated"), "export: SVG with the legend");
+            // Exports.
+            const save = async (label) => {
+                const [saved] = await Promise.all([
+                    page.waitForEvent("download"),
+                    page.getByRole("button", { name: label, exact: true }).click(),
+                ]);
+                return { name: saved.suggestedFilename(), bytes: await readFile(await saved.path()) };
+            };
+            const csv = await save("CSV");
+            const lines = csv.bytes.toString().trim().split("\r\n");
+            ok(
+                csv.name === "dropped.csv" &&
+                    lines[0].startsWith("model,spec,arena_bytes") &&
+                    lines.filter((l) => l.includes(",emulated,")).length === 3 &&
+                    lines.filter((l) => l.includes(",hardware,")).length === 4,
+                "export: CSV has every measurement, emulated named",
+            );
+            const json = JSON.parse((await save("JSON")).bytes);
+            equal(json.points.length, 40, "export: JSON has every point");
+            const png = await save("PNG");
+            equal(png.bytes.subarray(1, 4).toString(), "PNG", "export: PNG");
+            const svg = (await save("SVG")).bytes.toString();
+            ok(svg.startsWith("<svg") && svg.includes("measured, emulated"), "export: SVG with the legend");
 
-        // Dark mode changes page and plot.
-        const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-        const lightGround = await ground();
-        const lightTint = (await plotSeries()).find((s) => s.id === "emulated nucleo-f767zi").fill;
-        await page.emulateMedia({ colorScheme: "dark" });
-        await page.waitForTimeout(200);
-        ok((await ground()) !== lightGround, "dark: the page is dark");
-        ok((await plotSeries()).find((s) => s.id === "emulated nucleo-f767zi").fill !== lightTint, "dark: the plot follows without a reload");
+            // Dark mode changes page and plot.
+            const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+            const lightGround = await ground();
+            const lightTint = (await plotSeries()).find((s) => s.id === "emulated nucleo-f767zi").fill;
+            await page.emulateMedia({ colorScheme: "dark" });
+            await page.waitForTimeout(200);
+            ok((await ground()) !== lightGround, "dark: the page is dark");
+            ok(
+                (await plotSeries()).find((s) => s.id === "emulated nucleo-f767zi").fill !== lightTint,
+                "dark: the plot follows without a reload",
+            );
 
-        for (const [name, url] of [["home", fake.url], ["model", page.url()], ["campaign", `${fake.url}/#/campaigns/1`]]) {
-            for (const width of [360, 1600]) {
-                await page.setViewportSize({ width, height: 800 });
-                await open(url);
-                await page.locator(name === "home" ? ".board" : ".table-card tbody tr").first().waitFor();
-                if (name !== "home") {
-                    await page.locator("#p1-answer button").click();
-                    await page.locator(".block-list > li").first().waitFor();
+            for (const [name, url] of [
+                ["home", fake.url],
+                ["model", page.url()],
+                ["campaign", `${fake.url}/#/campaigns/1`],
+            ]) {
+                for (const width of [360, 1600]) {
+                    await page.setViewportSize({ width, height: 800 });
+                    await open(url);
+                    await page
+                        .locator(name === "home" ? ".board" : ".table-card tbody tr")
+                        .first()
+                        .waitFor();
+                    if (name !== "home") {
+                        await page.locator("#p1-answer button").click();
+                        await page.locator(".block-list > li").first().waitFor();
+                    }
+                    ok(
+                        await fitsWidth(page),
+                        `${name}: no horizontal scroll at ${width} pixels`,
+                        await page.evaluate(() => document.documentElement.scrollWidth),
+                    );
                 }
-                ok(await fitsWidth(page), `${name}: no horizontal scroll at ${width} pixels`, await page.evaluate(() => document.documentElement.scrollWidth));
             }
-        }
-        await page.setViewportSize({ width: 1440, height: 900 });
+            await page.setViewportSize({ width: 1440, height: 900 });
 
-        // Cancelling asks first.
-        fake.createCampaign({ model: fake.models[0].id, boards: ["nucleo-f767zi"], points: 40, repeats: 3 });
-        await open(`${fake.url}/#/campaigns/2`);
-        page.once("dialog", (dialog) => void dialog.accept());
-        await page.getByRole("button", { name: "Cancel queued jobs" }).click();
-        await page.getByText("failed: cancelled").waitFor();
-        ok(true, "campaign: queued jobs are cancelled");
+            // Cancelling asks first.
+            fake.createCampaign({ model: fake.models[0].id, boards: ["nucleo-f767zi"], points: 40, repeats: 3 });
+            await open(`${fake.url}/#/campaigns/2`);
+            page.once("dialog", (dialog) => void dialog.accept());
+            await page.getByRole("button", { name: "Cancel queued jobs" }).click();
+            await page.getByText("failed: cancelled").waitFor();
+            ok(true, "campaign: queued jobs are cancelled");
 
-        // A broken stream is taken up again where it ended.
-        const cut = fake.createCampaign({ model: fake.models[0].id, boards: ["nucleo-f412zg"], points: 30, repeats: 3 });
-        await open(`${fake.url}/#/campaigns/${cut.id}`);
-        await page.locator(".state-done").first().waitFor();
-        fake.cutStreams();
-        await page.locator(".campaign-progress .state-done").waitFor();
-        ok(/^\d+$/.test(fake.resumes.at(-1)), "campaign: after a lost connection the stream resumes with Last-Event-ID", fake.resumes.at(-1));
+            // A broken stream is taken up again where it ended.
+            const cut = fake.createCampaign({
+                model: fake.models[0].id,
+                boards: ["nucleo-f412zg"],
+                points: 30,
+                repeats: 3,
+            });
+            await open(`${fake.url}/#/campaigns/${cut.id}`);
+            await page.locator(".state-done").first().waitFor();
+            fake.cutStreams();
+            await page.locator(".campaign-progress .state-done").waitFor();
+            ok(
+                /^\d+$/.test(fake.resumes.at(-1)),
+                "campaign: after a lost connection the stream resumes with Last-Event-ID",
+                fake.resumes.at(-1),
+            );
 
-        // A farm with tokens.
-        const closed = await startFakeApi({ web: WEB, token: "correct horse battery" });
-        await open(closed.url);
-        await page.getByLabel("This farm asks for an access token").fill("correct horse battery");
-        await page.keyboard.press("Enter");
-        await page.getByText("mcunet-vww1").first().waitFor();
-        ok(true, "token: asked for once, then used");
-        closed.finishAll(closed.createCampaign({ model: closed.models[0].id, boards: ["nucleo-f767zi"], points: 2, repeats: 1 }));
-        await open(`${closed.url}/#/campaigns/1`);
-        await page.getByText("live", { exact: true }).waitFor();
-        const [tab] = await Promise.all([browser.context.waitForEvent("page"), page.getByRole("link", { name: "log" }).last().click()]);
-        await tab.waitForLoadState();
-        ok((await tab.locator("body").innerText()).includes("fake log"), "token: a log opens although a plain link would be refused");
-        await tab.close();
-        closed.close();
+            // A farm with tokens.
+            const closed = await startFakeApi({ web: WEB, token: "correct horse battery" });
+            await open(closed.url);
+            await page.getByLabel("This farm asks for an access token").fill("correct horse battery");
+            await page.keyboard.press("Enter");
+            await page.getByText("mcunet-vww1").first().waitFor();
+            ok(true, "token: asked for once, then used");
+            closed.finishAll(
+                closed.createCampaign({ model: closed.models[0].id, boards: ["nucleo-f767zi"], points: 2, repeats: 1 }),
+            );
+            await open(`${closed.url}/#/campaigns/1`);
+            await page.getByText("live", { exact: true }).waitFor();
+            const [tab] = await Promise.all([
+                browser.context.waitForEvent("page"),
+                page.getByRole("link", { name: "log" }).last().click(),
+            ]);
+            await tab.waitForLoadState();
+            ok(
+                (await tab.locator("body").innerText()).includes("fake log"),
+                "token: a log opens although a plain link would be refused",
+            );
+            await tab.close();
+            closed.close();
 
-        // Ten thousand points.
-        const start = Date.now();
-        await open(`${many.url}/#/models/${many.models[0].id}`);
-        await page.getByText("of 10,000").waitFor();
-        const loaded = Date.now() - start;
-        ok(loaded < 5000, "10,000 points: shown within 5 s", `${loaded} ms`);
-        console.log(`# 10,000 points shown after ${loaded} ms`);
-        const frame = await page.evaluate(async () => {
-            const slider = document.getElementById("p1");
-            const times = [];
-            for (let i = 0; i < 8; i++) {
-                slider.value = String(110 + i * 5);
-                const from = performance.now();
-                slider.dispatchEvent(new Event("input", { bubbles: true }));
-                await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-                times.push(performance.now() - from);
-            }
-            return times.sort((a, b) => a - b)[4];
-        });
-        console.log(`# 10,000 points: a step of the slider takes ${frame.toFixed(0)} ms (median)`);
-        ok(frame < 500, "10,000 points: the slider stays usable", `${frame} ms`);
-        const dot = (await plotSeries()).find((s) => s.id === "predicted nucleo-f767zi");
-        const area = await page.locator(".plot").boundingBox();
-        await page.mouse.click(area.x + dot.pixels[5000][0], area.y + dot.pixels[5000][1]);
-        await page.locator(".block-list > li").first().waitFor();
-        ok(true, "10,000 points: a click still finds its point");
+            // Ten thousand points.
+            const start = Date.now();
+            await open(`${many.url}/#/models/${many.models[0].id}`);
+            await page.getByText("of 10,000").waitFor();
+            const loaded = Date.now() - start;
+            ok(loaded < 5000, "10,000 points: shown within 5 s", `${loaded} ms`);
+            console.log(`# 10,000 points shown after ${loaded} ms`);
+            const frame = await page.evaluate(async () => {
+                const slider = document.getElementById("p1");
+                const times = [];
+                for (let i = 0; i < 8; i++) {
+                    slider.value = String(110 + i * 5);
+                    const from = performance.now();
+                    slider.dispatchEvent(new Event("input", { bubbles: true }));
+                    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+                    times.push(performance.now() - from);
+                }
+                return times.sort((a, b) => a - b)[4];
+            });
+            console.log(`# 10,000 points: a step of the slider takes ${frame.toFixed(0)} ms (median)`);
+            ok(frame < 500, "10,000 points: the slider stays usable", `${frame} ms`);
+            const dot = (await plotSeries()).find((s) => s.id === "predicted nucleo-f767zi");
+            const area = await page.locator(".plot").boundingBox();
+            await page.mouse.click(area.x + dot.pixels[5000][0], area.y + dot.pixels[5000][1]);
+            await page.locator(".block-list > li").first().waitFor();
+            ok(true, "10,000 points: a click still finds its point");
 
-        await open(`${fake.url}/#/models/${"0".repeat(64)}`);
-        ok((await page.getByRole("alert").innerText()).includes("Not found"), "an unknown model says so");
-        await open(model);
-        await page.locator(".table-card tbody tr").first().waitFor();
-        const shift = await page.evaluate(() => new Promise((done) => {
-            let sum = 0;
-            new PerformanceObserver((list) => list.getEntries().forEach((e) => (sum += e.hadRecentInput ? 0 : e.value))).observe({ type: "layout-shift", buffered: true });
-            setTimeout(() => done(sum), 600);
-        }));
-        ok(shift < 0.1, "the layout does not jump while loading", shift);
-        console.log(`# cumulative layout shift ${shift.toFixed(3)}`);
+            await open(`${fake.url}/#/models/${"0".repeat(64)}`);
+            ok((await page.getByRole("alert").innerText()).includes("Not found"), "an unknown model says so");
+            await open(model);
+            await page.locator(".table-card tbody tr").first().waitFor();
+            const shift = await page.evaluate(
+                () =>
+                    new Promise((done) => {
+                        let sum = 0;
+                        new PerformanceObserver((list) =>
+                            list.getEntries().forEach((e) => (sum += e.hadRecentInput ? 0 : e.value)),
+                        ).observe({ type: "layout-shift", buffered: true });
+                        setTimeout(() => done(sum), 600);
+                    }),
+            );
+            ok(shift < 0.1, "the layout does not jump while loading", shift);
+            console.log(`# cumulative layout shift ${shift.toFixed(3)}`);
 
-        equal(complaints, [], "no console error, no refusal by the content policy");
-    }, async () => {
-        await browser.close();
-        fake.close();
-        many.close();
-    });
+            equal(complaints, [], "no console error, no refusal by the content policy");
+        },
+        async () => {
+            await browser.close();
+            fake.close();
+            many.close();
+        },
+    );
 })();

@@ -205,7 +205,12 @@ export class Problem extends Error {
 /** Any thrown thing as a Problem, so that it can be shown. */
 export function asProblem(error: unknown): Problem {
     if (error instanceof Problem) return error;
-    return new Problem("page-error", "The page met an error", error instanceof Error ? error.message : String(error), 0);
+    return new Problem(
+        "page-error",
+        "The page met an error",
+        error instanceof Error ? error.message : String(error),
+        0,
+    );
 }
 
 async function ask(path: string, init: RequestInit = {}): Promise<Response> {
@@ -214,7 +219,12 @@ async function ask(path: string, init: RequestInit = {}): Promise<Response> {
         response = await fetch(BASE + path, { ...init, headers: authorized(init.headers) });
     } catch (error) {
         if (init.signal?.aborted) throw error;
-        throw new Problem("unreachable", "The server did not answer", "Is farm-server running? Check, then try again.", 0);
+        throw new Problem(
+            "unreachable",
+            "The server did not answer",
+            "Is farm-server running? Check, then try again.",
+            0,
+        );
     }
     if (response.ok) return response;
     if (response.status === 401) window.dispatchEvent(new Event(TOKEN_WANTED));
@@ -245,7 +255,10 @@ export async function list<T>(path: string, signal: AbortSignal, max = 20000): P
     let cursor: string | number | null = null;
     do {
         const url: string = `${path}${path.includes("?") ? "&" : "?"}limit=${PAGE}`;
-        const page: { items: T[]; next?: string | number | null } = await get(cursor === null ? url : `${url}&cursor=${encodeURIComponent(String(cursor))}`, signal);
+        const page: { items: T[]; next?: string | number | null } = await get(
+            cursor === null ? url : `${url}&cursor=${encodeURIComponent(String(cursor))}`,
+            signal,
+        );
         items.push(...page.items);
         cursor = page.next ?? null;
     } while (cursor !== null && items.length < max);

@@ -35,7 +35,10 @@ export function drawTimeline(blocks: BlockInfo[], blockCycles: number[] | null):
                             class: b.arena_bytes === peak ? "peak" : null,
                             href: `#block-${i + 1}`,
                             title: `Block ${i + 1}, layers ${range(b)}, ${b.schedule}: ${format.exactBytes(b.arena_bytes)}, ${(share[i]! * 100).toFixed(1)} % of the time`,
-                            css: { "flex-grow": String(Math.max(share[i]!, 0.004)), height: `${Math.max(2, (b.arena_bytes / peak) * 100)}%` },
+                            css: {
+                                "flex-grow": String(Math.max(share[i]!, 0.004)),
+                                height: `${Math.max(2, (b.arena_bytes / peak) * 100)}%`,
+                            },
                             onclick: (event: Event) => {
                                 // The address belongs to the page's own routes: scroll without touching it.
                                 event.preventDefault();
@@ -46,7 +49,13 @@ export function drawTimeline(blocks: BlockInfo[], blockCycles: number[] | null):
                     ),
                 ),
             ),
-            h("span", { class: "timeline-axis" }, blockCycles ? "time, by measured cycles of each block →" : "time, by multiply-accumulates of each block →"),
+            h(
+                "span",
+                { class: "timeline-axis" },
+                blockCycles
+                    ? "time, by measured cycles of each block →"
+                    : "time, by multiply-accumulates of each block →",
+            ),
         ),
     );
 }
@@ -59,7 +68,13 @@ export function drawBlocks(blocks: BlockInfo[], layers: Layer[], blockCycles: nu
         { class: "blocks" },
         h("h3", null, format.plural(blocks.length, "block")),
         legend(),
-        drawList(blocks, (i) => drawBlock(blocks[i]!, i, layers, peak, share[i]!, blockCycles?.[i] ?? null), peak, share, blockCycles ? "of cycles" : "of MACs"),
+        drawList(
+            blocks,
+            (i) => drawBlock(blocks[i]!, i, layers, peak, share[i]!, blockCycles?.[i] ?? null),
+            peak,
+            share,
+            blockCycles ? "of cycles" : "of MACs",
+        ),
     );
 }
 
@@ -71,10 +86,16 @@ function showBlock(index: number): void {
 }
 
 /** The blocks in order; a run of three or more plain ones below the peak folds into one line. */
-function drawList(blocks: BlockInfo[], drawOne: (index: number) => HTMLElement, peak: number, share: number[], unit: string): HTMLElement {
+function drawList(
+    blocks: BlockInfo[],
+    drawOne: (index: number) => HTMLElement,
+    peak: number,
+    share: number[],
+    unit: string,
+): HTMLElement {
     const foldable = (i: number) => blocks[i]?.schedule === "plain" && blocks[i]!.arena_bytes < peak;
     const items: HTMLElement[] = [];
-    for (let i = 0; i < blocks.length; ) {
+    for (let i = 0; i < blocks.length;) {
         let end = i;
         while (foldable(end)) end++;
         if (end - i < 3) {
@@ -85,13 +106,36 @@ function drawList(blocks: BlockInfo[], drawOne: (index: number) => HTMLElement, 
         const most = Math.max(...run.map((b) => b.arena_bytes));
         const part = share.slice(i, end).reduce((a, b) => a + b, 0);
         items.push(
-            h("li", null,
-                h("details", { class: "group" },
-                    h("summary", null,
-                        h("span", { class: "block-title" }, h("b", null, `Layers ${run[0]!.first}–${run.at(-1)!.last}`), h("span", { class: "schedule plain", title: SCHEDULES.plain }, "plain")),
+            h(
+                "li",
+                null,
+                h(
+                    "details",
+                    { class: "group" },
+                    h(
+                        "summary",
+                        null,
+                        h(
+                            "span",
+                            { class: "block-title" },
+                            h("b", null, `Layers ${run[0]!.first}–${run.at(-1)!.last}`),
+                            h("span", { class: "schedule plain", title: SCHEDULES.plain }, "plain"),
+                        ),
                         h("span", { class: "quiet" }, `${run.length} blocks, layer by layer`),
-                        ramCell([h("i", { class: "part rest", css: { width: `${(most / peak) * 100}%` } })], "the largest of these blocks", `≤ ${format.kb(most)}`, `${(part * 100).toFixed(1)} % ${unit}`)),
-                    h("ol", { class: "block-list" }, run.map((_, k) => drawOne(i + k))))),
+                        ramCell(
+                            [h("i", { class: "part rest", css: { width: `${(most / peak) * 100}%` } })],
+                            "the largest of these blocks",
+                            `≤ ${format.kb(most)}`,
+                            `${(part * 100).toFixed(1)} % ${unit}`,
+                        ),
+                    ),
+                    h(
+                        "ol",
+                        { class: "block-list" },
+                        run.map((_, k) => drawOne(i + k)),
+                    ),
+                ),
+            ),
         );
         i = end;
     }
@@ -99,7 +143,13 @@ function drawList(blocks: BlockInfo[], drawOne: (index: number) => HTMLElement, 
 }
 
 function ramCell(bar: Child, title: string, ram: string, share: string): HTMLElement {
-    return h("span", { class: "ram" }, h("span", { class: "ram-bar", title }, bar), h("span", { class: "ram-text" }, ram), h("span", { class: "ram-share" }, share));
+    return h(
+        "span",
+        { class: "ram" },
+        h("span", { class: "ram-bar", title }, bar),
+        h("span", { class: "ram-text" }, ram),
+        h("span", { class: "ram-share" }, share),
+    );
 }
 
 function shares(blocks: BlockInfo[], cycles: number[] | null): number[] {
@@ -127,11 +177,28 @@ function parts(b: BlockInfo): { kind: string; name: string; bytes: number }[] {
 }
 
 function legend(): HTMLElement {
-    const names: [string, string][] = [["io", "input and output"], ["rings", "rings"], ["acc", "accumulators"], ["live", "skips held for later"], ["rest", "scratch and alignment"]];
-    return h("p", { class: "ram-legend" }, names.map(([kind, name]) => h("span", null, h("i", { class: `part ${kind}` }), name)));
+    const names: [string, string][] = [
+        ["io", "input and output"],
+        ["rings", "rings"],
+        ["acc", "accumulators"],
+        ["live", "skips held for later"],
+        ["rest", "scratch and alignment"],
+    ];
+    return h(
+        "p",
+        { class: "ram-legend" },
+        names.map(([kind, name]) => h("span", null, h("i", { class: `part ${kind}` }), name)),
+    );
 }
 
-function drawBlock(b: BlockInfo, index: number, layers: Layer[], peak: number, share: number, cycles: number | null): HTMLElement {
+function drawBlock(
+    b: BlockInfo,
+    index: number,
+    layers: Layer[],
+    peak: number,
+    share: number,
+    cycles: number | null,
+): HTMLElement {
     const isPeak = b.arena_bytes === peak;
     const mine = layers.filter((l) => l.i >= b.first && l.i <= b.last);
     const kind = b.schedule.replace(/\d+$/, "");
@@ -153,7 +220,13 @@ function drawBlock(b: BlockInfo, index: number, layers: Layer[], peak: number, s
                     h("span", { class: `schedule ${kind}`, title: SCHEDULES[kind] ?? "" }, b.schedule),
                     isPeak && h("span", { class: "badge peak-badge" }, "sets the peak"),
                 ),
-                h("span", { class: "chips" }, mine.map((l) => h("i", { class: `chip ${l.op}`, title: `${l.i} ${l.op} ${shape(l.out)}` }, chipText(l)))),
+                h(
+                    "span",
+                    { class: "chips" },
+                    mine.map((l) =>
+                        h("i", { class: `chip ${l.op}`, title: `${l.i} ${l.op} ${shape(l.out)}` }, chipText(l)),
+                    ),
+                ),
                 ramCell(
                     split.map((p) => h("i", { class: `part ${p.kind}`, css: { width: `${(p.bytes / peak) * 100}%` } })),
                     split.map((p) => `${p.name}: ${format.exactBytes(p.bytes)}`).join("\n"),
@@ -164,8 +237,14 @@ function drawBlock(b: BlockInfo, index: number, layers: Layer[], peak: number, s
             h(
                 "div",
                 { class: "block-more" },
-                h("p", null, split.map((p) => `${p.name} ${format.exactBytes(p.bytes)}`).join(" + "), ` = ${format.exactBytes(b.arena_bytes)}`,
-                    ` · ${format.count(b.macs)} MACs`, cycles !== null && ` · ${format.count(cycles)} cycles measured`),
+                h(
+                    "p",
+                    null,
+                    split.map((p) => `${p.name} ${format.exactBytes(p.bytes)}`).join(" + "),
+                    ` = ${format.exactBytes(b.arena_bytes)}`,
+                    ` · ${format.count(b.macs)} MACs`,
+                    cycles !== null && ` · ${format.count(cycles)} cycles measured`,
+                ),
                 h("div", { class: "scroll" }, layerTable(mine, ring)),
             ),
         ),
@@ -174,15 +253,41 @@ function drawBlock(b: BlockInfo, index: number, layers: Layer[], peak: number, s
 
 function layerTable(layers: Layer[], ring: Map<number, { slices: number; bytes: number }>): HTMLElement {
     const head = ["layer", "operator", "input", "output", "kernel", "stride", "MACs", "ring"];
-    const row = (cells: Child[]) => h("tr", null, cells.map((c) => h("td", null, c)));
+    const row = (cells: Child[]) =>
+        h(
+            "tr",
+            null,
+            cells.map((c) => h("td", null, c)),
+        );
     return h(
         "table",
         { class: "layers" },
-        h("thead", null, h("tr", null, head.map((t) => h("th", { scope: "col" }, t)))),
-        h("tbody", null, layers.map((l) => {
-            const r = ring.get(l.i);
-            return row([l.i, l.op, shape(l.in), shape(l.out), l.kernel.join("×"), l.stride.join("×"), format.count(l.macs), r ? `${r.slices} slices, ${format.exactBytes(r.bytes)}` : "–"]);
-        })),
+        h(
+            "thead",
+            null,
+            h(
+                "tr",
+                null,
+                head.map((t) => h("th", { scope: "col" }, t)),
+            ),
+        ),
+        h(
+            "tbody",
+            null,
+            layers.map((l) => {
+                const r = ring.get(l.i);
+                return row([
+                    l.i,
+                    l.op,
+                    shape(l.in),
+                    shape(l.out),
+                    l.kernel.join("×"),
+                    l.stride.join("×"),
+                    format.count(l.macs),
+                    r ? `${r.slices} slices, ${format.exactBytes(r.bytes)}` : "–",
+                ]);
+            }),
+        ),
     );
 }
 
@@ -193,12 +298,19 @@ function shape(dims: number[]): string {
 function chipText(l: Layer): string {
     const k = l.kernel[0] ?? 1;
     switch (l.op) {
-        case "conv": return k > 1 ? `${k}×${l.kernel[1] ?? k}` : "1×1";
-        case "dwconv": return `dw${k}`;
-        case "add": return "+";
-        case "mean": return "mean";
-        case "avgpool": return "avg";
-        case "maxpool": return "max";
-        default: return l.op;
+        case "conv":
+            return k > 1 ? `${k}×${l.kernel[1] ?? k}` : "1×1";
+        case "dwconv":
+            return `dw${k}`;
+        case "add":
+            return "+";
+        case "mean":
+            return "mean";
+        case "avgpool":
+            return "avg";
+        case "maxpool":
+            return "max";
+        default:
+            return l.op;
     }
 }

@@ -5,7 +5,11 @@
 export type Child = Node | string | number | null | undefined | false | Child[];
 type Props = Record<string, unknown> | null;
 
-export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props?: Props, ...children: Child[]): HTMLElementTagNameMap[K] {
+export function h<K extends keyof HTMLElementTagNameMap>(
+    tag: K,
+    props?: Props,
+    ...children: Child[]
+): HTMLElementTagNameMap[K] {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(props ?? {})) setProp(element, name, value);
     append(element, children);
@@ -25,7 +29,8 @@ function setProp(element: HTMLElement, name: string, value: unknown): void {
 function append(element: Element, children: Child[]): void {
     for (const child of children) {
         if (Array.isArray(child)) append(element, child);
-        else if (child !== null && child !== undefined && child !== false) element.append(child instanceof Node ? child : String(child));
+        else if (child !== null && child !== undefined && child !== false)
+            element.append(child instanceof Node ? child : String(child));
     }
 }
 

@@ -35,7 +35,11 @@ export function count(value: number | string | null | undefined): string {
 export function short(value: number | string | null | undefined): string {
     if (value == null || value === "") return DASH;
     const number = Number(value);
-    for (const [unit, size] of [["G", 1e9], ["M", 1e6], ["k", 1e3]] as const) {
+    for (const [unit, size] of [
+        ["G", 1e9],
+        ["M", 1e6],
+        ["k", 1e3],
+    ] as const) {
         if (Math.abs(number) >= size) return `${(number / size).toFixed(1)} ${unit}`;
     }
     return String(number);
@@ -47,6 +51,13 @@ export function difference(measured: number | null | undefined, predicted: numbe
     if (measured === predicted) return "exact";
     const percent = (measured / predicted - 1) * 100;
     return `${percent < 0 ? "−" : "+"}${Math.abs(percent).toFixed(1)} %`;
+}
+
+/** What fusing saves of the plain run's RAM: "87 % less than unfused". */
+export function saving(bytes: number, plainBytes: number): string {
+    const percent = Math.round((1 - bytes / plainBytes) * 100);
+    if (!(plainBytes > 0) || percent === 0) return "as much as unfused";
+    return percent > 0 ? `${percent} % less than unfused` : `${-percent} % more than unfused`;
 }
 
 /** How long ago an RFC 3339 time was: "just now", "5 min ago", "3 h ago", or the date. */

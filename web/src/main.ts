@@ -28,22 +28,34 @@ async function show(): Promise<void> {
         else if (resource === "" || resource === "models") homePage(root, signal, "models");
         else fill(root, h("h1", null, "No such page"), h("p", null, h("a", { href: "#/" }, "To the models")));
     } catch (error) {
-        if (!signal.aborted) fill(root, problem(error, "The page could not be loaded"), h("p", null, h("a", { href: "#/" }, "To the models")));
+        if (!signal.aborted)
+            fill(
+                root,
+                problem(error, "The page could not be loaded"),
+                h("p", null, h("a", { href: "#/" }, "To the models")),
+            );
     }
 }
 
 window.addEventListener(TOKEN_WANTED, () => {
     if (document.getElementById("token-form")) return;
     const input = h("input", { type: "password", required: true, autocomplete: "off", id: "token" });
-    const form = h("form", {
-        id: "token-form", class: "card token-form",
-        onsubmit: (event: Event) => {
-            event.preventDefault();
-            setToken(input.value.trim());
-            form.remove();
-            void show();
+    const form = h(
+        "form",
+        {
+            id: "token-form",
+            class: "card token-form",
+            onsubmit: (event: Event) => {
+                event.preventDefault();
+                setToken(input.value.trim());
+                form.remove();
+                void show();
+            },
         },
-    }, h("label", { for: "token" }, "This farm asks for an access token"), input, h("button", { type: "submit", class: "primary" }, "Use it"));
+        h("label", { for: "token" }, "This farm asks for an access token"),
+        input,
+        h("button", { type: "submit", class: "primary" }, "Use it"),
+    );
     root.before(form);
     input.focus();
 });

@@ -42,7 +42,8 @@ export function logTicks(min: number, max: number, about: number): number[] {
     const decade = Math.floor(Math.log10(min));
     for (const mantissas of [[1], [1, 3], [1, 2, 5], [1, 2, 4, 8], [1, 1.5, 2, 3, 4, 6, 8]]) {
         const ticks: number[] = [];
-        for (let d = decade; 10 ** d <= max; d++) ticks.push(...mantissas.map((m) => Number((m * 10 ** d).toPrecision(6))));
+        for (let d = decade; 10 ** d <= max; d++)
+            ticks.push(...mantissas.map((m) => Number((m * 10 ** d).toPrecision(6))));
         consider(ticks.filter((t) => t >= min && t <= max));
     }
     if (max / min < 4) {
@@ -52,7 +53,11 @@ export function logTicks(min: number, max: number, about: number): number[] {
                 const step = m * 10 ** d;
                 if ((max - min) / step > 50) continue;
                 const first = Math.ceil(min / step);
-                consider(Array.from({ length: Math.floor(max / step) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(6))));
+                consider(
+                    Array.from({ length: Math.floor(max / step) - first + 1 }, (_, i) =>
+                        Number(((first + i) * step).toPrecision(6)),
+                    ),
+                );
             }
         }
     }

@@ -16,7 +16,11 @@ export function problem(error: unknown, context: string): HTMLElement {
 }
 
 export function emulatedBadge(): HTMLElement {
-    return h("span", { class: "badge emulated", title: "This result comes from an emulated board, not from hardware" }, "emulated");
+    return h(
+        "span",
+        { class: "badge emulated", title: "This result comes from an emulated board, not from hardware" },
+        "emulated",
+    );
 }
 
 export function stateBadge(state: string): HTMLElement {
@@ -27,15 +31,32 @@ export function stateBadge(state: string): HTMLElement {
 export function campaignProgress(campaign: Campaign): HTMLElement {
     const { queued, leased, done, failed } = campaign.jobs;
     const total = queued + leased + done + failed || 1;
-    const words = [`${done} done`, leased && `${leased} running`, queued && `${queued} queued`, failed && `${failed} failed`].filter(Boolean).join(", ");
+    const words = [
+        `${done} done`,
+        leased && `${leased} running`,
+        queued && `${queued} queued`,
+        failed && `${failed} failed`,
+    ]
+        .filter(Boolean)
+        .join(", ");
     const part = (kind: string, n: number) => n > 0 && h("i", { class: kind, css: { width: `${(n / total) * 100}%` } });
     return h(
         "div",
         { class: "progress" },
         h(
             "div",
-            { class: "progress-bar", role: "progressbar", "aria-label": "Jobs finished", "aria-valuemin": 0, "aria-valuemax": total, "aria-valuenow": done + failed, "aria-valuetext": words },
-            part("done", done), part("failed", failed), part("leased", leased),
+            {
+                class: "progress-bar",
+                role: "progressbar",
+                "aria-label": "Jobs finished",
+                "aria-valuemin": 0,
+                "aria-valuemax": total,
+                "aria-valuenow": done + failed,
+                "aria-valuetext": words,
+            },
+            part("done", done),
+            part("failed", failed),
+            part("leased", leased),
         ),
         h("span", { class: "progress-text" }, words),
     );
@@ -47,7 +68,9 @@ export function boardFacts(board: Board): string {
         board.core,
         board.clock_hz ? `${format.roundTo(board.clock_hz / 1e6, 1)} MHz` : null,
         board.ram_bytes ? `${format.kb(board.ram_bytes)} RAM` : null,
-    ].filter(Boolean).join(", ");
+    ]
+        .filter(Boolean)
+        .join(", ");
 }
 
 /** What a campaign is called: its name, or its model's, and always its number. */
@@ -62,17 +85,21 @@ export function boardColours(boards: readonly string[]): Map<string, string> {
 
 /** A link to a file of the API: opened in a new tab, or saved under `name`. */
 export function fileLink(path: string, text: Child, name?: string): HTMLElement {
-    return h("a", {
-        href: address(path),
-        target: name ? null : "_blank",
-        rel: "noopener",
-        download: name,
-        onclick: async (event: Event) => {
-            if (!linksNeedToken()) return;
-            event.preventDefault();
-            const blob = await getBlob(path);
-            if (name) download(name, blob);
-            else window.open(URL.createObjectURL(new Blob([blob], { type: "text/plain" })), "_blank");
+    return h(
+        "a",
+        {
+            href: address(path),
+            target: name ? null : "_blank",
+            rel: "noopener",
+            download: name,
+            onclick: async (event: Event) => {
+                if (!linksNeedToken()) return;
+                event.preventDefault();
+                const blob = await getBlob(path);
+                if (name) download(name, blob);
+                else window.open(URL.createObjectURL(new Blob([blob], { type: "text/plain" })), "_blank");
+            },
         },
-    }, text);
+        text,
+    );
 }

@@ -3,7 +3,13 @@
 // hardware, a diamond an emulated board; colour = board; the step line is the front.
 import * as echarts from "echarts/core";
 import { LineChart, ScatterChart } from "echarts/charts";
-import { DataZoomInsideComponent, GridComponent, LegendScrollComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
+import {
+    DataZoomInsideComponent,
+    GridComponent,
+    LegendScrollComponent,
+    MarkLineComponent,
+    TooltipComponent,
+} from "echarts/components";
 import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
 import type { EChartsCoreOption } from "echarts/core";
 import { h, onceAFrame } from "./dom.ts";
@@ -14,8 +20,15 @@ import type { Measured } from "./api.ts";
 import { describeSpec } from "./spec.ts";
 
 echarts.use([
-    LineChart, ScatterChart, GridComponent, TooltipComponent, LegendScrollComponent, MarkLineComponent,
-    DataZoomInsideComponent, CanvasRenderer, SVGRenderer,
+    LineChart,
+    ScatterChart,
+    GridComponent,
+    TooltipComponent,
+    LegendScrollComponent,
+    MarkLineComponent,
+    DataZoomInsideComponent,
+    CanvasRenderer,
+    SVGRenderer,
 ]);
 
 export interface PlotView {
@@ -85,20 +98,29 @@ export class Plot {
             });
             this.chart.on("datazoom", this.retick);
             this.chart.getZr().on("dblclick", () => {
-                for (const dataZoomIndex of [0, 1]) this.chart?.dispatchAction({ type: "dataZoom", dataZoomIndex, start: 0, end: 100 });
+                for (const dataZoomIndex of [0, 1])
+                    this.chart?.dispatchAction({ type: "dataZoom", dataZoomIndex, start: 0, end: 100 });
             });
         }
         // A moved slider or another selection changes rings and lines only: the points, maybe thousands, stay as they are.
         const { marks: _m, limits: _l, selected: _s, points: _p, ...rest } = view;
         const base = JSON.stringify([rest, [...view.colours], dark(), this.element.clientWidth < NARROW]);
         if (base === this.drawn) {
-            this.chart.setOption({ series: this.overlay(view).map(({ inLegend: _, ...series }) => series) }, { lazyUpdate: true });
+            this.chart.setOption(
+                { series: this.overlay(view).map(({ inLegend: _, ...series }) => series) },
+                { lazyUpdate: true },
+            );
             return;
         }
         const option = this.option(view, true);
         const names = (option.series as { id: string }[]).map((s) => s.id).join("|");
         // Only a change of the set of series needs a rebuild; otherwise the zoom stays as the user left it.
-        this.chart.setOption(option, names === this.seriesShown ? { lazyUpdate: true } : { replaceMerge: ["series", "legend"], lazyUpdate: true });
+        this.chart.setOption(
+            option,
+            names === this.seriesShown
+                ? { lazyUpdate: true }
+                : { replaceMerge: ["series", "legend"], lazyUpdate: true },
+        );
         this.seriesShown = names;
         this.drawn = base;
         this.element.setAttribute("aria-label", this.describe(view));
@@ -120,9 +142,14 @@ export class Plot {
     private readonly retick = onceAFrame(() => {
         if (!this.chart || !this.view) return;
         const [left, right] = this.margins();
-        const [min, max] = [left, this.element.clientWidth - right].map((x) => Number(this.chart!.convertFromPixel({ xAxisIndex: 0 }, x)));
+        const [min, max] = [left, this.element.clientWidth - right].map((x) =>
+            Number(this.chart!.convertFromPixel({ xAxisIndex: 0 }, x)),
+        );
         const customValues = logTicks(min!, max!, this.element.clientWidth < NARROW ? 5 : 9);
-        this.chart.setOption({ xAxis: { axisLabel: { customValues }, axisTick: { customValues } } }, { lazyUpdate: true });
+        this.chart.setOption(
+            { xAxis: { axisLabel: { customValues }, axisTick: { customValues } } },
+            { lazyUpdate: true },
+        );
     });
 
     /** Left and right of the plotting area, in pixels. */
@@ -135,9 +162,14 @@ export class Plot {
     }
 
     private describe(view: PlotView): string {
-        const measured = view.points.reduce((n, p) => n + p.measured.filter((m) => view.boards.includes(m.board)).length, 0);
-        return `Plot of RAM against ${view.y === "ms" ? "latency" : "overhead F"}: ${format.plural(view.points.length, "configuration")}, ` +
-            `${format.plural(measured, "measurement")}. The table below holds the same points.`;
+        const measured = view.points.reduce(
+            (n, p) => n + p.measured.filter((m) => view.boards.includes(m.board)).length,
+            0,
+        );
+        return (
+            `Plot of RAM against ${view.y === "ms" ? "latency" : "overhead F"}: ${format.plural(view.points.length, "configuration")}, ` +
+            `${format.plural(measured, "measurement")}. The table below holds the same points.`
+        );
     }
 
     private option(view: PlotView, interactive: boolean): EChartsCoreOption {
@@ -146,44 +178,96 @@ export class Plot {
         const line = colour("--line");
         const narrow = interactive && this.element.clientWidth < NARROW;
         const series = [...this.series(view), ...this.overlay(view)];
-        const text = { color: soft, fontFamily: getComputedStyle(document.body).fontFamily, fontSize: narrow ? 11 : 12 };
+        const text = {
+            color: soft,
+            fontFamily: getComputedStyle(document.body).fontFamily,
+            fontSize: narrow ? 11 : 12,
+        };
         const range = xRange(view);
         const ticks = range ? logTicks(range.min, range.max, narrow ? 5 : 9) : [];
         const yName = view.y === "ms" ? "latency, ms" : "overhead F = MACs ÷ plain MACs";
         return {
             animation: false,
             textStyle: text,
-            grid: { left: interactive ? this.margins()[0] : 64, right: interactive ? this.margins()[1] : 26, top: 30, bottom: narrow ? 96 : 86 },
+            grid: {
+                left: interactive ? this.margins()[0] : 64,
+                right: interactive ? this.margins()[1] : 26,
+                top: 30,
+                bottom: narrow ? 96 : 86,
+            },
             legend: {
-                type: "scroll", bottom: 2, left: "center", itemGap: 16, itemWidth: 16, itemHeight: 10,
-                textStyle: { ...text, color: ink }, pageTextStyle: text, pageIconColor: soft, pageIconInactiveColor: line,
+                type: "scroll",
+                bottom: 2,
+                left: "center",
+                itemGap: 16,
+                itemWidth: 16,
+                itemHeight: 10,
+                textStyle: { ...text, color: ink },
+                pageTextStyle: text,
+                pageIconColor: soft,
+                pageIconInactiveColor: line,
                 data: series.filter((s) => s.inLegend).map((s) => ({ name: s.name })),
             },
-            tooltip: interactive ? {
-                trigger: "item", confine: true, borderWidth: 0, padding: 0, backgroundColor: "transparent", className: "plot-tip",
-                extraCssText: "box-shadow:none", transitionDuration: 0,
-                formatter: (params: { seriesId?: string; dataIndex: number }) => {
-                    const dot = this.dotOf(params);
-                    return dot ? tip(dot) : "";
-                },
-            } : { show: false },
+            tooltip: interactive
+                ? {
+                      trigger: "item",
+                      confine: true,
+                      borderWidth: 0,
+                      padding: 0,
+                      backgroundColor: "transparent",
+                      className: "plot-tip",
+                      extraCssText: "box-shadow:none",
+                      transitionDuration: 0,
+                      formatter: (params: { seriesId?: string; dataIndex: number }) => {
+                          const dot = this.dotOf(params);
+                          return dot ? tip(dot) : "";
+                      },
+                  }
+                : { show: false },
             xAxis: {
-                type: "log", logBase: 2, name: view.withInput ? "RAM with resident input, kB" : "RAM (arena), kB",
-                nameLocation: "middle", nameGap: 30, nameTextStyle: text, 
-                min: range?.min ?? "dataMin", max: range?.max ?? "dataMax",
+                type: "log",
+                logBase: 2,
+                name: view.withInput ? "RAM with resident input, kB" : "RAM (arena), kB",
+                nameLocation: "middle",
+                nameGap: 30,
+                nameTextStyle: text,
+                min: range?.min ?? "dataMin",
+                max: range?.max ?? "dataMax",
                 axisLabel: { ...text, hideOverlap: true, customValues: ticks, formatter: (v: number) => tickLabel(v) },
-                axisLine: { lineStyle: { color: line } }, axisTick: { lineStyle: { color: line }, customValues: ticks },
+                axisLine: { lineStyle: { color: line } },
+                axisTick: { lineStyle: { color: line }, customValues: ticks },
                 splitLine: { show: false },
             },
             yAxis: {
-                type: view.logY ? "log" : "value", logBase: 2, scale: true, name: yName, nameTextStyle: { ...text, align: "left", padding: [0, 0, 0, narrow ? -40 : -50] },
-                axisLabel: { ...text, formatter: (v: number) => tickLabel(v) }, axisLine: { show: false },
+                type: view.logY ? "log" : "value",
+                logBase: 2,
+                scale: true,
+                name: yName,
+                nameTextStyle: { ...text, align: "left", padding: [0, 0, 0, narrow ? -40 : -50] },
+                axisLabel: { ...text, formatter: (v: number) => tickLabel(v) },
+                axisLine: { show: false },
                 splitLine: { lineStyle: { color: line, opacity: 0.6 } },
             },
-            dataZoom: interactive ? [
-                { type: "inside", xAxisIndex: 0, filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false, preventDefaultMouseMove: false },
-                { type: "inside", yAxisIndex: 0, filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false, preventDefaultMouseMove: false },
-            ] : [],
+            dataZoom: interactive
+                ? [
+                      {
+                          type: "inside",
+                          xAxisIndex: 0,
+                          filterMode: "none",
+                          zoomOnMouseWheel: "ctrl",
+                          moveOnMouseWheel: false,
+                          preventDefaultMouseMove: false,
+                      },
+                      {
+                          type: "inside",
+                          yAxisIndex: 0,
+                          filterMode: "none",
+                          zoomOnMouseWheel: "ctrl",
+                          moveOnMouseWheel: false,
+                          preventDefaultMouseMove: false,
+                      },
+                  ]
+                : [],
             series: series.map(({ inLegend: _, ...rest }) => rest),
         };
     }
@@ -195,25 +279,60 @@ export class Plot {
 
         // A front shares the name of its points, so that the legend switches both; the legend draws the first of a name.
         const steps = (id: string, name: string, dots: Dot[], tint: string, dashed: boolean) => {
-            const front = frontOf(dots, (d) => d.value[0], (d) => d.value[1]);
+            const front = frontOf(
+                dots,
+                (d) => d.value[0],
+                (d) => d.value[1],
+            );
             out.push({
-                id: `front ${id}`, name, inLegend: false, type: "line", step: "end", symbol: "none", silent: true, z: 1,
+                id: `front ${id}`,
+                name,
+                inLegend: false,
+                type: "line",
+                step: "end",
+                symbol: "none",
+                silent: true,
+                z: 1,
                 data: front.map((d) => d.value),
-                lineStyle: { color: tint, width: 1.5, type: dashed && dots.length <= LARGE ? [4, 4] : "solid", opacity: dashed ? 0.55 : 0.9 },
+                lineStyle: {
+                    color: tint,
+                    width: 1.5,
+                    type: dashed && dots.length <= LARGE ? [4, 4] : "solid",
+                    opacity: dashed ? 0.55 : 0.9,
+                },
             });
         };
-        const scatter = (id: string, name: string, dots: Dot[], tint: string, symbol: string, filled: boolean, size: number) => {
+        const scatter = (
+            id: string,
+            name: string,
+            dots: Dot[],
+            tint: string,
+            symbol: string,
+            filled: boolean,
+            size: number,
+        ) => {
             this.dots.set(id, dots);
             out.push({
-                id, name, inLegend: true, type: "scatter", symbol, symbolSize: dots.length > LARGE ? size / 2 : size, z: filled ? 4 : 2, data: dots.map((d) => d.value),
-                large: dots.length > LARGE, largeThreshold: LARGE,
-                itemStyle: filled ? { color: tint, borderColor: surface, borderWidth: 1, opacity: 1 } : { color: surface, borderColor: tint, borderWidth: 1.5, opacity: 1 },
+                id,
+                name,
+                inLegend: true,
+                type: "scatter",
+                symbol,
+                symbolSize: dots.length > LARGE ? size / 2 : size,
+                z: filled ? 4 : 2,
+                data: dots.map((d) => d.value),
+                large: dots.length > LARGE,
+                largeThreshold: LARGE,
+                itemStyle: filled
+                    ? { color: tint, borderColor: surface, borderWidth: 1, opacity: 1 }
+                    : { color: surface, borderColor: tint, borderWidth: 1.5, opacity: 1 },
                 emphasis: { scale: 1.5 },
             });
         };
 
         if (view.y === "overhead") {
-            const dots = view.points.filter((p) => p.overhead !== null)
+            const dots = view.points
+                .filter((p) => p.overhead !== null)
                 .map((p): Dot => ({ value: [x(p), p.overhead!], point: p, board: null, measured: null }));
             scatter("predicted", "predicted, any board", dots, colour("--ink-soft"), "circle", false, 8);
             steps("all", "predicted, any board", dots, colour("--ink-soft"), true);
@@ -221,7 +340,8 @@ export class Plot {
         for (const board of view.boards) {
             const tint = colour(view.colours.get(board) ?? "--board-1");
             if (view.y === "ms") {
-                const dots = view.points.filter((p) => p.predicted_ms.has(board))
+                const dots = view.points
+                    .filter((p) => p.predicted_ms.has(board))
                     .map((p): Dot => ({ value: [x(p), p.predicted_ms.get(board)!], point: p, board, measured: null }));
                 if (dots.length) {
                     scatter(`predicted ${board}`, `${board}: predicted`, dots, tint, "circle", false, 8);
@@ -256,24 +376,45 @@ export class Plot {
             const point = view.points.find((p) => p.spec === spec);
             const ys = point ? yValues(view, point) : [];
             out.push({
-                id, name: id, inLegend: false, type: "scatter", silent: true, symbol: "circle", symbolSize: size, z: 6,
+                id,
+                name: id,
+                inLegend: false,
+                type: "scatter",
+                silent: true,
+                symbol: "circle",
+                symbolSize: size,
+                z: 6,
                 data: ys.map((y) => [ramOf(point!, view.withInput) / 1000, y]),
                 itemStyle: { color: "transparent", borderColor: tint, borderWidth: 2 },
-                label: label ? { show: true, formatter: label, position: "top", color: tint, fontWeight: 600, distance: 2 } : { show: false },
+                label: label
+                    ? { show: true, formatter: label, position: "top", color: tint, fontWeight: 600, distance: 2 }
+                    : { show: false },
             });
         };
         const bySpec = new Map<string, string[]>();
         for (const mark of view.marks) bySpec.set(mark.spec, [...(bySpec.get(mark.spec) ?? []), mark.label]);
         const answers = [...bySpec];
-        for (let i = 0; i < 2; i++) ring(`answer ${i + 1}`, answers[i]?.[0] ?? "", (answers[i]?.[1] ?? []).join(", "), accent, 20);
+        for (let i = 0; i < 2; i++)
+            ring(`answer ${i + 1}`, answers[i]?.[0] ?? "", (answers[i]?.[1] ?? []).join(", "), accent, 20);
         ring("selected", view.selected ?? "", "", colour("--ink"), 26);
 
         const limits: Record<string, unknown>[] = [];
         if (view.limits.ram !== null) limits.push({ xAxis: view.limits.ram / 1000 });
         if (view.limits.overhead !== null && view.y === "overhead") limits.push({ yAxis: view.limits.overhead });
         out.push({
-            id: "limits", name: "limits", inLegend: false, type: "line", data: [], silent: true,
-            markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: accent, type: [2, 4], width: 1.5 }, data: limits },
+            id: "limits",
+            name: "limits",
+            inLegend: false,
+            type: "line",
+            data: [],
+            silent: true,
+            markLine: {
+                silent: true,
+                symbol: "none",
+                label: { show: false },
+                lineStyle: { color: accent, type: [2, 4], width: 1.5 },
+                data: limits,
+            },
         });
         return out;
     }
@@ -305,7 +446,10 @@ function tickLabel(v: number): string {
 function tip(dot: Dot): HTMLElement {
     const { point, measured } = dot;
     const row = (name: string, value: string) => [h("dt", null, name), h("dd", null, value)];
-    const title = dot.board === null ? "predicted, any board" : `${dot.board}: ${measured ? measuredName(measured.emulated) : "predicted"}`;
+    const title =
+        dot.board === null
+            ? "predicted, any board"
+            : `${dot.board}: ${measured ? measuredName(measured.emulated) : "predicted"}`;
     const predicted = dot.board === null ? undefined : point.predicted_ms.get(dot.board);
     return h(
         "div",

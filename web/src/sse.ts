@@ -24,7 +24,8 @@ export class EventParser {
         this.rest = lines.pop()! + held;
         for (const line of lines) {
             if (line === "") {
-                if (this.data.length) events.push({ id: this.id, event: this.event || "message", data: this.data.join("\n") });
+                if (this.data.length)
+                    events.push({ id: this.id, event: this.event || "message", data: this.data.join("\n") });
                 this.data = [];
                 this.event = "";
                 continue;

@@ -45,7 +45,13 @@ export class Table<T> {
             h(
                 "div",
                 { class: "scroll", tabindex: 0, role: "region", "aria-label": options.caption },
-                h("table", null, h("caption", { class: "hidden" }, options.caption), h("thead", null, this.head), this.body),
+                h(
+                    "table",
+                    null,
+                    h("caption", { class: "hidden" }, options.caption),
+                    h("thead", null, this.head),
+                    this.body,
+                ),
             ),
             this.pager,
         );
@@ -100,8 +106,17 @@ export class Table<T> {
             this.columns.map((column) =>
                 h(
                     "th",
-                    { scope: "col", class: column.number ? "number" : null, "data-key": column.key, title: column.title },
-                    h("button", { type: "button", class: "sort", onclick: () => this.sortBy(column.key) }, column.label),
+                    {
+                        scope: "col",
+                        class: column.number ? "number" : null,
+                        "data-key": column.key,
+                        title: column.title,
+                    },
+                    h(
+                        "button",
+                        { type: "button", class: "sort", onclick: () => this.sortBy(column.key) },
+                        column.label,
+                    ),
                 ),
             ),
         );
@@ -177,13 +192,27 @@ export class Table<T> {
             this.page += by;
             this.drawBody();
         };
-        const held = this.pager.contains(document.activeElement) ? (document.activeElement as HTMLElement).dataset.turn : null;
+        const held = this.pager.contains(document.activeElement)
+            ? (document.activeElement as HTMLElement).dataset.turn
+            : null;
         fill(
             this.pager,
             pages > 1 && [
-                h("button", { type: "button", "data-turn": "back", disabled: this.page === 0, onclick: () => turn(-1) }, "← Previous"),
-                h("span", { role: "status" }, `${count(first + 1)}–${count(Math.min(first + this.pageSize, this.rows.length))} of ${count(this.rows.length)}`),
-                h("button", { type: "button", "data-turn": "on", disabled: this.page === pages - 1, onclick: () => turn(1) }, "Next →"),
+                h(
+                    "button",
+                    { type: "button", "data-turn": "back", disabled: this.page === 0, onclick: () => turn(-1) },
+                    "← Previous",
+                ),
+                h(
+                    "span",
+                    { role: "status" },
+                    `${count(first + 1)}–${count(Math.min(first + this.pageSize, this.rows.length))} of ${count(this.rows.length)}`,
+                ),
+                h(
+                    "button",
+                    { type: "button", "data-turn": "on", disabled: this.page === pages - 1, onclick: () => turn(1) },
+                    "Next →",
+                ),
             ],
         );
         if (held) this.pager.querySelector<HTMLElement>(`[data-turn="${held}"]`)?.focus();

@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: MIT
 // A campaign as it runs: jobs and the plot fill in by server-sent events; failures say what went wrong and where the
 // log is.
-import { cancelCampaign, get, list, logPath, watchCampaign, type Board, type Campaign, type Front, type Job, type Model } from "../api.ts";
+import {
+    cancelCampaign,
+    get,
+    list,
+    logPath,
+    watchCampaign,
+    type Board,
+    type Campaign,
+    type Front,
+    type Job,
+    type Model,
+} from "../api.ts";
 import { fill, h, onceAFrame, type Child } from "../dom.ts";
 import { Explorer } from "../explorer.ts";
 import * as format from "../format.ts";
@@ -26,12 +37,22 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
     const jobs = new Map(jobList.map((j) => [j.id, j]));
     for (const job of jobList) takeJob(points, job);
 
-    const explorer = new Explorer(model, boards.filter((b) => campaign.boards.includes(b.id)), campaign.boards, points, signal, null);
+    const explorer = new Explorer(
+        model,
+        boards.filter((b) => campaign.boards.includes(b.id)),
+        campaign.boards,
+        points,
+        signal,
+        null,
+    );
     const progress = h("div", { class: "campaign-progress" });
     const failures = h("div", { class: "failures" });
     const live = h("span", { class: "live", role: "status" });
     const table = new Table<Job>({
-        caption: "Jobs", id: (j) => String(j.id), empty: "No jobs.", sort: { key: "id", descending: false },
+        caption: "Jobs",
+        id: (j) => String(j.id),
+        empty: "No jobs.",
+        sort: { key: "id", descending: false },
         onSelect: (j) => {
             table.select(String(j.id));
             explorer.select(j.spec, true);
@@ -47,29 +68,50 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
         explorer.update();
     });
     const cancelStatus = h("div");
-    const cancel = h("button", { type: "button", class: "button", onclick: async () => {
-        if (!confirm(`Cancel the ${format.plural(campaign.jobs.queued, "queued job")}? Finished measurements stay.`)) return;
-        try {
-            await cancelCampaign(id);
-            fill(cancelStatus);
-        } catch (error) {
-            fill(cancelStatus, problem(error, "Not cancelled"));
-        }
-    } }, "Cancel queued jobs");
+    const cancel = h(
+        "button",
+        {
+            type: "button",
+            class: "button",
+            onclick: async () => {
+                if (
+                    !confirm(
+                        `Cancel the ${format.plural(campaign.jobs.queued, "queued job")}? Finished measurements stay.`,
+                    )
+                )
+                    return;
+                try {
+                    await cancelCampaign(id);
+                    fill(cancelStatus);
+                } catch (error) {
+                    fill(cancelStatus, problem(error, "Not cancelled"));
+                }
+            },
+        },
+        "Cancel queued jobs",
+    );
 
-    fill(root,
-        h("div", { class: "page-head" },
+    fill(
+        root,
+        h(
+            "div",
+            { class: "page-head" },
             h("p", { class: "crumb" }, h("a", { href: `#/models/${model.id}` }, model.name || "model"), " /"),
             h("h1", null, campaignName(campaign)),
-            h("p", { class: "facts" },
+            h(
+                "p",
+                { class: "facts" },
                 h("span", null, "on ", h("b", null, campaign.boards.join(", "))),
                 h("span", null, h("b", null, format.count(campaign.repeats)), " repeats"),
                 h("span", null, `input ${campaign.input.kind}, seed ${campaign.input.seed}`),
                 h("span", { title: campaign.created }, `started ${format.ago(campaign.created, Date.now())}`),
-                live)),
+                live,
+            ),
+        ),
         h("section", { class: "card" }, h("div", { class: "progress-row" }, progress, cancel), cancelStatus, failures),
         explorer.element,
-        h("section", { class: "card" }, h("h2", null, "Jobs"), table.element));
+        h("section", { class: "card" }, h("h2", null, "Jobs"), table.element),
+    );
     draw();
     for (const board of campaign.boards) {
         get<Front>(`/models/${campaign.model}/front?board=${encodeURIComponent(board)}`, signal).then(
@@ -102,8 +144,14 @@ function takeJob(points: PointSet, job: Job): void {
     const known = points.get(job.spec);
     if (p && (!known || known.macs === null)) {
         points.addConfig({
-            spec: job.spec, arena_bytes: p.arena_bytes, macs: p.macs, overhead: p.overhead, blocks: job.spec.split(" ").length,
-            input_streamed: false, input_bytes: 0, predicted_ms: p.ms,
+            spec: job.spec,
+            arena_bytes: p.arena_bytes,
+            macs: p.macs,
+            overhead: p.overhead,
+            blocks: job.spec.split(" ").length,
+            input_streamed: false,
+            input_bytes: 0,
+            predicted_ms: p.ms,
         });
     }
     if (p && p.ms !== null) points.addPrediction(job.spec, job.board, p.ms);
@@ -119,11 +167,27 @@ function drawFailures(jobs: Job[]): Child {
         byType.set(type, [...(byType.get(type) ?? []), job]);
     }
     return [...byType].map(([type, list]) =>
-        h("div", { class: "problem" },
+        h(
+            "div",
+            { class: "problem" },
             h("strong", null, `${format.plural(list.length, "job")} failed: ${type}`),
-            h("ul", null, list.slice(0, 5).map((j) =>
-                h("li", null, fileLink(logPath(j.id), `job ${j.id} log`), ` ${j.board}${j.rig ? ` on ${j.rig}` : ""}: ${j.error?.detail ?? "no reason given"}`))),
-            list.length > 5 ? h("p", null, `and ${list.length - 5} more in the table below`) : null));
+            h(
+                "ul",
+                null,
+                list
+                    .slice(0, 5)
+                    .map((j) =>
+                        h(
+                            "li",
+                            null,
+                            fileLink(logPath(j.id), `job ${j.id} log`),
+                            ` ${j.board}${j.rig ? ` on ${j.rig}` : ""}: ${j.error?.detail ?? "no reason given"}`,
+                        ),
+                    ),
+            ),
+            list.length > 5 ? h("p", null, `and ${list.length - 5} more in the table below`) : null,
+        ),
+    );
 }
 
 function jobColumns(): Column<Job>[] {
@@ -131,14 +195,50 @@ function jobColumns(): Column<Job>[] {
     return [
         { key: "id", label: "Job", number: true, value: (j) => j.id, cell: (j) => j.id },
         { key: "board", label: "Board", value: (j) => j.board, cell: (j) => j.board },
-        { key: "state", label: "State", value: (j) => order[j.state] * 10 + j.progress, cell: (j) => [stateBadge(j.state), j.state === "leased" ? ` ${j.phase ?? ""} ${Math.round(j.progress * 100)} %` : null] },
-        { key: "ram", label: "RAM, B", number: true, value: (j) => j.result?.arena_bytes ?? j.predicted?.arena_bytes ?? null, cell: (j) => format.count(j.result?.arena_bytes ?? j.predicted?.arena_bytes) },
-        { key: "predicted", label: "Predicted", number: true, value: (j) => j.predicted?.ms ?? null, cell: (j) => format.ms(j.predicted?.ms) },
-        { key: "ms", label: "Measured", number: true, value: (j) => j.result?.ms ?? null, cell: (j) => (j.result ? [format.ms(j.result.ms), j.result.emulated ? [" ", emulatedBadge()] : null] : "–") },
+        {
+            key: "state",
+            label: "State",
+            value: (j) => order[j.state] * 10 + j.progress,
+            cell: (j) => [
+                stateBadge(j.state),
+                j.state === "leased" ? ` ${j.phase ?? ""} ${Math.round(j.progress * 100)} %` : null,
+            ],
+        },
+        {
+            key: "ram",
+            label: "RAM, B",
+            number: true,
+            value: (j) => j.result?.arena_bytes ?? j.predicted?.arena_bytes ?? null,
+            cell: (j) => format.count(j.result?.arena_bytes ?? j.predicted?.arena_bytes),
+        },
+        {
+            key: "predicted",
+            label: "Predicted",
+            number: true,
+            value: (j) => j.predicted?.ms ?? null,
+            cell: (j) => format.ms(j.predicted?.ms),
+        },
+        {
+            key: "ms",
+            label: "Measured",
+            number: true,
+            value: (j) => j.result?.ms ?? null,
+            cell: (j) => (j.result ? [format.ms(j.result.ms), j.result.emulated ? [" ", emulatedBadge()] : null] : "–"),
+        },
         { key: "rig", label: "Rig", value: (j) => j.rig, cell: (j) => j.rig ?? "–" },
         { key: "attempts", label: "Attempts", number: true, value: (j) => j.attempts, cell: (j) => j.attempts },
-        { key: "error", label: "Failure", value: (j) => j.error?.type ?? null, cell: (j) => (j.error ? h("span", { title: j.error.detail }, j.error.type) : "–") },
+        {
+            key: "error",
+            label: "Failure",
+            value: (j) => j.error?.type ?? null,
+            cell: (j) => (j.error ? h("span", { title: j.error.detail }, j.error.type) : "–"),
+        },
         { key: "log", label: "Log", value: () => null, cell: (j) => fileLink(logPath(j.id), "log") },
-        { key: "spec", label: "Configuration", value: (j) => j.spec, cell: (j) => h("span", { class: "spec", title: j.spec }, describeSpec(j.spec)) },
+        {
+            key: "spec",
+            label: "Configuration",
+            value: (j) => j.spec,
+            cell: (j) => h("span", { class: "spec", title: j.spec }, describeSpec(j.spec)),
+        },
     ];
 }

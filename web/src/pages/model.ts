@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: MIT
 // A model: its trade-off, predicted for the boards chosen and with every measurement of its campaigns, and the form
 // that starts another campaign.
-import { createCampaign, get, list, modelFilePath, newKey, type Board, type Campaign, type Front, type FrontPoint, type Model, type Result } from "../api.ts";
+import {
+    createCampaign,
+    get,
+    list,
+    modelFilePath,
+    newKey,
+    type Board,
+    type Campaign,
+    type Front,
+    type FrontPoint,
+    type Model,
+    type Result,
+} from "../api.ts";
 import { fill, h } from "../dom.ts";
 import { Explorer } from "../explorer.ts";
 import * as format from "../format.ts";
@@ -39,7 +51,11 @@ export async function modelPage(root: HTMLElement, signal: AbortSignal, id: stri
             explorer.update();
         } catch (error) {
             loaded.delete(board);
-            if (!signal.aborted) fill(status, problem(error, board === null ? "The front could not be read" : `No prediction for ${board}`));
+            if (!signal.aborted)
+                fill(
+                    status,
+                    problem(error, board === null ? "The front could not be read" : `No prediction for ${board}`),
+                );
         }
     };
     explorer.onBoards = (now) => now.forEach((board) => void loadFront(board));
@@ -47,7 +63,9 @@ export async function modelPage(root: HTMLElement, signal: AbortSignal, id: stri
     await Promise.all(shown.map(loadFront));
 
     // Measurements: the newest campaigns are enough to cover what is of interest, and bound the work.
-    const results = (await Promise.all(mine.slice(0, 20).map((c) => list<Result>(`/campaigns/${c.id}/results`, signal)))).flat();
+    const results = (
+        await Promise.all(mine.slice(0, 20).map((c) => list<Result>(`/campaigns/${c.id}/results`, signal)))
+    ).flat();
     for (const result of results) points.addResult(result);
     explorer.update();
     const unpriced = points.all.filter((p) => p.macs === null).slice(0, MAX_OFF_FRONT);
@@ -58,23 +76,41 @@ export async function modelPage(root: HTMLElement, signal: AbortSignal, id: stri
 }
 
 function header(model: Model): HTMLElement {
-    return h("div", { class: "page-head" },
+    return h(
+        "div",
+        { class: "page-head" },
         h("h1", null, model.name || "Unnamed model"),
-        h("p", { class: "facts" },
+        h(
+            "p",
+            { class: "facts" },
             h("span", null, h("b", null, format.count(model.layers)), " layers"),
             h("span", { title: format.count(model.macs) }, h("b", null, format.short(model.macs)), " MACs"),
-            h("span", { title: format.exactBytes(model.weight_bytes) }, h("b", null, format.kb(model.weight_bytes)), " weights"),
-            h("span", { title: format.exactBytes(model.plain_arena_bytes) }, h("b", null, format.kb(model.plain_arena_bytes)), " RAM unfused"),
+            h(
+                "span",
+                { title: format.exactBytes(model.weight_bytes) },
+                h("b", null, format.kb(model.weight_bytes)),
+                " weights",
+            ),
+            h(
+                "span",
+                { title: format.exactBytes(model.plain_arena_bytes) },
+                h("b", null, format.kb(model.plain_arena_bytes)),
+                " RAM unfused",
+            ),
             h("span", null, "input ", h("b", null, `${model.input.h}×${model.input.w}×${model.input.c}`)),
             h("span", { title: model.id }, "SHA-256 ", h("code", null, model.id.slice(0, 12))),
-            fileLink(modelFilePath(model.id), "download the file", `${model.name || "model"}.tflite`)));
+            fileLink(modelFilePath(model.id), "download the file", `${model.name || "model"}.tflite`),
+        ),
+    );
 }
 
 function campaignForm(model: Model, boards: Board[], chosen: string[]): HTMLElement {
     const status = h("div", { "aria-live": "polite" });
     const points = h("input", { type: "number", name: "points", min: 1, max: 200, value: 12, required: true });
     const repeats = h("input", { type: "number", name: "repeats", min: 1, max: 1000, value: 3, required: true });
-    const picks = boards.map((b) => h("input", { type: "checkbox", name: "board", value: b.id, checked: chosen.includes(b.id) }));
+    const picks = boards.map((b) =>
+        h("input", { type: "checkbox", name: "board", value: b.id, checked: chosen.includes(b.id) }),
+    );
     const submit = h("button", { type: "submit", class: "button primary" }, "Measure");
     let key = newKey(); // the same until it succeeds: pressing twice, or again after a lost answer, starts one campaign
     return h(
@@ -92,7 +128,10 @@ function campaignForm(model: Model, boards: Board[], chosen: string[]): HTMLElem
                 }
                 submit.disabled = true;
                 try {
-                    const campaign = await createCampaign({ model: model.id, boards: on, points: Number(points.value), repeats: Number(repeats.value) }, key);
+                    const campaign = await createCampaign(
+                        { model: model.id, boards: on, points: Number(points.value), repeats: Number(repeats.value) },
+                        key,
+                    );
                     location.hash = `#/campaigns/${campaign.id}`;
                 } catch (error) {
                     fill(status, problem(error, "The campaign was not started"));
@@ -102,21 +141,51 @@ function campaignForm(model: Model, boards: Board[], chosen: string[]): HTMLElem
             },
         },
         h("h2", null, "Measure it"),
-        h("fieldset", null, h("legend", null, "Boards"),
-            boards.map((b, i) => h("label", { class: "pick", title: boardFacts(b) }, picks[i], b.id))),
-        h("div", { class: "form-row" },
+        h(
+            "fieldset",
+            null,
+            h("legend", null, "Boards"),
+            boards.map((b, i) => h("label", { class: "pick", title: boardFacts(b) }, picks[i], b.id)),
+        ),
+        h(
+            "div",
+            { class: "form-row" },
             h("label", null, "Points on the front", points),
-            h("label", null, "Repeats", repeats)),
+            h("label", null, "Repeats", repeats),
+        ),
         submit,
         status,
     );
 }
 
 function campaignList(campaigns: Campaign[]): HTMLElement {
-    return h("section", { class: "card" }, h("h2", null, "Campaigns of this model"),
-        h("ul", { class: "items" }, campaigns.slice(0, 20).map((c) =>
-            h("li", null, h("a", { class: "item", href: `#/campaigns/${c.id}` },
-                h("span", { class: "item-name" }, campaignName(c)),
-                h("span", { class: "item-facts" }, h("span", null, c.boards.join(", ")), h("span", null, format.ago(c.created, Date.now()))),
-                campaignProgress(c))))));
+    return h(
+        "section",
+        { class: "card" },
+        h("h2", null, "Campaigns of this model"),
+        h(
+            "ul",
+            { class: "items" },
+            campaigns
+                .slice(0, 20)
+                .map((c) =>
+                    h(
+                        "li",
+                        null,
+                        h(
+                            "a",
+                            { class: "item", href: `#/campaigns/${c.id}` },
+                            h("span", { class: "item-name" }, campaignName(c)),
+                            h(
+                                "span",
+                                { class: "item-facts" },
+                                h("span", null, c.boards.join(", ")),
+                                h("span", null, format.ago(c.created, Date.now())),
+                            ),
+                            campaignProgress(c),
+                        ),
+                    ),
+                ),
+        ),
+    );
 }
