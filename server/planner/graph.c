@@ -16,6 +16,7 @@
 // Of all layers together. A small file can name the same weights again and again; what they cost
 // here is bounded.
 #define MAX_WEIGHTS (32u << 20)
+#define MAX_CHANNELS (1 << 20)
 
 enum axis { AXIS_H, AXIS_W, AXIS_C, AXIS_ONE };
 
@@ -51,6 +52,7 @@ struct builder {
     int core_in, core_out;
     int op;           // being imported
     uint64_t weights; // so far
+    int channels;     // likewise, of layers with weights
     bool input_open;  // nothing but reshapes and transpositions has read the input so far
 };
 
@@ -301,7 +303,8 @@ static void copy_name(char *out, size_t size, const char *name)
     snprintf(out, size, "%.*s", (int)(n < size - 1 ? n : size - 1), name);
 }
 
-// A new layer that reads graph tensor `in` and writes a new tensor of the given shape, which stands
+// Operators that move bytes do not rescale, so what counts is the quantisation that the reading operator's own input has
+// in the file. A new layer that reads graph tensor `in` and writes a new tensor of the given shape, which stands
 // for a tensor of the file. The caller has tested the shape.
 static struct layer *add_layer(struct builder *b, enum layer_op op, int in, int tflite_index, int h,
                                int w, int c)
@@ -325,7 +328,7 @@ static struct layer *add_layer(struct builder *b, enum layer_op op, int in, int 
         .sh = 1,
         .sw = 1,
         .mult_c = 1,
-        .in_zero = from->zero,
+        .in_zero = zero_of(&b->m->tensors[b->m->ops[b->op].inputs[0]]),
         .out_zero = g->tensors[out].zero,
         .act_min = -128,
         .act_max = 127,
@@ -439,8 +442,10 @@ static int set_constants(struct builder *b, struct layer *l, const struct tflite
                                *out = &b->m->tensors[op->outputs[0]];
     int n = l->out_c;
     b->weights += w->elements;
-    if (b->weights > MAX_WEIGHTS)
-        return refuse(b, "the layers up to here have more than %u weights", MAX_WEIGHTS);
+    b->channels += n;
+    if (b->weights > MAX_WEIGHTS || b->channels > MAX_CHANNELS)
+        return refuse(b, "the layers up to here have more than %u weights or %d channels",
+                      MAX_WEIGHTS, MAX_CHANNELS);
     if (w->n_scales != 1 && w->n_scales != n)
         return bad(b, "%d weight scales for %d output channels", w->n_scales, n);
     if (w->n_scales > 1 && w->quantized_dim != dim)
@@ -937,11 +942,11 @@ static int import_rescale(struct builder *b)
                                  : clamps                      ? TFLITE_ACT_RELU_N1_TO_1
                                                                : TFLITE_ACT_NONE;
     int32_t low, high;
-    if (op->code == TFLITE_OP_RELU6 && !same_quantisation(in, out))
-        return refuse(b, "input and output have different scales, which TFLite Micro ignores");
-    if (activation_range(b, act, out, &low, &high))
+    // TFLite Micro's RELU6 only clamps, whatever the scale of its output says.
+    bool only_clamps = op->code == TFLITE_OP_RELU6 || same_quantisation(in, out);
+    if (activation_range(b, act, op->code == TFLITE_OP_RELU6 ? in : out, &low, &high))
         return -1;
-    if (same_quantisation(in, out) && fold_clamp(b, &v, low, high))
+    if (only_clamps && fold_clamp(b, &v, low, high))
         return set_view(b, &v);
     const struct tensor *t = &b->g->tensors[v.tensor];
     struct layer *l = add_layer(b, LAYER_RESCALE, v.tensor, op->outputs[0], t->h, t->w, t->c);
@@ -951,6 +956,10 @@ static int import_rescale(struct builder *b)
     // TFLite divides the scales in float for an activation, in double for QUANTIZE.
     double ratio = clamps ? (double)(scale_of(in) / scale_of(out))
                           : (double)scale_of(in) / (double)scale_of(out);
+    if (only_clamps) {
+        ratio = 1;
+        l->out_zero = l->in_zero;
+    }
     if (!l->requant || make_requant(b, ratio, l->requant))
         return -1;
     v.tensor = l->out;
@@ -965,10 +974,7 @@ static int import_pad(struct builder *b)
     size_t n;
     if (get_view(b, 0, &v) || get_int32(b, 1, 2 * TFLITE_MAX_DIMS, pads, &n))
         return -1;
-    const struct tflite_tensor *in = &b->m->tensors[op->inputs[0]],
-                               *out = &b->m->tensors[op->outputs[0]];
-    if (!same_quantisation(in, out))
-        return refuse(b, "input and output have different scales or zero points");
+    const struct tflite_tensor *out = &b->m->tensors[op->outputs[0]];
     if (n != 2 * (size_t)v.n_dims)
         return bad(b, "%zu paddings for %d dimensions", n, v.n_dims);
     int32_t value = zero_of(out);
@@ -1067,8 +1073,6 @@ static int import_reshape(struct builder *b)
     out = &b->m->tensors[op->outputs[0]];
     if (in->elements != out->elements)
         return bad(b, "%u elements in, %u out", in->elements, out->elements);
-    if (!same_quantisation(in, out))
-        return refuse(b, "input and output have different scales or zero points");
     if (out->n_dims == 4 && adopt_input_shape(b, &v, out->dims))
         return set_view(b, &v);
     struct view result = v;
@@ -1086,14 +1090,12 @@ static int import_reshape(struct builder *b)
 
 static int import_transpose(struct builder *b)
 {
-    const struct tflite_op *op = &b->m->ops[b->op];
     struct view v;
     int32_t perm[TFLITE_MAX_DIMS];
     size_t n;
     if (get_settled_view(b, 0, &v) || get_int32(b, 1, TFLITE_MAX_DIMS, perm, &n))
         return -1;
-    if (!same_quantisation(&b->m->tensors[op->inputs[0]], &b->m->tensors[op->outputs[0]]))
-        return refuse(b, "input and output have different scales or zero points");
+
     if (n != (size_t)v.n_dims)
         return bad(b, "a permutation of %zu for %d dimensions", n, v.n_dims);
     if (!v.direct && v.n_dims == 4 && is_ordered(&v) && want_nhwc(b, &v))
@@ -1371,6 +1373,8 @@ static int close_output(struct builder *b)
 {
     struct graph *g = b->g;
     struct view *v = &b->views[b->core_out];
+    for (b->op = b->m->n_ops - 1; b->op > 0 && !b->live[b->op]; b->op--)
+        continue; // what is said here is said of the last operator
     if (!v->known)
         return err_set(b->e, ERR_BAD_MODEL, "no operator writes the output tensor %d '%.60s'",
                        b->core_out, b->m->tensors[b->core_out].name);
@@ -1386,6 +1390,8 @@ static int close_output(struct builder *b)
                        b->core_out, b->m->tensors[b->core_out].name);
     g->output = v->tensor;
     g->output_chw = !is_ordered(v);
+    g->tensors[g->output].zero = zero_of(&b->m->tensors[b->core_out]);
+    g->tensors[g->output].scale = scale_of(&b->m->tensors[b->core_out]);
     for (int i = 0; i < g->n_layers; i++) {
         const struct layer *l = &g->layers[i];
         g->macs += layer_macs_per_pixel(l) * (uint64_t)l->out_h * (uint64_t)l->out_w;

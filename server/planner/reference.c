@@ -11,10 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TENSOR_BYTES (512u << 20)  // all tensors of a run together
-#define MAX_WORK UINT64_C(20000000000) // inner loop steps of a run
-#define MAX_SOFTMAX_DEPTH 4095         // more could overflow the Q12.19 sum
-#define MAX_FILTER 65536               // kernel side, stride, dilation
+#define MAX_TENSOR_BYTES (256u << 20) // all tensors of a run together
+#define MAX_WORK UINT64_C(8000000000) // inner loop steps of a run
+#define MAX_CHANNELS (1 << 20)
+#define MAX_SOFTMAX_DEPTH 4095 // more could overflow the Q12.19 sum
+#define MAX_FILTER 65536       // kernel side, stride, dilation
 
 struct reference {
     const struct tflite_model *model;
@@ -346,7 +347,7 @@ static int load_filter(struct run *run, const struct tflite_tensor *in,
     if (dim >= f->t->n_dims)
         return op_fail(run, "weights of %d dimensions", f->t->n_dims);
     int channels = f->t->dims[dim], scales = f->t->n_scales;
-    if (channels < 1 || (scales != 1 && scales != channels))
+    if (channels < 1 || channels > MAX_CHANNELS || (scales != 1 && scales != channels))
         return op_fail(run, "%d weight scales for %d channels", scales, channels);
     if (scales > 1 && f->t->quantized_dim != dim)
         return op_fail(run, "weights are quantised along dimension %d, expected %d",

@@ -454,6 +454,12 @@ static void test_activations(void)
     x = begin(5, 5, 3);
     expect("RELU behind RELU6",
            unary_like(TFLITE_OP_RELU, unary_like(TFLITE_OP_RELU6, conv(x, K(4, 3)))), "conv");
+    x = begin(5, 5, 3);
+    expect("RELU6 with another scale only clamps",
+           conv(unary(TFLITE_OP_RELU6, conv(x, K(4, 3)), 0.9f, -128), K(2, 2)), "conv conv");
+    x = begin(5, 5, 3);
+    expect("RELU6 of the input with another scale",
+           conv(unary(TFLITE_OP_RELU6, x, 0.9f, -128), K(2, 2)), "rescale conv");
     x = begin(4, 3, 6);
     expect("SOFTMAX over the channels", unary(TFLITE_OP_SOFTMAX, x, 1.0f / 256, -128), "softmax");
     x = begin(4, 3, 6);
@@ -529,6 +535,12 @@ static void test_shapes(void)
     t = conv(x, K(2, 1));
     expect("ADD of two views of one shape",
            add(reshape(t, DIMS(1, 48)), reshape(x, DIMS(1, 48)), 0.3f, 1), "conv add");
+    x = begin(4, 6, 2);
+    t = reshape(x, DIMS(1, 4, 6, 2));
+    net.tensors[t].zero += 9; // TFLite does not rescale here
+    s = pad(t, 1, 1, 1, 1);
+    net.tensors[s].zero -= 4;
+    expect("RESHAPE and PAD between zero points", conv(s, K(3, 3)), "conv");
     x = begin(4, 6, 2);
     int dead = conv(x, K(2, 1));
     tfnet_op(&net, TFLITE_OP_RESHAPE, like(dead, DIMS(48)), INPUTS(dead));
