@@ -167,7 +167,7 @@ static void add_cell(struct table *t, const cJSON *object, const char *path, enu
     else if (kind == KIB) // sizes of chips are powers of two
         table_cell_printf(t, "%.0f", v / 1024);
     else if (kind == MS)
-        table_cell_printf(t, v < 100 ? "%.2f" : "%.1f", v);
+        table_cell_printf(t, "%.2f", v);
     else if (kind == FACTOR)
         table_cell_printf(t, "%.3f", v);
     else

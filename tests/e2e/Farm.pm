@@ -35,6 +35,7 @@ sub shared_models {
 }
 
 sub start_process { my ($self, $name, @command) = @_;
+    unlink "$self->{dir}/$name.out";    # what an earlier one said is not what this one says
     defined(my $pid = fork) or croak "fork: $!";
     if ($pid == 0) {
         POSIX::setpgid(0, 0);

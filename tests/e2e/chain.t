@@ -52,7 +52,7 @@ ok $farm->start_server, 'the server starts on the same data and port';
 is $farm->get("/campaigns/$id")->{jobs}{done}, $POINTS, 'the first campaign is there';
 ok $farm->start_agent('host-1', virtual => "$Farm::BOARD:1"), 'the agent starts again';
 my ($model) = grep { $_->{name} eq 'tiny_mbv2' } $farm->list('/models');
-my $plain   = join ' ', map { "$_:plain" } 0 .. $model->{layers} - 1;
+my $plain   = '0-' . ($model->{layers} - 1) . ':plain';
 my $second  = $farm->submit(model => $model->{id}, specs => [$plain, $front->{points}[0]{spec}], repeats => 2);
 ok $second, 'a campaign of two configurations, one of them plain';
 my $done = $farm->wait_done($second->{id}, 120);

@@ -34,7 +34,7 @@ for my $name (@MODELS) {
     my @fits   = grep { $_->{fits} } @{ $front->{points} };
     my $n      = @fits < 8 ? @fits : 8;
     my @specs  = map { $fits[$n > 1 ? int($_ * $#fits / ($n - 1) + 0.5) : 0]{spec} } 0 .. $n - 1;
-    my $plain  = join ' ', map { "$_:plain" } 0 .. $model->{layers} - 1;
+    my $plain  = '0-' . ($model->{layers} - 1) . ':plain';
     my %unique = map { $_ => 1 } $plain, @specs;
     $campaign{$name} = $farm->submit(model => $model->{id}, specs => [sort keys %unique], repeats => 1, name => $name);
     ok $campaign{$name}, "$name: " . keys(%unique) . " configurations are queued";

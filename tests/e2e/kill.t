@@ -9,7 +9,7 @@ use Farm;
 use Test::More;
 
 my $POINTS = 12;
-my $farm   = Farm->new;
+my $farm   = Farm->new(server_options => ['--lease-s', 10]);
 ok $farm->start_server, 'the server starts' or BAIL_OUT('no server');
 ok $farm->start_agent('host-1', virtual => "$Farm::BOARD:1"), 'the agent starts' or BAIL_OUT('no agent');
 my $model = $farm->upload("$Farm::MODELS/tiny_mbv2.tflite", 'tiny_mbv2');

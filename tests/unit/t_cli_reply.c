@@ -45,7 +45,7 @@ static void test_front(void)
            "configuration\n"
            "  10.2   10240  1.250         12.75        13.12  emulated  match                   "
            "0-8:rows 9:plain\n"
-           " 102.4  102400  1.000         110.0            -  -         failed: serial-timeout  "
+           " 102.4  102400  1.000        110.04            -  -         failed: serial-timeout  "
            "0-9:plain\n"
            "least RAM with F <= 1.2: 20.5 kB (20480 bytes), F 1.100, predicted 11.00 ms\n"
            "  0:plain 1-9:cols4\n"
@@ -58,7 +58,7 @@ static void test_front(void)
            "RAM kB   bytes      F  predicted ms  measured ms  by        output  configuration\n"
            "  10.2   10240  1.250         12.50        13.12  emulated  match   0-8:rows 9:plain\n"
            "  20.5   20480  1.100             -            -  -         -       0:plain 1-9:cols4\n"
-           " 102.4  102400  1.000         110.0            -  -         -       0-9:plain\n");
+           " 102.4  102400  1.000        110.04            -  -         -       0-9:plain\n");
 
     buf_reset(&out);
     static const char two_boards[] =
