@@ -366,9 +366,7 @@
             await page.keyboard.press("Enter");
             await page.getByText("mcunet-vww1").first().waitFor();
             ok(true, "token: asked for once, then used");
-            closed.finishAll(
-                closed.createCampaign({ model: closed.models[0].id, boards: ["nucleo-f767zi"], points: 2, repeats: 1 }),
-            );
+            closed.createCampaign({ model: closed.models[0].id, boards: ["nucleo-f767zi"], points: 30, repeats: 1 });
             await open(`${closed.url}/#/campaigns/1`);
             await page.getByText("live", { exact: true }).waitFor();
             const [tab] = await Promise.all([

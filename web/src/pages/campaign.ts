@@ -59,15 +59,17 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
         },
         rowLabel: (j) => `Job ${j.id}, show its blocks`,
     });
+    let connected = false;
     const draw = onceAFrame(() => {
         if (signal.aborted) return;
+        fill(live, campaign.state === "done" ? "" : connected ? "live" : "connecting…");
         fill(progress, stateBadge(campaign.state), campaignProgress(campaign));
         fill(failures, drawFailures([...jobs.values()]));
         table.update(jobColumns(), [...jobs.values()]);
         cancel.hidden = campaign.jobs.queued === 0;
         explorer.update();
     });
-    const cancelStatus = h("div");
+    const notice = h("div");
     const cancel = h(
         "button",
         {
@@ -82,9 +84,9 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
                     return;
                 try {
                     await cancelCampaign(id);
-                    fill(cancelStatus);
+                    fill(notice);
                 } catch (error) {
-                    fill(cancelStatus, problem(error, "Not cancelled"));
+                    fill(notice, problem(error, "Not cancelled"));
                 }
             },
         },
@@ -108,7 +110,7 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
                 live,
             ),
         ),
-        h("section", { class: "card" }, h("div", { class: "progress-row" }, progress, cancel), cancelStatus, failures),
+        h("section", { class: "card" }, h("div", { class: "progress-row" }, progress, cancel), notice, failures),
         explorer.element,
         h("section", { class: "card" }, h("h2", null, "Jobs"), table.element),
     );
@@ -124,7 +126,10 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
     }
 
     const watching = watchCampaign(id, signal, {
-        connected: (yes) => fill(live, yes ? "live" : campaign.state === "done" ? "" : "reconnecting…"),
+        connected: (yes) => {
+            connected = yes;
+            draw();
+        },
         campaign: (now) => {
             campaign = now;
             draw();
@@ -135,7 +140,7 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
             draw();
         },
     });
-    watching.catch((error: unknown) => fill(live, problem(error, "No live progress")));
+    watching.catch((error: unknown) => fill(notice, problem(error, "No live progress")));
 }
 
 /** What a job tells about its configuration: the prediction for its board, and the measurement once it is done. */
