@@ -330,6 +330,7 @@ static int host_prepare(struct host *h, struct err *e)
         .openocd = o->openocd ? o->openocd : "openocd",
         .wait_s = o->once ? 1 : 20,
         .silence_ms = (o->silence_s ? o->silence_s : 120) * 1000,
+        .hello_ms = 10000,
         .pause_ms = 30000,
         .once = o->once,
         .stop = &h->stop,

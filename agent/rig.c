@@ -32,8 +32,8 @@ enum {
     BEAT_NEWS_MS = 1000,  // shortest, when there is something to tell
     RETRY_MIN_MS = 1000,  // pause after a call that nobody answered; doubles up to ...
     RETRY_MAX_MS = 30000,
-    TTY_POLL_MS = 2000,      // looking for a board that is not plugged in
-    PROBE_MS = 1500,         // waiting for the hello of a board in an unknown state
+    TTY_POLL_MS = 2000, // looking for a board that is not plugged in
+    PROBE_PART = 6,     // of hello_ms: waiting for the hello of a board that need not boot first
     FLASH_BYTES_PER_MS = 20, // slower than any probe that works
     FAILURES_TO_PAUSE = 3,
     PAUSE_GROWTH = 20,
@@ -50,8 +50,8 @@ static const struct {
     [RIG_IDLE] = {"idle", NULL, 0},
     [RIG_LEASED] = {"leased", "flashing", 70000},
     [RIG_FLASHING] = {"flashing", "flashing", 30000}, // plus time by size, see rig_flash()
-    [RIG_HELLO] = {"hello", "running", 10000},
-    [RIG_RUNNING] = {"running", "running", 0}, // by repeats, see rig_measure()
+    [RIG_HELLO] = {"hello", "running", 0},            // settings: hello_ms
+    [RIG_RUNNING] = {"running", "running", 0},        // by repeats, see rig_measure()
     [RIG_REPORTING] = {"reporting", "collecting", 600000},
     [RIG_PAUSED] = {"paused", NULL, 0},
     [RIG_ENDED] = {"ended", NULL, 0},
@@ -198,7 +198,7 @@ static bool rig_beat(struct rig *r)
     } else if (got == FARM_STALE) {
         r->stale = true;
     } else {
-        if (!r->beat_failed && !rig_stopping(r))
+        if (!r->beat_failed && !r->complained && !rig_stopping(r))
             log_warn(r->config.name, "job %" PRId64 ": heartbeat: %s (the job goes on)",
                      r->lease.job, e.msg);
         r->beat_failed = true;
@@ -436,7 +436,8 @@ static bool rig_has_firmware(struct rig *r, const char *build_id)
     struct err e = {0};
     if (r->distrust)
         return false;
-    if (!r->firmware[0] && session_probe(&r->session, PROBE_MS, &hello, &e) == 0 &&
+    if (!r->firmware[0] &&
+        session_probe(&r->session, r->set->hello_ms / PROBE_PART, &hello, &e) == 0 &&
         strcmp(hello.board, r->config.board) == 0)
         snprintf(r->firmware, sizeof r->firmware, "%s", hello.firmware);
     return strcmp(r->firmware, build_id) == 0;
@@ -480,8 +481,7 @@ static enum rig_state rig_hello(struct rig *r)
         .firmware = r->firmware,
         .program = r->lease.program_crc32,
     };
-    r->deadline_ms = INT64_MAX; // session_hello() keeps it
-    if (session_hello(&r->session, &want, states[RIG_HELLO].deadline_ms, &r->result.hello, &e) < 0)
+    if (session_hello(&r->session, &want, r->set->hello_ms, &r->result.hello, &e) < 0)
         return rig_fail(r, &e);
     r->distrust = false;
     return RIG_RUNNING;
@@ -492,7 +492,7 @@ static void rig_doubt_fault(struct rig *r, struct err *e)
 {
     struct record_hello hello;
     struct err untold = {0};
-    if (session_probe(&r->session, PROBE_MS, &hello, &untold) < 0 ||
+    if (session_probe(&r->session, r->set->hello_ms / PROBE_PART, &hello, &untold) < 0 ||
         strcmp(hello.program, r->lease.program_crc32) == 0)
         return;
     err_clear(e);
@@ -599,21 +599,54 @@ static enum rig_state rig_report(struct rig *r)
     return RIG_REPORTING;
 }
 
-// A quarantined rig comes back when its probe resets the board and its tty opens.
+// Between jobs: no heartbeats.
+static bool rig_idle_tick(void *ctx)
+{
+    return !rig_stopping(ctx);
+}
+
+static void rig_idle_line(void *ctx, const char *line)
+{
+    const struct rig *r = ctx;
+    log_debug(r->config.name, "%s", line);
+}
+
+// A board whose serial line failed has to say hello as well, unless its flash may be empty. (Only up to the longest
+// pause: a board that was replaced by an empty one must be able to come back.)
+static bool rig_owes_hello(const struct rig *r)
+{
+    bool serial_failed = r->failure.code == ERR_SERIAL || r->failure.code == ERR_GARBAGE;
+    return serial_failed && !r->distrust && r->pause_ms < r->set->pause_ms * PAUSE_GROWTH;
+}
+
+// A quarantined rig comes back when its tty opens, its probe resets the board, and the board says hello if it can.
 static int rig_check_health(struct rig *r, struct err *e)
 {
+    const struct session_ops ops = {.tick = rig_idle_tick, .log = rig_idle_line, .ctx = r};
     char config[512];
     struct openocd_target target;
-    if (!rig_present(r))
-        return err_set(e, ERR_OFFLINE, "the board is not there");
-    struct serial *port = serial_open(r->config.tty, r->board.baud, e);
+    struct record_hello hello;
+    int rc = -1;
+    struct serial *port = NULL;
+    if (!rig_present(r)) {
+        err_set(e, ERR_OFFLINE, "the board is not there");
+        goto out;
+    }
+    port = serial_open(r->config.tty, r->board.baud, e);
     if (!port)
-        return -1;
-    serial_close(port);
+        goto out;
     rig_openocd_target(r, config, sizeof config, states[RIG_FLASHING].deadline_ms, &target);
-    target.on_tick = NULL; // no job, no heartbeats
+    target.on_tick = rig_idle_tick;
     target.on_output = NULL;
-    return openocd_reset(&target, e);
+    if (openocd_reset(&target, e) < 0)
+        goto out;
+    session_init(&r->session, port, &ops);
+    if (rig_owes_hello(r) && session_probe(&r->session, r->set->hello_ms / 2, &hello, e) < 0)
+        goto out;
+    rc = 0;
+out:
+    serial_close(port);
+    return rc;
 }
 
 static enum rig_state rig_paused(struct rig *r)
@@ -634,7 +667,7 @@ static enum rig_state rig_paused(struct rig *r)
         return RIG_ENDED;
     struct err untold = {0};
     if (farm_client_health(r->client, r->set->agent, r->config.name, healthy,
-                           healthy ? "the probe resets the board" : e.msg, &untold) != FARM_OK)
+                           healthy ? "tty, probe and reset work" : e.msg, &untold) != FARM_OK)
         log_warn(r->config.name, "the server was not told of the health check: %s", untold.msg);
     if (!healthy) {
         log_error(r->config.name, "still quarantined, next check in %d s: %s", r->pause_ms / 1000,

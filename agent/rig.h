@@ -44,6 +44,7 @@ struct rig_settings {
     const char *openocd;
     const char *dir; // runtime folder
     int wait_s;      // of the long poll
+    int hello_ms;    // longest wait for the hello after flashing
     int silence_ms;  // longest wait for a record while measuring
     int pause_ms;    // first pause after failures; doubles up to 20 times itself
     bool once;       // end when there is no job

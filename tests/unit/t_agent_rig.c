@@ -127,6 +127,7 @@ static void bench_open(struct bench *t, enum fake_board_mode mode)
         .openocd = "tests/fakes/openocd",
         .dir = dir,
         .wait_s = 0,
+        .hello_ms = 700,
         .silence_ms = 400,
         .pause_ms = 300,
         .stop = &t->stop,
@@ -146,15 +147,20 @@ static void bench_close(struct bench *t)
     unlink(t->reset_file);
 }
 
-// Steps until the state is reached. False after 15 s.
-static bool bench_step_to(struct bench *t, enum rig_state state)
+// Steps until the state is reached. False when that took longer.
+static bool bench_step_until(struct bench *t, enum rig_state state, int timeout_ms)
 {
-    int64_t end = child_now_ms() + 15000;
+    int64_t end = child_now_ms() + timeout_ms;
     enum rig_state now = RIG_IDLE;
     do
         now = rig_step(t->rig);
     while (now != state && now != RIG_ENDED && child_now_ms() < end);
     return now == state;
+}
+
+static bool bench_step_to(struct bench *t, enum rig_state state)
+{
+    return bench_step_until(t, state, 15000);
 }
 
 static bool bench_job(struct bench *t)
@@ -280,6 +286,27 @@ static void test_quarantine(void)
     bench_close(&t);
 }
 
+// A board whose serial line is broken resets well: that is not enough to come back.
+static void test_quarantine_serial(void)
+{
+    struct bench t = {0};
+    bench_open(&t, FAKE_NOISE);
+    for (int i = 0; i < 3; i++) {
+        bench_offer_job(&t);
+        OK(bench_step_to(&t, RIG_REPORTING));
+        rig_step(t.rig);
+    }
+    OK(strstr(t.farm.last_failure, "serial-garbage") != NULL);
+    bool back = bench_step_until(&t, RIG_IDLE, 1000);
+    OKF(!back && atomic_load(&t.farm.unhealthy) > 0, "stays paused while the line carries noise");
+    t.board.mode = FAKE_GOOD;
+    OK(bench_step_to(&t, RIG_IDLE));
+    bench_offer_job(&t);
+    OK(bench_job(&t));
+    EQ_INT(atomic_load(&t.farm.results), 1);
+    bench_close(&t);
+}
+
 static void test_stale_lease(void)
 {
     struct bench t = {0};
@@ -369,6 +396,7 @@ int main(void)
     test_failing_board(FAKE_RESTART, "board-offline", "restarted");
     test_bad_program();
     test_quarantine();
+    test_quarantine_serial();
     test_stale_lease();
     test_server_trouble();
     test_missing_tty();
