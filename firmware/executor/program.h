@@ -83,10 +83,10 @@ struct prog_requant {
 // For sums below 2^30 / 2^left: y = (x << (left + 1)) * mult, rounded to the upper 32 bits, then
 // (y + round - (y < 0 and round > 0)) >> right. The same bytes as struct prog_requant.
 struct prog_requant_fast {
+    int32_t left1; // left + 1
     int32_t mult;
     int32_t round; // 2^(right - 1), or 0
-    int16_t left1; // left + 1
-    int16_t right;
+    int32_t right;
 };
 
 #define PROG_MAX_TAPS 64
@@ -108,7 +108,8 @@ struct prog_op {
     struct prog_view in[2], out;
     // PROG_ADD: zero0, zero1, mult0, shift0, mult1, shift1, mult_out, shift_out, left_shift
     // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
-    // PROG_CONV_P4 and following: zero-point pixel (offset)
+    // PROG_CONV_P4 and following: zero-point pixel (offset), 1 if no right shift of the layer is 0
+    //     and the clamp is that of int8
     int32_t p[10];
 };
 

@@ -56,6 +56,29 @@ static inline int32_t simd_mac2(uint32_t a, uint32_t b, int32_t acc)
 #endif
 }
 
+// Lower half of a below lower half of b; upper half of a below upper half of b.
+static inline uint32_t simd_pack_low(uint32_t a, uint32_t b)
+{
+#if SIMD_NATIVE
+    uint32_t r;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(r) : "r"(a), "r"(b));
+    return r;
+#else
+    return (a & 0xFFFF) | b << 16;
+#endif
+}
+
+static inline uint32_t simd_pack_high(uint32_t a, uint32_t b)
+{
+#if SIMD_NATIVE
+    uint32_t r;
+    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(r) : "r"(b), "r"(a));
+    return r;
+#else
+    return a >> 16 | (b & 0xFFFF0000);
+#endif
+}
+
 // (a * b + 2^31) >> 32
 static inline int32_t simd_mul_high_round(int32_t a, int32_t b)
 {

@@ -166,18 +166,20 @@ static void pack_rest(struct compiler *c, const struct layer *l, struct prog_op 
 {
     buf_zero(&c->consts, (size_t)((4 - l->out_c % 4) % 4) * 4);
     op->requant = const_begin(c);
+    bool simple = l->act_min == -128 && l->act_max == 127;
     for (int o = 0; o < (l->out_c + 3) / 4 * 4; o++) {
         struct requant r = o < l->out_c ? l->requant[o] : (struct requant){0, 0};
         int right = r.shift < 0 ? -r.shift : 0;
-        struct prog_requant_fast fast = {r.mult, right ? 1 << (right - 1) : 0,
-                                         (int16_t)((r.shift > 0 ? r.shift : 0) + 1),
-                                         (int16_t)right};
+        struct prog_requant_fast fast = {(r.shift > 0 ? r.shift : 0) + 1, r.mult,
+                                         right ? 1 << (right - 1) : 0, right};
+        simple = simple && (right > 0 || o >= l->out_c);
         buf_add(&c->consts, &fast, sizeof fast);
     }
     op->p[0] = (int32_t)const_begin(c);
     for (int i = 0; i < l->in_c; i++)
         buf_add(&c->consts, &(int8_t){(int8_t)l->in_zero}, 1);
     buf_align(&c->consts, 4);
+    op->p[1] = simple;
 }
 
 static void add_requant(struct compiler *c, const struct layer *l, struct prog_op *op)
