@@ -3,6 +3,7 @@
 //  - a stop requested in the block hook takes effect before the block runs, and the hook fires again on the way back;
 //  - after a memory fault pc is the block's start, the registers are those at the faulting instruction;
 //  - WFE and YIELD end a block and come back as "invalid instruction" with pc behind them;
+//  - its instruction limit ("count") flushes and touches the whole translation buffer, a gigabyte: never used;
 //  - stores into memory mapped read-only reach the hook first and are then done all the same.
 #include "agent/vboard/core_arm.h"
 #include "agent/vboard/timing.h"
@@ -22,6 +23,8 @@ enum {
 };
 
 #define RUN_FOREVER 0xfffffffeu // the 'until' address of uc_emu_start: never reached
+
+#define CPSR_T (1u << 5)
 
 struct entry {
     uint32_t address, size; // size 0: free
@@ -118,7 +121,7 @@ static void decode(struct core *c, struct entry *e, uint32_t address, uint32_t s
     memset(e, 0, sizeof *e);
     e->address = address;
     e->size = size;
-    e->arm_state = (reg_read(c, UC_ARM_REG_CPSR) & (1u << 5)) == 0;
+    e->arm_state = (reg_read(c, UC_ARM_REG_CPSR) & CPSR_T) == 0;
     if (code && !e->arm_state)
         timing_block(c->timing, code, address, size, &e->t);
 }
@@ -408,15 +411,20 @@ static void fault_position(struct core *c, struct core_event *ev)
     ev->pc = timing_find_access(c->timing, code, e->address, e->size, regs, ev->address);
 }
 
-static void run(struct core *c, size_t count, struct core_event *ev)
+static void run(struct core *c, uint32_t until, struct core_event *ev)
 {
     flush_changed(c);
     c->stop_set = false;
-    uc_err rc = uc_emu_start(c->uc, core_get(c, CORE_PC) | 1, RUN_FOREVER, 0, count);
+    uc_err rc = uc_emu_start(c->uc, core_get(c, CORE_PC) | 1, until, 0, 0);
     apply_patches(c);
 
     *ev = (struct core_event){
         .stop = CORE_BUDGET, .pc = core_get(c, CORE_PC), .address = c->stop_address};
+    if ((reg_read(c, UC_ARM_REG_CPSR) & CPSR_T) == 0 && ev->pc < 0xfffffff0u) {
+        // The block hook sees this only for blocks that are new to it.
+        ev->stop = CORE_INVSTATE;
+        return;
+    }
     if (rc == UC_ERR_OK) {
         if (c->stop_set) {
             ev->stop = c->stop;
@@ -424,7 +432,7 @@ static void run(struct core *c, size_t count, struct core_event *ev)
                 ev->pc = c->stop_address;
             if (ev->stop == CORE_BKPT)
                 uncount_tail(c, ev->pc);
-        } else if (count == 0) {
+        } else if (until == RUN_FOREVER) {
             ev->stop = CORE_SLEEP; // WFI is the only other way out
         }
         return;
@@ -461,14 +469,23 @@ static void run(struct core *c, size_t count, struct core_event *ev)
 void core_run(struct core *c, uint64_t instructions, struct core_event *ev)
 {
     c->stop_at = c->instructions + instructions;
-    run(c, 0, ev);
+    run(c, RUN_FOREVER, ev);
 }
 
 void core_step(struct core *c, struct core_event *ev)
 {
-    c->stop_at = UINT64_MAX;
+    uint32_t pc = core_get(c, CORE_PC);
+    const uint8_t *code = find_code(c, pc, 2);
+    uint32_t length = code ? timing_instruction_length(code) : 2;
+    // Unicorn's instruction count would flush its whole translation buffer and touch a gigabyte of memory. Instead:
+    // a block that ends behind the instruction, or, for a branch, a stop before the block that it leads to.
+    core_memory_changed(c, pc & ~0xfffu, 0x1000);
     c->current = NULL;
-    run(c, 1, ev);
+    c->stop_at = c->instructions + 1;
+    run(c, pc + length, ev);
+    if (ev->stop == CORE_SLEEP)
+        ev->stop = CORE_BUDGET;
+    core_memory_changed(c, pc & ~0xfffu, 0x1000); // the shortened block must not stay
     c->current = NULL;
 }
 

@@ -189,7 +189,7 @@ static void f7_reset(struct soc *s, bool by_software)
     s->gpio[0][GPIO_MODER / 4] = 0xa8000000u; // the debug pins
     s->gpio[1][GPIO_MODER / 4] = 0x00000280u;
     s->check_clocks = s->warned_pin = false;
-    s->last_trouble[0] = '\0';
+    s->trouble[0] = s->last_trouble[0] = '\0';
     s->logged_count = 0;
 }
 

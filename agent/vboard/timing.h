@@ -33,6 +33,7 @@ void timing_block(struct timing *t, const uint8_t *bytes, uint32_t address, uint
 // (r0-r15, sp and lr included). Returns the instruction's address, or the block's when nothing fits.
 uint32_t timing_find_access(struct timing *t, const uint8_t *bytes, uint32_t block, uint32_t size,
                             const uint32_t regs[16], uint32_t address);
+uint32_t timing_instruction_length(const uint8_t *bytes); // 2 or 4, from the first halfword
 // Instructions of the block that lie before pc.
 unsigned timing_count_before(struct timing *t, const uint8_t *bytes, uint32_t block, uint32_t size,
                              uint32_t pc);

@@ -10,21 +10,24 @@
 // The table of docs/timing.md. Changing a number means raising M7_VERSION: results carry both.
 enum {
     M7_VERSION = 1,
-    M7_WIDTH = 2,          // instructions issued per cycle
-    M7_LAT_ALU = 1,        // result of an ALU operation usable in the next cycle
-    M7_LAT_SHIFT = 2,      // ALU operation with a shifted operand, SIMD, saturation, bit field
-    M7_LAT_LOAD = 3,       // load to use
-    M7_LAT_MUL = 2,        // 32-bit multiply and multiply-accumulate
-    M7_LAT_MULL = 3,       // 64-bit result
-    M7_LAT_DIV = 8,        // SDIV/UDIV; silicon takes 2 to 12 by operand
-    M7_BUSY_DIV = 7,       // the divider blocks issue of another division
-    M7_LAT_FPU = 3,        // VADD, VMUL, VCVT, moves between files
-    M7_LAT_FMA = 6,        // VMLA, VFMA
-    M7_LAT_FDIV = 16,      // VDIV.F32, VSQRT.F32 (double: twice)
-    M7_COST_SYSTEM = 4,    // MRS, MSR, CPS, DSB, DMB, ISB
-    M7_TAKEN = 2,          // taken branch: fetch bubble, predicted
-    M7_TAKEN_INDIRECT = 4, // BX, BLX register, POP {pc}, table branches
-    M7_LOOP_EXIT = 6,      // a backward conditional branch that falls through: mispredicted
+    M7_WIDTH = 2,       // instructions issued per cycle
+    M7_LAT_ALU = 1,     // result of an ALU operation usable in the next cycle
+    M7_LAT_SHIFT = 2,   // ALU operation with a shifted operand, packing, saturation
+    M7_LAT_LOAD = 2,    // load to use, cache or TCM hit
+    M7_LAT_MUL = 2,     // 32-bit multiply and multiply-accumulate
+    M7_LAT_MULL = 3,    // 64-bit result
+    M7_LAT_DIV = 8,     // SDIV/UDIV; silicon takes 2 to 12 by operand
+    M7_BUSY_DIV = 7,    // the divider blocks issue of another division
+    M7_LAT_FPU = 3,     // VADD, VMUL, VCVT, moves between files
+    M7_LAT_FMA = 6,     // VMLA, VFMA
+    M7_LAT_FDIV = 16,   // VDIV.F32, VSQRT.F32 (double: twice)
+    M7_COST_SYSTEM = 4, // MRS, MSR, CPS, DSB, DMB, ISB
+    M7_TAKEN = 1,       // taken branch to a fixed target: one cycle without issue
+    M7_TAKEN_LOOP =
+        0, // backward conditional branch: predicted, target from the branch target cache
+    M7_TAKEN_INDIRECT = 3, // BX, BLX register, POP {pc}, table branches
+    M7_LOOP_EXIT =
+        3, // a backward conditional branch that falls through: mispredicted every other time
 };
 
 enum unit { UNIT_ALU, UNIT_MEMORY, UNIT_MUL, UNIT_DIV, UNIT_FPU, UNIT_BRANCH, UNIT_SYSTEM };
@@ -72,7 +75,7 @@ unsigned timing_version(const struct timing *t)
     return M7_VERSION;
 }
 
-static uint32_t thumb_length(const uint8_t *p)
+uint32_t timing_instruction_length(const uint8_t *p)
 {
     return (p[1] & 0xf8) >= 0xe8 ? 4 : 2; // first halfword 0b11101, 0b11110, 0b11111
 }
@@ -163,16 +166,31 @@ static struct cost cost_of(const cs_insn *insn)
         starts_with(m, "usad"))
         return (struct cost){UNIT_MUL,
                              strstr(m, "lal") || strstr(m, "sld") ? M7_LAT_MULL : M7_LAT_MUL, 1};
-    if (starts_with(m, "ssat") || starts_with(m, "usat") || starts_with(m, "sxt") ||
-        starts_with(m, "uxt") || starts_with(m, "bf") || starts_with(m, "sbfx") ||
-        starts_with(m, "ubfx") || starts_with(m, "pkh") || starts_with(m, "q") ||
-        starts_with(m, "sadd") || starts_with(m, "uadd") || starts_with(m, "rbit"))
+    if (starts_with(m, "ssat") || starts_with(m, "usat") || starts_with(m, "pkh") ||
+        starts_with(m, "q") || starts_with(m, "sadd") || starts_with(m, "uadd") ||
+        starts_with(m, "sxtb16") || starts_with(m, "uxtb16"))
         return (struct cost){UNIT_ALU, M7_LAT_SHIFT, 1};
     for (int i = 0; i < arm->op_count; i++) {
         if (arm->operands[i].type == ARM_OP_REG && arm->operands[i].shift.type != ARM_SFT_INVALID)
             return (struct cost){UNIT_ALU, M7_LAT_SHIFT, 1};
     }
     return (struct cost){UNIT_ALU, M7_LAT_ALU, 1};
+}
+
+// Is this register the base of the instruction's memory access?
+static bool is_base(const cs_insn *insn, unsigned reg)
+{
+    const cs_arm *arm = &insn->detail->arm;
+    if (insn->id == ARM_INS_POP || insn->id == ARM_INS_PUSH)
+        return reg == ARM_REG_SP;
+    if (insn->id == ARM_INS_LDM || insn->id == ARM_INS_LDMDB || insn->id == ARM_INS_STM ||
+        insn->id == ARM_INS_STMDB)
+        return arm->op_count > 0 && (unsigned)arm->operands[0].reg == reg;
+    for (int i = 0; i < arm->op_count; i++) {
+        if (arm->operands[i].type == ARM_OP_MEM)
+            return (unsigned)arm->operands[i].mem.base == reg;
+    }
+    return false;
 }
 
 // Cycles until execution goes on at a branch target, over falling through; 0 for what is no branch.
@@ -210,7 +228,7 @@ void timing_block(struct timing *t, const uint8_t *bytes, uint32_t address, uint
 
     memset(out, 0, sizeof *out);
     for (uint32_t at = 0; at + 2 <= size;) {
-        uint32_t length = thumb_length(bytes + at);
+        uint32_t length = timing_instruction_length(bytes + at);
         out->instructions++;
         bool known = decode_next(t, bytes + at, size - at, address + at);
         struct cost cost = {UNIT_ALU, M7_LAT_ALU, 1};
@@ -247,8 +265,7 @@ void timing_block(struct timing *t, const uint8_t *bytes, uint32_t address, uint
         for (unsigned i = 0; i < written_count; i++) {
             if (written[i] < ARM_REG_ENDING) {
                 // A base register's writeback comes from the ALU, not from memory.
-                bool base = cost.unit == UNIT_MEMORY && t->insn->detail->arm.writeback &&
-                            cs_reg_read(t->capstone, t->insn, written[i]);
+                bool base = cost.unit == UNIT_MEMORY && is_base(t->insn, written[i]);
                 ready[written[i]] =
                     cycle + (base || written[i] == ARM_REG_CPSR ? M7_LAT_ALU : cost.latency);
             }
@@ -263,8 +280,10 @@ void timing_block(struct timing *t, const uint8_t *bytes, uint32_t address, uint
         at += length;
         if (at >= size && known) {
             out->taken = (uint16_t)taken_cost(t->insn);
-            if (is_backward_conditional(t->insn))
+            if (is_backward_conditional(t->insn)) {
+                out->taken = M7_TAKEN_LOOP;
                 out->fall = M7_LOOP_EXIT;
+            }
             if (out->instructions == 1 && bytes[0] == 0xfe && bytes[1] == 0xe7)
                 out->flags |= TIMING_FLAG_SPIN;
         }
@@ -328,7 +347,7 @@ uint32_t timing_find_access(struct timing *t, const uint8_t *bytes, uint32_t blo
     uint32_t found = block;
     int found_base = -1;
     bool have = false, base_written = false;
-    for (uint32_t at = 0; at + 2 <= size; at += thumb_length(bytes + at)) {
+    for (uint32_t at = 0; at + 2 <= size; at += timing_instruction_length(bytes + at)) {
         if (!decode_next(t, bytes + at, size - at, block + at))
             continue;
         int base;
@@ -354,7 +373,8 @@ unsigned timing_count_before(struct timing *t, const uint8_t *bytes, uint32_t bl
 {
     (void)t;
     unsigned n = 0;
-    for (uint32_t at = 0; at + 2 <= size && block + at < pc; at += thumb_length(bytes + at))
+    for (uint32_t at = 0; at + 2 <= size && block + at < pc;
+         at += timing_instruction_length(bytes + at))
         n++;
     return n;
 }
