@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,6 +43,16 @@ static int lock_data(const char *dir, struct err *e)
         return -1;
     }
     return fd;
+}
+
+// Every waiting agent and watcher is a descriptor.
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 static void tick(struct app *a)
@@ -97,6 +108,7 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     umask(077);
+    raise_descriptor_limit();
     if (app.options.tokens && tokens_load(app.options.tokens, &app.tokens, &e))
         goto out;
     if (boards_load(app.options.boards, &app.boards, &e) ||

@@ -39,17 +39,39 @@ static int queue_job_changed(struct app *a, const struct job *j, struct queue_ch
 
 // --- leases ---------------------------------------------------------------------------------------------------------
 
-// May this rig be given a job now? Registers it on the way.
-static int queue_rig_ready(struct app *a, const struct lease_in *in, int i, int64_t now,
-                           bool *ready, struct err *e)
+// What a lease request looks like before anything is written. Waiting agents ask again at every wake: that must cost no
+// write, or a crowd of them would keep the disk busy for each new job.
+struct lease_view {
+    bool work;  // one of the rigs could be given a job
+    bool stale; // the list of rigs needs an update
+    bool ready[JSON_IN_MAX_RIGS];
+};
+
+static int queue_lease_look(struct app *a, const struct lease_in *in, int64_t now,
+                            struct lease_view *v, uint64_t *wait_boards, struct err *e)
 {
-    struct rig rig;
-    int64_t busy = 0;
-    if (store_rig_seen(a->store, in->agent, in->rigs[i].name, in->rigs[i].board, now, e) ||
-        store_rig_get(a->store, in->agent, in->rigs[i].name, &rig, e) ||
-        store_job_of_rig(a->store, in->agent, in->rigs[i].name, &busy, e))
-        return -1;
-    *ready = busy == 0 && rig.quarantine_until_ms <= now;
+    *v = (struct lease_view){0};
+    *wait_boards = 0;
+    for (int i = 0; i < in->n_rigs; i++) {
+        struct rig rig = {0};
+        struct err none = {0};
+        int64_t busy = 0, next = 0;
+        const char *board = in->rigs[i].board;
+        if (store_rig_get(a->store, in->agent, in->rigs[i].name, &rig, &none)) {
+            if (none.code != ERR_NOT_FOUND)
+                return err_set(e, none.code, "%s", none.msg);
+            v->stale = true;
+        }
+        if (store_job_of_rig(a->store, in->agent, in->rigs[i].name, &busy, e) ||
+            store_job_next(a->store, board, &next, e))
+            return -1;
+        v->stale =
+            v->stale || strcmp(rig.board, board) != 0 || now - rig.last_seen_ms > QUEUE_SEEN_MS;
+        v->ready[i] = busy == 0 && rig.quarantine_until_ms <= now;
+        v->work = v->work || (v->ready[i] && next != 0);
+        if (v->ready[i])
+            *wait_boards |= boards_bit(&a->boards, board);
+    }
     return 0;
 }
 
@@ -77,6 +99,7 @@ int queue_lease(struct app *a, const struct lease_in *in, struct job *job, bool 
                 uint64_t *wait_boards, struct queue_change *ch, struct problem *p)
 {
     int64_t now = clock_now_ms();
+    struct lease_view view;
     *leased = false;
     *wait_boards = 0;
     for (int i = 0; i < in->n_rigs; i++) {
@@ -88,15 +111,19 @@ int queue_lease(struct app *a, const struct lease_in *in, struct job *job, bool 
                                  in->rigs[i].board);
         }
     }
+    if (queue_lease_look(a, in, now, &view, wait_boards, &p->err))
+        return -1;
+    if (!view.work && !view.stale)
+        return 0;
     if (store_begin(a->store, &p->err))
         return -1;
-    for (int i = 0; i < in->n_rigs && !*leased; i++) {
-        bool ready = false;
-        if (queue_rig_ready(a, in, i, now, &ready, &p->err))
+    // Looked at again: between look and begin another request may have been served.
+    if (queue_lease_look(a, in, now, &view, wait_boards, &p->err))
+        goto fail;
+    for (int i = 0; i < in->n_rigs; i++) {
+        if (store_rig_seen(a->store, in->agent, in->rigs[i].name, in->rigs[i].board, now, &p->err))
             goto fail;
-        if (ready)
-            *wait_boards |= boards_bit(&a->boards, in->rigs[i].board);
-        if (ready && queue_lease_one(a, in, i, now, job, leased, ch, &p->err))
+        if (!*leased && view.ready[i] && queue_lease_one(a, in, i, now, job, leased, ch, &p->err))
             goto fail;
     }
     if (store_commit(a->store, &p->err))

@@ -21,6 +21,7 @@
 #define QUEUE_MAX_ATTEMPTS 3
 #define QUEUE_QUARANTINE_AFTER 3  // infrastructure failures of a rig in a row
 #define QUEUE_OFFLINE_MS 90000    // a rig that was not heard of for so long is offline
+#define QUEUE_SEEN_MS 15000       // how exact "last seen" is
 #define QUEUE_LOG_MAX (256 << 10) // bytes of log kept of one job
 
 // What changed, for those who wait.

@@ -42,7 +42,7 @@ struct store {
 
 static int store_fail(struct store *s, const char *what, struct err *e)
 {
-    return err_set(e, ERR_IO, "database: %s: %s", what, sqlite3_errmsg(s->db));
+    return err_set(e, ERR_IO, "database: %s (%.160s)", sqlite3_errmsg(s->db), what);
 }
 
 // Binds values to ?1.. by a format: t text (NULL or "" binds NULL), s text ("" stays ""), i int64_t, I int64_t (negative
