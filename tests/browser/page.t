@@ -381,6 +381,23 @@
             await tab.close();
             closed.close();
 
+            // The home page refreshes itself.
+            const slow = await startFakeApi({ web: WEB, stepMs: 400 });
+            slow.createCampaign({ model: slow.models[0].id, boards: ["nucleo-f767zi"], points: 40, repeats: 3 });
+            await open(slow.url);
+            const running = page.getByRole("link", { name: "mcunet-vww1 #1" });
+            await running.focus();
+            const soFar = await running.innerText();
+            await page.waitForFunction(
+                (old) => document.querySelector('a[href="#/campaigns/1"]').innerText !== old,
+                soFar,
+            );
+            ok(
+                await running.evaluate((a) => a === document.activeElement),
+                "home: progress moves on without taking the focus away",
+            );
+            slow.close();
+
             // Ten thousand points.
             const start = Date.now();
             await open(`${many.url}/#/models/${many.models[0].id}`);

@@ -43,10 +43,19 @@ export function homePage(root: HTMLElement, signal: AbortSignal, focus: "models"
     );
     if (focus !== "models") document.getElementById(focus)?.scrollIntoView();
 
+    const shown = new Map<HTMLElement, string>(); // what each list was drawn from
     const show = async <T>(box: HTMLElement, read: () => Promise<T>, draw: (value: T) => Child) => {
         try {
-            fill(box, draw(await read()));
+            const value = await read();
+            const text = JSON.stringify(value);
+            if (text === shown.get(box)) return;
+            shown.set(box, text);
+            const focused = box.contains(document.activeElement) ? document.activeElement!.getAttribute("href") : null;
+            fill(box, draw(value));
+            if (focused !== null)
+                box.querySelector<HTMLElement>(`a[href="${focused}"]`)?.focus({ preventScroll: true });
         } catch (error) {
+            shown.delete(box);
             if (!signal.aborted) fill(box, problem(error, ""));
         }
     };
