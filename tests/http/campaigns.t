@@ -6,6 +6,7 @@ use warnings;
 use lib 'tests/http';
 use Api;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $api = Api->new;
 ok $api->start, 'the server starts' or BAIL_OUT('no server');
@@ -193,6 +194,27 @@ is $api->fails(GET => '/campaigns/abc'), '404 not-found', 'not a number';
 is $api->fails(GET => '/campaigns/9999/events'), '404 not-found', 'events of an unknown campaign';
 is $api->fails(GET => "/jobs/99999"), '404 not-found', 'unknown job';
 is $api->fails(GET => "/results/99999"), '404 not-found', 'unknown result';
+
+# Planning does not hold up everybody else
+my $large = $api->upload('mcunet_320k_r176');
+my $pid   = open(my $child, '-|') // die "fork: $!";
+if ($pid == 0) {
+    $api->{pid} = undef;
+    my $start = time;
+    my $ok    = grep { $api->submit(model => $large->{id}, points => 200, input => { seed => $_ }) } 1 .. 4;
+    printf "%d %.3f\n", $ok, time - $start;
+    close STDOUT;
+    POSIX::_exit(0);
+}
+my ($answers, $ready) = (0, '');
+vec($ready, fileno $child, 1) = 1;
+until (select my $r = $ready, undef, undef, 0) {
+    $answers++ if $api->get('!/healthz')->{status} eq 'ok';
+}
+my ($made, $took) = split ' ', <$child>;
+close $child;
+is $made, 4, "four large campaigns are planned in $took s";
+ok $answers > 20, "... while $answers other requests are answered";
 
 is $api->stop, 0, 'SIGTERM ends it well';
 unlike $api->log, qr/Sanitizer|runtime error/, 'the sanitizers found nothing';
