@@ -14,7 +14,6 @@ my @FAULTS = (
     ['garbage',        qr/^serial-garbage$/],
     ['hang:200000',    qr/^(serial-timeout|flash-failed)$/],
     ['cut',            qr/^serial-garbage$/],
-    ['bitflip',        qr/^(output-mismatch|board-fault|wrong-board)$/],
     ['stlink-hang:40', qr/^flash-failed$/],
 );
 my (@farms, $least);
@@ -53,6 +52,20 @@ my ($silent) = grep { $_->{agent} eq 'silent' } $mixed->list('/rigs');
 ok $silent->{failures} >= 1, "mixed: the silent board's failures are counted ($silent->{failures})";
 is $mixed->stop($_), 0, "mixed: $_ stops" for qw(silent good server);
 is_deeply [$mixed->processes], [], 'mixed: no process is left';
+
+# A bit of the program flips in flash: the board notices, the program is written again, and no wrong point is stored.
+my $flip = Farm->new;
+ok $flip->start_server, 'bitflip: the server starts';
+$model = $flip->upload("$Farm::MODELS/tiny_mbv2.tflite", 'tiny_mbv2');
+$c     = $flip->submit(model => $model->{id}, specs => [$least], repeats => 1, name => 'bitflip');
+ok $flip->start_agent('bad', virtual => "$Farm::BOARD:1", fault('bitflip', 3)), 'bitflip: the agent starts';
+$flip->wait_done($c->{id}, 60);
+my ($job) = $flip->list("/campaigns/$c->{id}/jobs");
+is $job->{state},    'done', 'bitflip: the job is done';
+is $job->{attempts}, 2,      'bitflip: at the second attempt';
+is $job->{result}{output}, 'match', 'bitflip: with the right output';
+like scalar $flip->farm('log', $job->{id}), qr/CRC-32 does not match.*^failed: flash-failed: /ms, "bitflip: the job's log tells of the first";
+is $flip->stop($_), 0, "bitflip: $_ stops" for qw(bad server);
 
 for my $i (0 .. $#FAULTS) {
     my ($kind, $expected) = @{ $FAULTS[$i] };
