@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "firmware/executor/program.h"
+#include "firmware/kernels/fixed.h"
 #include "server/planner/planner.h"
 
 struct compiler {
@@ -15,7 +16,8 @@ struct compiler {
     struct buf blocks, stages, ops, tables, consts;
     uint32_t *position; // [n_tensors] arena offset of every whole tensor that is alive
     bool input_streamed;
-    bool packed; // variant armv7em
+    bool packed;    // variant armv7em
+    bool no_memory; // sticky
 };
 
 static uint32_t n_of(const struct buf *b, size_t item)
@@ -58,41 +60,68 @@ static void add_weights(struct compiler *c, const struct layer *l, bool cols)
     }
 }
 
-// Biases with the input's zero point folded in, as a window without padding needs them.
-static void add_biases(struct compiler *c, const struct layer *l)
+// Bias with the input's zero point folded in, as a window without padding needs it.
+static int32_t folded_bias(const struct layer *l, int channel)
 {
-    size_t per_channel = (size_t)l->kh * (size_t)l->kw * (size_t)l->in_c;
-    for (int o = 0; o < l->out_c; o++) {
-        int64_t sum = 0;
-        size_t taps = (size_t)l->kh * (size_t)l->kw;
-        if (l->op == LAYER_DWCONV) {
-            for (size_t t = 0; t < taps; t++)
-                sum += l->weights[t * (size_t)l->out_c + (size_t)o];
-        } else {
-            for (size_t t = 0; t < per_channel; t++)
-                sum += l->weights[(size_t)o * per_channel + t];
-        }
-        int32_t folded = (int32_t)(l->bias[o] - l->in_zero * sum);
-        buf_add(&c->consts, &folded, sizeof folded);
-    }
+    const size_t taps = (size_t)l->kh * (size_t)l->kw, out_c = (size_t)l->out_c;
+    const size_t n = l->op == LAYER_DWCONV ? taps : taps * (size_t)l->in_c;
+    int64_t sum = 0;
+    for (size_t t = 0; t < n; t++)
+        sum += l->weights[l->op == LAYER_DWCONV ? t * out_c + (size_t)channel
+                                                : (size_t)channel * n + t];
+    return (int32_t)(l->bias[channel] - l->in_zero * sum);
 }
 
 // ---- constants packed for armv7em ----
 
-// Whether every sum of the layer leaves room for the shift before the multiplication.
+// What one output channel needs of the last step.
+struct channel_end {
+    int32_t bias;  // to start the sum with, instead of the layer's; only where constant
+    bool constant; // every input gives the same byte: the weights do not matter
+    bool fits;     // constant, or every sum leaves room for the shift before the multiplication
+    struct prog_requant_fast fast;
+};
+
+static int8_t layer_byte(const struct layer *l, int channel, int32_t sum)
+{
+    int32_t v = fx_requant(sum, l->requant[channel].mult, l->requant[channel].shift) + l->out_zero;
+    return (int8_t)fx_clamp(v, l->act_min, l->act_max);
+}
+
+// Trained networks have dead channels, with biases and multipliers at the edges of their ranges;
+// those that are constant get harmless ones.
+static struct channel_end end_of_channel(const struct layer *l, int channel)
+{
+    const size_t taps = (size_t)l->kh * (size_t)l->kw, out_c = (size_t)l->out_c;
+    const size_t n = l->op == LAYER_DWCONV ? taps : taps * (size_t)l->in_c;
+    const struct requant r = l->requant[channel];
+    int64_t low = l->bias[channel], high = low;
+    for (size_t t = 0; t < n; t++) {
+        size_t at = l->op == LAYER_DWCONV ? t * out_c + (size_t)channel : (size_t)channel * n + t;
+        int64_t at_min = (int64_t)(-128 - l->in_zero) * l->weights[at];
+        int64_t at_max = (int64_t)(127 - l->in_zero) * l->weights[at];
+        low += at_min < at_max ? at_min : at_max;
+        high += at_min < at_max ? at_max : at_min;
+    }
+    int left = r.shift > 0 ? r.shift : 0, right = r.shift < 0 ? -r.shift : 0;
+    struct channel_end e = {.fast = {left + 1, r.mult, right ? 1 << (right - 1) : 0, right}};
+    int64_t worst = low < 0 && -low > high ? -low : high;
+    e.fits = left < 16 && worst < 1LL << (30 - left);
+    bool shifts = worst < 1LL << (31 - left); // requantisation is monotone while nothing overflows
+    int8_t byte = shifts ? layer_byte(l, channel, (int32_t)low) : 0;
+    if (shifts && byte == layer_byte(l, channel, (int32_t)high)) {
+        // 4v * 2 * 2^30 / 2^32 = 2v, and (2v + 1) >> 1 or (2v - 1 + 1) >> 1 = v
+        e.constant = e.fits = true;
+        e.bias = 4 * (byte - l->out_zero);
+        e.fast = (struct prog_requant_fast){1, 1 << 30, 1, 1};
+    }
+    return e;
+}
+
 static bool sums_fit(const struct layer *l)
 {
-    size_t per_channel =
-        (size_t)l->kh * (size_t)l->kw * (l->op == LAYER_DWCONV ? 1 : (size_t)l->in_c);
     for (int o = 0; o < l->out_c; o++) {
-        int64_t worst = llabs((long long)l->bias[o]);
-        for (size_t t = 0; t < per_channel; t++) {
-            size_t at = l->op == LAYER_DWCONV ? t * (size_t)l->out_c + (size_t)o
-                                              : (size_t)o * per_channel + t;
-            worst += 255LL * abs(l->weights[at]);
-        }
-        int left1 = (l->requant[o].shift > 0 ? l->requant[o].shift : 0) + 1;
-        if (left1 > 16 || worst >= 1LL << (31 - left1))
+        if (!end_of_channel(l, o).fits)
             return false;
     }
     return true;
@@ -124,7 +153,8 @@ static int8_t window_weight(const struct layer *l, bool cols, int o, int i)
                       (size_t)c];
 }
 
-static void pack_conv(struct compiler *c, const struct layer *l, bool cols)
+static void pack_conv(struct compiler *c, const struct layer *l, bool cols,
+                      const struct channel_end *ends)
 {
     int window = l->kh * l->kw * l->in_c;
     for (int o = 0; o < l->out_c; o += 4) {
@@ -132,7 +162,7 @@ static void pack_conv(struct compiler *c, const struct layer *l, bool cols)
             for (int lane = 0; lane < 4; lane++) {
                 int8_t w[4];
                 for (int k = 0; k < 4; k++)
-                    w[k] = window_weight(l, cols, o + lane, i + k);
+                    w[k] = ends[o + lane].constant ? 0 : window_weight(l, cols, o + lane, i + k);
                 buf_add(&c->consts, w, 4);
             }
         }
@@ -147,39 +177,53 @@ static int16_t tap_weight(const struct layer *l, bool cols, int tap, int channel
     return l->weights[((size_t)y * (size_t)l->kw + (size_t)x) * (size_t)l->out_c + (size_t)channel];
 }
 
-static void pack_dwconv(struct compiler *c, const struct layer *l, bool cols)
+static void pack_dwconv(struct compiler *c, const struct layer *l, bool cols,
+                        const struct channel_end *ends)
 {
     for (int o = 0; o < l->out_c; o += 4) {
         for (int tap = 0; tap < l->kh * l->kw; tap += 2) {
             for (int lane = 0; lane < 4; lane++) {
-                int16_t w[2] = {tap_weight(l, cols, tap, o + lane),
-                                tap_weight(l, cols, tap + 1, o + lane)};
+                int16_t w[2] = {0, 0};
+                for (int k = 0; k < 2 && !ends[o + lane].constant; k++)
+                    w[k] = tap_weight(l, cols, tap + k, o + lane);
                 buf_add(&c->consts, w, 4);
             }
         }
     }
 }
 
-// Biases (already folded, at the end of the constants) and multipliers, padded to whole groups of
-// four channels, and the zero-point pixel.
-static void pack_rest(struct compiler *c, const struct layer *l, struct prog_op *op)
+// Everything that a packed kernel needs, padded to whole groups of four channels.
+static int pack_layer(struct compiler *c, const struct layer *l, bool cols, struct prog_op *op)
 {
-    buf_zero(&c->consts, (size_t)((4 - l->out_c % 4) % 4) * 4);
-    op->requant = const_begin(c);
+    const int padded = (l->out_c + 3) / 4 * 4;
+    struct channel_end *ends = calloc((size_t)padded, sizeof *ends);
     bool simple = l->act_min == -128 && l->act_max == 127;
-    for (int o = 0; o < (l->out_c + 3) / 4 * 4; o++) {
-        struct requant r = o < l->out_c ? l->requant[o] : (struct requant){0, 0};
-        int right = r.shift < 0 ? -r.shift : 0;
-        struct prog_requant_fast fast = {(r.shift > 0 ? r.shift : 0) + 1, r.mult,
-                                         right ? 1 << (right - 1) : 0, right};
-        simple = simple && (right > 0 || o >= l->out_c);
-        buf_add(&c->consts, &fast, sizeof fast);
+    if (!ends)
+        return -1;
+    for (int o = 0; o < l->out_c; o++) {
+        ends[o] = end_of_channel(l, o);
+        simple = simple && ends[o].fast.right > 0;
     }
+    op->weights = const_begin(c);
+    if (op->kernel == PROG_DWCONV_P2)
+        pack_dwconv(c, l, cols, ends);
+    else
+        pack_conv(c, l, cols, ends);
+    op->bias = const_begin(c);
+    for (int o = 0; o < padded; o++) {
+        int32_t bias = o >= l->out_c ? 0 : ends[o].constant ? ends[o].bias : folded_bias(l, o);
+        buf_add(&c->consts, &bias, sizeof bias);
+    }
+    op->requant = const_begin(c);
+    for (int o = 0; o < padded; o++)
+        buf_add(&c->consts, &ends[o].fast, sizeof ends[o].fast);
     op->p[0] = (int32_t)const_begin(c);
     for (int i = 0; i < l->in_c; i++)
         buf_add(&c->consts, &(int8_t){(int8_t)l->in_zero}, 1);
     buf_align(&c->consts, 4);
     op->p[1] = simple;
+    free(ends);
+    return 0;
 }
 
 static void add_requant(struct compiler *c, const struct layer *l, struct prog_op *op)
@@ -282,20 +326,16 @@ static void add_op(struct compiler *c, int i, bool acc)
     op.out = view_of(c, l->out, l->out_h, l->out_w, l->out_c);
     if (c->packed && l->weights)
         op.kernel = packed_kernel(l, op.kernel);
-    if (l->weights) {
+    if (op.kernel >= PROG_CONV_P4) {
+        c->no_memory = pack_layer(c, l, cols, &op) != 0 || c->no_memory;
+    } else if (l->weights) {
         op.weights = const_begin(c);
-        if (op.kernel == PROG_DWCONV_P2)
-            pack_dwconv(c, l, cols);
-        else if (op.kernel >= PROG_CONV_P4)
-            pack_conv(c, l, cols);
-        else
-            add_weights(c, l, cols);
+        add_weights(c, l, cols);
         op.bias = const_begin(c);
-        add_biases(c, l);
+        for (int o = 0; o < l->out_c; o++)
+            buf_add(&c->consts, &(int32_t){folded_bias(l, o)}, sizeof(int32_t));
     }
-    if (op.kernel >= PROG_CONV_P4)
-        pack_rest(c, l, &op);
-    else if (l->requant)
+    if (op.kernel < PROG_CONV_P4 && l->requant)
         add_requant(c, l, &op);
     if (l->op == LAYER_ADD) {
         op.in[1] = view_of(c, l->in[1], l->in_h, l->in_w, l->in_c);
@@ -496,6 +536,10 @@ int program_compile(struct fusion *f, const struct config_block *blocks, int n_b
     for (int i = 0; i < n_blocks; i++) {
         if (add_block(&c, &blocks[i], e))
             goto out;
+    }
+    if (c.no_memory) {
+        err_set(e, ERR_NO_MEMORY, "planner: no memory for a program");
+        goto out;
     }
     rc = link_program(&c, variant, input, out, e);
 out:
