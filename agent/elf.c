@@ -11,26 +11,26 @@
 
 enum {
     ELF_MAX_BYTES = 64 << 20,
-    // offsets in the ELF32 header, and in its tables' rows
-    EH_SIZE = 52,
-    EH_PHOFF = 28,
-    EH_SHOFF = 32,
-    EH_PHENTSIZE = 42,
-    EH_PHNUM = 44,
-    EH_SHENTSIZE = 46,
-    EH_SHNUM = 48,
-    SH_TYPE = 4,
-    SH_OFFSET = 16,
-    SH_BYTES = 20,
-    SH_ROW = 40,
-    PH_TYPE = 0,
-    PH_OFFSET = 4,
-    PH_BYTES = 16,
-    PH_ROW = 32,
-    SHT_NOTE = 7,
-    PT_NOTE = 4,
+    ELF_HEADER_BYTES = 52,
     NT_GNU_BUILD_ID = 3,
     BUILD_ID_BYTES = 20,
+};
+
+// The two tables that may lead to a note, in the order in which they are searched. Offsets in bytes.
+struct elf_table {
+    int at_start, at_row_bytes, at_rows; // in the ELF header
+    uint32_t row_bytes;                  // least size of a row
+    int at_type, at_offset, at_bytes;    // in a row
+    uint32_t type_note;
+};
+static const struct elf_table elf_tables[] = {
+    {32, 46, 48, 40, 4, 16, 20, 7}, // sections, SHT_NOTE
+    {28, 42, 44, 32, 0, 4, 16, 4},  // program headers, PT_NOTE
+};
+
+struct elf_file {
+    const uint8_t *data;
+    size_t len;
 };
 
 static uint32_t elf_u32(const uint8_t *p)
@@ -43,9 +43,8 @@ static uint32_t elf_u16(const uint8_t *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8;
 }
 
-// Walks the notes of [offset, offset + bytes): u32 name bytes, desc bytes, type; name and desc
-// padded to 4.
-static const uint8_t *elf_find_note(const struct buf *f, uint64_t offset, uint64_t bytes)
+// Walks the notes of [offset, offset + bytes): u32 name bytes, desc bytes, type; name and desc padded to 4.
+static const uint8_t *elf_find_note(const struct elf_file *f, uint64_t offset, uint64_t bytes)
 {
     if (offset > f->len || bytes > f->len - offset)
         return NULL;
@@ -65,23 +64,39 @@ static const uint8_t *elf_find_note(const struct buf *f, uint64_t offset, uint64
     return NULL;
 }
 
-// Looks through one of the two tables. field offsets: type, file offset, size in bytes.
-static const uint8_t *elf_scan(const struct buf *f, uint64_t table, uint32_t row, uint32_t rows,
-                               uint32_t type, int at_type, int at_offset, int at_bytes,
-                               uint32_t row_min)
+static const uint8_t *elf_search(const struct elf_file *f, const struct elf_table *t)
 {
     const uint8_t *note = NULL;
-    if (row < row_min)
-        return NULL;
-    for (uint32_t i = 0; i < rows && !note; i++) {
-        uint64_t at = table + (uint64_t)i * row;
+    uint64_t start = elf_u32(f->data + t->at_start);
+    uint32_t row = elf_u16(f->data + t->at_row_bytes), rows = elf_u16(f->data + t->at_rows);
+    for (uint32_t i = 0; row >= t->row_bytes && i < rows && !note; i++) {
+        uint64_t at = start + (uint64_t)i * row;
         if (at > f->len || f->len - at < row)
             break;
         const uint8_t *p = f->data + at;
-        if (elf_u32(p + at_type) == type)
-            note = elf_find_note(f, elf_u32(p + at_offset), elf_u32(p + at_bytes));
+        if (elf_u32(p + t->at_type) == t->type_note)
+            note = elf_find_note(f, elf_u32(p + t->at_offset), elf_u32(p + t->at_bytes));
     }
     return note;
+}
+
+int elf_find_build_id(const char *path, const uint8_t *file, size_t n, char id[ELF_BUILD_ID_CHARS],
+                      struct err *e)
+{
+    const struct elf_file f = {.data = file, .len = n};
+    const uint8_t *note = NULL;
+    id[0] = '\0';
+    // 1, 1: 32 bits, little-endian
+    if (n < ELF_HEADER_BYTES || memcmp(file, "\177ELF\1\1", 6) != 0)
+        return err_set(e, ERR_BAD_FIELD, "%s is not a 32-bit little-endian ELF file", path);
+    for (size_t i = 0; i < sizeof elf_tables / sizeof *elf_tables && !note; i++)
+        note = elf_search(&f, &elf_tables[i]);
+    if (!note)
+        return err_set(e, ERR_NOT_FOUND,
+                       "%s has no GNU build-id of 20 bytes (link with --build-id=sha1)", path);
+    for (int i = 0; i < BUILD_ID_BYTES; i++)
+        snprintf(id + 2 * i, 3, "%02x", note[i]);
+    return 0;
 }
 
 int elf_read_build_id(const char *path, char id[ELF_BUILD_ID_CHARS], struct err *e)
@@ -90,32 +105,11 @@ int elf_read_build_id(const char *path, char id[ELF_BUILD_ID_CHARS], struct err 
     struct buf f;
     buf_init(&f, ELF_MAX_BYTES);
     id[0] = '\0';
-    if (buf_read_file(&f, path) < 0) {
+    if (buf_read_file(&f, path) < 0)
         err_set(e, ERR_NOT_FOUND, "%s: %s (build the firmware, or pass --firmware)", path,
                 strerror(errno));
-        goto out;
-    }
-    // 1, 1: 32 bits, little-endian
-    if (f.len < EH_SIZE || memcmp(f.data, "\177ELF\1\1", 6) != 0) {
-        err_set(e, ERR_BAD_FIELD, "%s is not a 32-bit little-endian ELF file", path);
-        goto out;
-    }
-    const uint8_t *h = f.data;
-    const uint8_t *note =
-        elf_scan(&f, elf_u32(h + EH_SHOFF), elf_u16(h + EH_SHENTSIZE), elf_u16(h + EH_SHNUM),
-                 SHT_NOTE, SH_TYPE, SH_OFFSET, SH_BYTES, SH_ROW);
-    if (!note)
-        note = elf_scan(&f, elf_u32(h + EH_PHOFF), elf_u16(h + EH_PHENTSIZE), elf_u16(h + EH_PHNUM),
-                        PT_NOTE, PH_TYPE, PH_OFFSET, PH_BYTES, PH_ROW);
-    if (!note) {
-        err_set(e, ERR_NOT_FOUND, "%s has no GNU build-id of 20 bytes (link with --build-id=sha1)",
-                path);
-        goto out;
-    }
-    for (int i = 0; i < BUILD_ID_BYTES; i++)
-        snprintf(id + 2 * i, 3, "%02x", note[i]);
-    rc = 0;
-out:
+    else
+        rc = elf_find_build_id(path, f.data, f.len, id, e);
     buf_free(&f);
     return rc;
 }

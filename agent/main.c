@@ -48,7 +48,7 @@ static const char help[] =
     "  --vboard FILE        [farm-vboard beside this program]\n"
     "  --vboard-arg ARG     one more argument for each farm-vboard; may be repeated\n"
     "  --silence SECONDS    longest wait for a measuring board to say something [120]\n"
-    "  --once               end when the server has no job\n"
+    "  --once               end when the server has no job; exit code 1 when a board was missing\n"
     "  --help\n"
     "\n"
     "rig.json:\n"
@@ -258,6 +258,28 @@ static int host_find_vboard(struct host *h, struct err *e)
     return 0;
 }
 
+// Better said now than in the log of every job.
+static int host_find_openocd(const char *openocd, struct err *e)
+{
+    char path[1024];
+    const char *dirs = getenv("PATH");
+    if (strchr(openocd, '/'))
+        return access(openocd, X_OK) == 0
+                   ? 0
+                   : err_set(e, ERR_NOT_FOUND, "--openocd %s: %s", openocd, strerror(errno));
+    while (dirs && *dirs) {
+        size_t n = strcspn(dirs, ":");
+        snprintf(path, sizeof path, "%.*s/%s", (int)n, dirs, openocd);
+        if (access(path, X_OK) == 0)
+            return 0;
+        dirs += n + (dirs[n] == ':');
+    }
+    return err_set(e, ERR_NOT_FOUND,
+                   "%s is not in PATH: install OpenOCD 0.12 (Debian: apt install openocd) or give "
+                   "--openocd FILE",
+                   openocd);
+}
+
 static int host_add(struct host *h, const struct rig_config *config, struct vrig *virtual,
                     struct err *e)
 {
@@ -340,6 +362,7 @@ static int host_prepare(struct host *h, struct err *e)
         host_folder("--boards", o->boards ? o->boards : "firmware/boards", &h->boards, e) < 0 ||
         host_folder("--firmware", o->firmware ? o->firmware : "build/firmware", &h->firmware, e) <
             0 ||
+        host_find_openocd(h->settings.openocd, e) < 0 ||
         (o->n_kinds && host_find_vboard(h, e) < 0) ||
         runtime_dir_make(h->dir, sizeof h->dir, e) < 0)
         return -1;
@@ -464,6 +487,8 @@ int main(int argc, char **argv)
     }
     host_wait(h, &signals);
     rc = 0;
+    for (int i = 0; i < h->n_rigs; i++)
+        rc |= rig_was_missing(h->rigs[i]);
 out:
     host_free(h);
     curl_global_cleanup();

@@ -74,6 +74,7 @@ struct rig {
     int pause_ms;
     int64_t pause_until_ms;
     unsigned jobs_reported;
+    bool missing; // see rig_was_missing()
     // the present job
     struct farm_lease lease;
     struct buf program;
@@ -98,6 +99,11 @@ const char *rig_state_name(enum rig_state state)
 unsigned rig_jobs_reported(const struct rig *r)
 {
     return r->jobs_reported;
+}
+
+bool rig_was_missing(const struct rig *r)
+{
+    return r->missing;
 }
 
 static bool rig_stopping(const struct rig *r)
@@ -288,7 +294,7 @@ static bool rig_present(struct rig *r)
         snprintf(why, sizeof why, "%s: %s; waiting for the board", r->config.tty, strerror(errno));
         rig_complain(r, why);
         r->firmware[0] = '\0'; // whatever comes back may be another board
-        rig_sleep(r, TTY_POLL_MS);
+        rig_sleep(r, r->set->once ? 0 : TTY_POLL_MS);
         return false;
     }
     return true;
@@ -315,8 +321,10 @@ static enum rig_state rig_idle(struct rig *r)
     struct err e = {0};
     if (rig_stopping(r))
         return RIG_ENDED;
-    if (!rig_present(r))
-        return r->set->once && !r->virtual ? RIG_ENDED : RIG_IDLE;
+    if (!rig_present(r)) {
+        r->missing = r->set->once;
+        return r->set->once ? RIG_ENDED : RIG_IDLE;
+    }
     int64_t asked = child_now_ms();
     enum farm_answer got = farm_client_lease(r->client, r->set->agent, r->config.name,
                                              r->config.board, r->set->wait_s, &r->lease, &e);
@@ -496,7 +504,7 @@ static void rig_doubt_fault(struct rig *r, struct err *e)
         strcmp(hello.program, r->lease.program_crc32) == 0)
         return;
     err_clear(e);
-    err_set(e, ERR_FLASH, "the flash lost the program: it was %s at hello, now it is %s",
+    err_set(e, ERR_WRONG_BOARD, "the flash lost the program: it was %s at hello, now it is %s",
             r->lease.program_crc32, hello.program);
 }
 
@@ -738,7 +746,10 @@ struct rig *rig_new(const struct rig_settings *settings, const struct rig_config
     r->pause_ms = settings->pause_ms;
     r->deadline_ms = INT64_MAX;
     buf_init(&r->log, LOG_MAX);
-    if (rig_file_load_board(settings->boards, config->board, &r->board, e) < 0)
+    char elf[512], build_id[ELF_BUILD_ID_CHARS];
+    snprintf(elf, sizeof elf, "%s/%s/firmware.elf", settings->firmware, config->board);
+    if (rig_file_load_board(settings->boards, config->board, &r->board, e) < 0 ||
+        elf_read_build_id(elf, build_id, e) < 0) // read again for each job: it may be rebuilt
         goto fail;
     buf_init(&r->program, r->board.program_max_bytes);
     r->client = farm_client_new(settings->server, settings->token, settings->stop, e);

@@ -65,6 +65,8 @@ void rig_run(struct rig *r);
 // One step of the state machine, for tests: the state after it.
 enum rig_state rig_step(struct rig *r);
 const char *rig_state_name(enum rig_state state);
+// With settings->once: the rig ended because its board was not there or its virtual board did not start.
+bool rig_was_missing(const struct rig *r);
 // Jobs that ended in a result or a failure that the server accepted.
 unsigned rig_jobs_reported(const struct rig *r);
 

@@ -23,6 +23,7 @@ struct bench {
     struct rig *rig;
     atomic_bool stop;
     uint8_t program[PROGRAM_BYTES];
+    const char *tty; // NULL: the fake board's
     char url[64], reset_file[300];
 };
 
@@ -116,7 +117,7 @@ static void bench_open(struct bench *t, enum fake_board_mode mode)
     t->farm.program = t->program;
     t->farm.program_bytes = PROGRAM_BYTES;
     OK(fake_board_start(&t->board) == 0 && fake_farm_start(&t->farm) == 0);
-    snprintf(config.tty, sizeof config.tty, "%s", t->board.tty);
+    snprintf(config.tty, sizeof config.tty, "%s", t->tty ? t->tty : t->board.tty);
     snprintf(t->url, sizeof t->url, "http://127.0.0.1:%d/", t->farm.port);
     t->settings = (struct rig_settings){
         .server = t->url,
@@ -342,11 +343,13 @@ static void test_server_trouble(void)
 
 static void test_missing_tty(void)
 {
-    struct bench t = {0};
+    struct bench t = {.tty = "/nonexistent/tty"};
     bench_open(&t, FAKE_GOOD);
-    fake_board_stop(&t.board);
     EQ_INT(rig_step(t.rig), RIG_IDLE);
     EQ_INT(atomic_load(&t.farm.leases), 0);
+    t.settings.once = true;
+    EQ_INT(rig_step(t.rig), RIG_ENDED);
+    OK(rig_was_missing(t.rig));
     bench_close(&t);
 }
 
@@ -390,7 +393,7 @@ int main(void)
     test_good_job();
     test_other_firmware();
     test_failing_board(FAKE_FAULT, "board-fault", "0x08001234");
-    test_failing_board(FAKE_LOST_PROGRAM, "flash-failed", "the flash lost the program");
+    test_failing_board(FAKE_LOST_PROGRAM, "wrong-board", "the flash lost the program");
     test_failing_board(FAKE_STALL, "serial-timeout", "silent");
     test_failing_board(FAKE_CUT_RUN, "serial-garbage", "@run 2");
     test_failing_board(FAKE_RESTART, "board-offline", "restarted");
