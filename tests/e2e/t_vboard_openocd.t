@@ -59,8 +59,8 @@ sub start {
     if ($pid == 0) {
         open STDERR, '>>', "$dir/$name.log";
         exec $bin, '--board', $board, '--boards', 'firmware/boards', '--serial', 'VB0001', '--stlink-port', '0',
-            '--tty-link', $link, '--state', "$dir/flash.img", @options;
-        POSIX::_exit(127);
+            '--tty-link', $link, '--state', "$dir/flash.img", @options
+            or POSIX::_exit(127);
     }
     $children{$pid} = 1;
     my $line = IO::Select->new($out)->can_read(10) ? <$out> : undef;
@@ -95,8 +95,8 @@ sub openocd_start {
     open STDOUT, '>', "$dir/openocd.log";
     open STDERR, '>&', \*STDOUT;
     exec 'openocd', '-c', 'gdb_port disabled; telnet_port disabled; tcl_port disabled',
-        '-c', "set FARM_STLINK_PORT $b->{port}", '-c', "set FARM_SERIAL $serial", '-f', $config, '-c', $commands;
-    POSIX::_exit(127);
+        '-c', "set FARM_STLINK_PORT $b->{port}", '-c', "set FARM_SERIAL $serial", '-f', $config, '-c', $commands
+        or POSIX::_exit(127);
 }
 
 # Runs OpenOCD to its end; exit code, or -1 when it had to be killed.
