@@ -21,13 +21,13 @@ $(2)/%.o: %.c $(2)/board_config.h firmware/module.mk
 $(2)/firmware/libc/mem.o: FW_CFLAGS += -fno-tree-loop-distribute-patterns
 $(2)/flash_ram.ld: firmware/ld/flash_ram.ld $(2)/board_config.h
 	$(CROSS)gcc -E -P -undef -x c -I$(2) -o $$@ $$<
-$(2)/firmware.elf: $(2)/flash_ram.ld $(patsubst %.c,$(2)/%.o,$(FW_SRC) $(SOC_SRC) firmware/libc/mem.c firmware/boards/$(1)/board.c)
+$(2)/firmware.elf: $(2)/flash_ram.ld $(patsubst %.c,$(2)/%.o,$(FW_SRC) $(SOC_SRC) firmware/libc/mem.c $(wildcard firmware/boards/$(1)/*.c))
 	$(CROSS)gcc $(CPU_FLAGS) -nostdlib -static -Wl,--gc-sections,--nmagic,--build-id=sha1,--fatal-warnings \
 		-Wl,-Map,$(2)/firmware.map -T $$^ -lgcc -o $$@
 $(2)/firmware.bin: $(2)/firmware.elf
 	$(CROSS)objcopy -O binary $$< $$@
 EXTRA += $(2)/firmware.elf $(2)/firmware.bin
-DEPS += $(patsubst %.c,$(2)/%.d,$(FW_SRC) $(SOC_SRC) firmware/libc/mem.c firmware/boards/$(1)/board.c)
+DEPS += $(patsubst %.c,$(2)/%.d,$(FW_SRC) $(SOC_SRC) firmware/libc/mem.c $(wildcard firmware/boards/$(1)/*.c))
 endef
 
 define fw_board

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Start of an STM32, and how to tell a virtual board.
+#include "firmware/platform.h"
+
+#include "board_config.h"
+#include "firmware/soc/cortexm/cortexm.h"
+#include "firmware/soc/stm32/stm32.h"
+#include "firmware/virtual_page.h"
+
+#include <stddef.h>
+
+#define DBGMCU_IDCODE REG32(0xE0042000)
+#define VIRTUAL_REVISION 0xF00Du // DBGMCU_IDCODE.REV_ID that no silicon has
+#define VIRTUAL_PAGE_ADDRESS 0xF0000000u
+
+const char *platform_init(void)
+{
+    const char *failed = stm32_clock_start();
+    // Also when the clock failed, from whatever drives the core now: somebody must tell.
+    stm32_serial_start();
+    if (!failed && platform_clock_hz() != BOARD_CLOCK_HZ)
+        failed = "the clock registers give another frequency than the board's";
+    if (stm32_family.l1_caches)
+        cortexm_caches_enable();
+    if (!failed)
+        failed = cortexm_cycles_enable();
+    return failed;
+}
+
+const volatile struct virtual_page *platform_virtual(void)
+{
+    if (DBGMCU_IDCODE >> 16 != VIRTUAL_REVISION)
+        return NULL;
+    const volatile struct virtual_page *page =
+        (const volatile struct virtual_page *)(uintptr_t)VIRTUAL_PAGE_ADDRESS;
+    bool usable = page->magic == VIRTUAL_PAGE_MAGIC && page->version == VIRTUAL_PAGE_VERSION;
+    return usable ? page : NULL;
+}
