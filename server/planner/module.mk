@@ -1,6 +1,6 @@
 LIB_SRC += server/planner/tflite.c
 LIB_SRC += server/planner/reference.c
-LIB_SRC += server/planner/graph.c
+LIB_SRC += server/planner/graph.c server/planner/import_view.c server/planner/import_layers.c server/planner/import_shapes.c
 # The golden outputs of the optional test models are JSON.
 t_reference_LIBS := -lcjson
 t_graph_LIBS := -lcjson
