@@ -199,14 +199,10 @@ static void campaign_front_result(void *cls, const struct result *r)
     }
     buf_init(&json, 16u << 10);
     json_out_measured(&json, r);
-    struct measured m = {strdup(r->spec), buf_take(&json, NULL)};
-    if (!m.spec || !m.json) {
-        free(m.spec);
-        free(m.json);
-        f->failed = true;
-        return;
-    }
-    f->at[f->n++] = m;
+    struct measured *m = &f->at[f->n++];
+    m->spec = strdup(r->spec);
+    m->json = buf_take(&json, NULL);
+    f->failed = f->failed || !m->spec || !m->json;
 }
 
 // Explicitly chosen configurations may lie off the front: they are points too, each once.

@@ -15,6 +15,7 @@
 #include "server/json_out.h"
 
 #define CACHE_SIZE 8 // open models; each holds its file and some tables
+#define MAX_EXTRA 64 // models beyond that, while all of the cache is in use
 
 struct planning_entry {
     char model[HASH_HEX_SIZE];
@@ -29,8 +30,8 @@ struct planning {
     pthread_mutex_t lock;
     int64_t tick;
     struct planning_entry at[CACHE_SIZE];
-    int n_extra; // models beyond the cache, while all of it is in use
-    struct planner *extra[64];
+    int n_extra;
+    struct planner *extra[MAX_EXTRA];
 };
 
 int planning_open(struct planning **out, struct err *e)
@@ -95,7 +96,7 @@ static int planning_keep(struct planning *pl, const char *model, struct planner 
         old = best->planner;
         *best = (struct planning_entry){.planner = planner, .in_use = true, .used = ++pl->tick};
         snprintf(best->model, sizeof best->model, "%s", model);
-    } else if (pl->n_extra < (int)(sizeof pl->extra / sizeof *pl->extra)) {
+    } else if (pl->n_extra < MAX_EXTRA) {
         pl->extra[pl->n_extra++] = planner;
     } else {
         bad = err_set(e, ERR_RATE,

@@ -268,7 +268,7 @@ static uint64_t median(uint64_t *values, int n)
 static int queue_store_result(struct app *a, const struct job *j, const struct result_in *in,
                               struct err *e)
 {
-    uint64_t sorted[JSON_IN_MAX_RUNS];
+    uint64_t sorted[JSON_IN_MAX_RUNS] = {0};
     struct result r = {.job = j->id,
                        .campaign = j->campaign,
                        .attempt = j->attempt,

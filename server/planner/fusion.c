@@ -196,6 +196,7 @@ const char *fusion_block_begin(struct fusion *f, int first, int last)
     f->first = first;
     f->last = last;
     f->acc = false;
+    f->chunk = 1;
     f->n_stages = 0;
     f->live_bytes = f->kept_bytes = 0;
     for (int i = first; i <= last; i++) {
@@ -447,7 +448,7 @@ static void add_up(struct fusion *f)
         if (t->role == FUSION_RING)
             t->bytes = t->slots * t->positions * (uint32_t)g->layers[i].out_c;
         else if (t->role == FUSION_CHUNK)
-            t->bytes = (uint32_t)g->layers[i].out_c;
+            t->bytes = (uint32_t)(min_int(f->chunk, (int)t->positions) * g->layers[i].out_c);
         else
             continue;
         t->offset = (uint32_t)(top + f->ring_bytes);
@@ -478,7 +479,8 @@ static void add_work(struct fusion *f, int i, uint64_t positions)
                     : pointwise           ? FUSION_WORK_POINTWISE
                                           : FUSION_WORK_CONV] += macs;
     f->cost.outputs += is_acc_layer(f, i) ? (uint64_t)l->out_c : pixels * (uint64_t)l->out_c;
-    f->cost.calls += s->n_layers > 1 ? pixels : slices;
+    uint64_t chunk = (uint64_t)f->chunk;
+    f->cost.calls += s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices;
 }
 
 const char *fusion_block_rows(struct fusion *f)
@@ -550,7 +552,7 @@ const char *fusion_block_cols(struct fusion *f, int band_rows)
     return NULL;
 }
 
-int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
+static int layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
                         struct err *e)
 {
     const char *why = fusion_block_begin(f, first, last);

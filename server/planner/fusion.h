@@ -4,8 +4,8 @@
 // axis.
 //
 //   layers     conv   dw   1x1   add       a stage is a layer and the pixel-by-pixel layers that
-//   stages    [conv] [dw > 1x1 > add]      follow it: inside it one pixel ("chunk") is kept,
-//                                          between stages a ring of slices
+//   stages    [conv] [dw > 1x1 > add]      follow it: inside it a pixel or a few ("chunk") are
+//                                          kept, between stages a ring of slices
 //
 // Arena of a block, bottom to top (RAM is the sum, there are no holes but <= 3 bytes of alignment):
 //
@@ -87,6 +87,7 @@ struct fusion {
     int first, last;
     enum fusion_axis axis;
     int band_rows, n_bands;
+    int chunk;          // pixels that pass through a stage together
     bool acc; // the last layer is a reduction fed by the stage before it
     int n_stages;
     struct fusion_stage *stages;   // [n_layers]
@@ -113,10 +114,14 @@ const char *fusion_block_begin(struct fusion *f, int first, int last);
 const char *fusion_block_rows(struct fusion *f);
 const char *fusion_block_cols(struct fusion *f, int band_rows);
 int fusion_max_band(const struct fusion *f); // rows of the tensor that the bands divide
-// As the two above, and records steps and offsets for the program compiler. -1: ERR_NO_MEMORY or
+// As the two above with single pixels as chunks, and records steps and offsets for the program compiler. -1: ERR_NO_MEMORY or
 // ERR_BAD_FIELD.
 int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
                         struct err *e);
+// Lays the block out with the largest chunk (more pixels in a kernel call, fewer calls) that keeps it
+// within `limit` bytes, or with single pixels where even those do not.
+int fusion_block_fill(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
+                      uint32_t limit, struct err *e);
 // Positions of every tensor that band `band` needs, in f->need (cols; rows: whole slices).
 void fusion_band(struct fusion *f, int band);
 

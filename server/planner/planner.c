@@ -396,8 +396,8 @@ int planner_program(const struct planner *p, const char *spec, const char *varia
     return rc;
 }
 
-int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m,
-                           double *cycles, struct err *e)
+int planner_work(const struct planner *p, const char *spec, struct latency_model *work,
+                 struct err *e)
 {
     struct planner *s = scratch(p);
     struct fusion_cost c;
@@ -405,10 +405,25 @@ int planner_predict_cycles(const struct planner *p, const char *spec, const stru
     if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e) ||
         price_blocks(s, s->blocks, n, &c, e))
         return -1;
-    *cycles = m->per_mac_conv * (double)c.macs_of[FUSION_WORK_CONV] +
-              m->per_mac_pointwise * (double)c.macs_of[FUSION_WORK_POINTWISE] +
-              m->per_mac_dwconv * (double)c.macs_of[FUSION_WORK_DWCONV] +
-              m->per_output * (double)c.outputs + m->per_call * (double)c.calls +
-              m->per_slice * (double)c.slices;
+    *work = (struct latency_model){
+        .per_mac_conv = (double)c.macs_of[FUSION_WORK_CONV],
+        .per_mac_pointwise = (double)c.macs_of[FUSION_WORK_POINTWISE],
+        .per_mac_dwconv = (double)c.macs_of[FUSION_WORK_DWCONV],
+        .per_output = (double)c.outputs,
+        .per_call = (double)c.calls,
+        .per_slice = (double)c.slices,
+    };
+    return 0;
+}
+
+int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m,
+                           double *cycles, struct err *e)
+{
+    struct latency_model w;
+    if (planner_work(p, spec, &w, e))
+        return -1;
+    *cycles = m->per_mac_conv * w.per_mac_conv + m->per_mac_pointwise * w.per_mac_pointwise +
+              m->per_mac_dwconv * w.per_mac_dwconv + m->per_output * w.per_output +
+              m->per_call * w.per_call + m->per_slice * w.per_slice;
     return 0;
 }

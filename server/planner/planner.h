@@ -90,13 +90,17 @@ int planner_reference(const struct planner *p, const int8_t *input, int8_t *outp
 int planner_program(const struct planner *p, const char *spec, const char *variant,
                     const int8_t *input, struct buf *out, struct err *e);
 
-// Predicted cycles of a configuration on a board: work times coefficients (board.json "latency").
+// Predicted latency: work times coefficients. The coefficients of a board are in its board.json
+// ("latency", cycles), fitted by tools/fit-latency to what the board measured.
 struct latency_model {
-    double per_mac_conv, per_mac_pointwise, per_mac_dwconv; // cycles per MAC
-    double per_output; // cycles per output element, requantisation included
-    double per_call;   // cycles per kernel call (pixel run)
-    double per_slice;  // cycles per executed slice
+    double per_mac_conv, per_mac_pointwise, per_mac_dwconv; // MACs; dense layers are pointwise
+    double per_output; // output elements, requantisation included
+    double per_call;   // kernel calls (runs of pixels)
+    double per_slice;  // executed slices
 };
+// The amounts of work of a configuration, in the places of their coefficients.
+int planner_work(const struct planner *p, const char *spec, struct latency_model *work,
+                 struct err *e);
 int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m,
                            double *cycles, struct err *e);
 
