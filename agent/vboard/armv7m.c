@@ -59,8 +59,8 @@ void armv7m_halt(struct armv7m *m)
 static void lock_up(struct armv7m *m, const char *why)
 {
     m->lockup = true;
-    log_error("cpu", "lockup at pc 0x%08x (cfsr 0x%08x, hfsr 0x%08x): %s; only a reset helps",
-              core_get(m->core, CORE_PC), m->cfsr, m->hfsr, why);
+    log_warn("cpu", "lockup at pc 0x%08x (cfsr 0x%08x, hfsr 0x%08x): %s; only a reset helps",
+             core_get(m->core, CORE_PC), m->cfsr, m->hfsr, why);
 }
 
 static bool dwt_counts(const struct armv7m *m)

@@ -337,6 +337,13 @@ static void receive(struct stlink *s)
     }
 }
 
+void stlink_attach(struct stlink *s, int fd)
+{
+    s->client = fd;
+    s->requests = 0;
+    s->status = STATUS_OK;
+}
+
 static void accept_client(struct stlink *s)
 {
     int one = 1;
@@ -349,9 +356,7 @@ static void accept_client(struct stlink *s)
         return;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    s->client = fd;
-    s->requests = 0;
-    s->status = STATUS_OK;
+    stlink_attach(s, fd);
 }
 
 struct stlink *stlink_new(struct board *b, uint16_t port, struct err *e)

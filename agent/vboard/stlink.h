@@ -15,6 +15,8 @@ struct stlink; // opaque: sockets and the request under way
 struct stlink *stlink_new(struct board *b, uint16_t port, struct err *e);
 void stlink_free(struct stlink *s);
 uint16_t stlink_port(const struct stlink *s);
+// Serves a connected stream socket as if it had been accepted; the ST-LINK owns it from now on. Only while not busy.
+void stlink_attach(struct stlink *s, int fd);
 bool stlink_busy(const struct stlink *s); // a client is connected
 
 enum { STLINK_FDS = 2 };

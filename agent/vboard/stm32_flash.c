@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// See flash_f7.h. Register layout and sequences: RM0410 "Embedded Flash memory".
-#include "agent/vboard/flash_f7.h"
+// See stm32_flash.h.
+#include "agent/vboard/stm32_flash.h"
 #include "common/log.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@ enum {
     CR_PG = 1 << 0, CR_SER = 1 << 1, CR_MER = 1 << 2, CR_STRT = 1 << 16, CR_WRITABLE = 0x03018fff & ~(1 << 11),
     CR_SNB_SHIFT = 3, CR_PSIZE_SHIFT = 8,
     SR_ERRORS = 0xf2, SR_EOP = 1,
-    SECTORS = 12, KB = 1024,
+    KB = 1024,
 };
 // clang-format on
 #define CR_LOCK (1u << 31)
@@ -19,10 +19,8 @@ enum {
 #define KEY2 0xcdef89abu
 #define OPTKEY1 0x08192a3bu
 #define OPTKEY2 0x4c5d6e7fu
-#define OPTCR_DEFAULT 0xffffaafdu  // nDBANK = 1: one bank
-#define OPTCR1_DEFAULT 0x00400080u // boot from flash on ITCM, or system memory with BOOT0 high
 
-void flash_f7_reset(struct flash_f7 *f)
+void stm32_flash_reset(struct stm32_flash *f)
 {
     f->acr = 0;
     f->sr = 0;
@@ -32,48 +30,56 @@ void flash_f7_reset(struct flash_f7 *f)
     f->opt_key = 0;
 }
 
-void flash_f7_init(struct flash_f7 *f, uint8_t *memory, uint32_t bytes)
+void stm32_flash_init(struct stm32_flash *f, const struct stm32_flash_kind *kind, uint8_t *memory,
+                      uint32_t bytes)
 {
     memset(f, 0, sizeof *f);
+    f->kind = kind;
     f->memory = memory;
     f->bytes = bytes;
-    f->optcr = OPTCR_DEFAULT;
-    f->optcr1 = OPTCR1_DEFAULT;
-    flash_f7_reset(f);
+    f->optcr = kind->optcr;
+    f->optcr1 = kind->optcr1;
+    stm32_flash_reset(f);
 }
 
-unsigned flash_f7_latency(const struct flash_f7 *f)
+unsigned stm32_flash_latency(const struct stm32_flash *f)
 {
     return f->acr & 0xf;
 }
 
-static uint32_t sector_size(unsigned sector)
+static uint32_t sector_size(const struct stm32_flash *f, unsigned sector)
 {
-    return sector < 4 ? 32 * KB : sector == 4 ? 128 * KB : 256 * KB;
+    return f->kind->sector_kb * KB * (sector < 4 ? 1 : sector == 4 ? 4 : 8);
 }
 
-unsigned flash_f7_sector(uint32_t offset, uint32_t *base, uint32_t *size)
+// The first four and the fifth make one of the others.
+static unsigned sector_count(const struct stm32_flash *f)
+{
+    return 4 + f->bytes / sector_size(f, 5);
+}
+
+unsigned stm32_flash_sector(const struct stm32_flash *f, uint32_t offset, uint32_t *base, uint32_t *size)
 {
     unsigned sector = 0;
     *base = 0;
-    *size = sector_size(0);
-    while (sector + 1 < SECTORS && offset - *base >= *size) {
+    *size = sector_size(f, 0);
+    while (sector + 1 < sector_count(f) && offset - *base >= *size) {
         *base += *size;
-        *size = sector_size(++sector);
+        *size = sector_size(f, ++sector);
     }
     return sector;
 }
 
-uint32_t flash_f7_read(const struct flash_f7 *f, uint32_t offset)
+uint32_t stm32_flash_read(const struct stm32_flash *f, uint32_t offset)
 {
     switch (offset) {
     case REG_ACR:
         return f->acr;
-    case FLASH_F7_SR:
+    case STM32_FLASH_SR:
         return f->sr;
-    case FLASH_F7_CR:
+    case STM32_FLASH_CR:
         return f->cr;
-    case FLASH_F7_OPTCR:
+    case STM32_FLASH_OPTCR:
         return (f->optcr & ~1u) | (f->opt_unlocked ? 0 : 1);
     case REG_OPTCR1:
         return f->optcr1;
@@ -82,33 +88,33 @@ uint32_t flash_f7_read(const struct flash_f7 *f, uint32_t offset)
     }
 }
 
-static bool sector_protected(const struct flash_f7 *f, unsigned sector)
+static bool sector_protected(const struct stm32_flash *f, unsigned sector)
 {
-    return (f->optcr >> (16 + sector) & 1) == 0; // nWRP
+    return sector < f->kind->protected_sectors && (f->optcr >> (16 + sector) & 1) == 0; // nWRP
 }
 
-static void erase(struct flash_f7 *f, uint32_t offset, uint32_t size)
+static void erase(struct stm32_flash *f, uint32_t offset, uint32_t size)
 {
     memset(f->memory + offset, 0xff, size);
     if (f->changed)
         f->changed(f->user, offset, size);
 }
 
-static void start_operation(struct flash_f7 *f)
+static void start_operation(struct stm32_flash *f)
 {
     unsigned sector = f->cr >> CR_SNB_SHIFT & 0x1f;
     bool ser = f->cr & CR_SER, mer = f->cr & CR_MER;
     if ((f->cr & CR_PG) || ser == mer) {
-        f->sr |= FLASH_F7_SR_ERSERR;
+        f->sr |= STM32_FLASH_SR_ERSERR;
         log_warn(
             "flash",
             "erase started with CR = 0x%08x: exactly one of SER and MER, and no PG, is allowed",
             f->cr);
         return;
     }
-    for (unsigned s = 0; s < SECTORS; s++) {
+    for (unsigned s = 0; s < sector_count(f); s++) {
         if ((mer || s == sector) && sector_protected(f, s)) {
-            f->sr |= FLASH_F7_SR_WRPERR;
+            f->sr |= STM32_FLASH_SR_WRPERR;
             log_warn("flash", "erase of write-protected sector %u refused", s);
             return;
         }
@@ -117,19 +123,19 @@ static void start_operation(struct flash_f7 *f)
         erase(f, 0, f->bytes);
     } else {
         uint32_t base = 0;
-        for (unsigned s = 0; s < sector && s < SECTORS; s++)
-            base += sector_size(s);
-        if (sector >= SECTORS || base + sector_size(sector) > f->bytes) {
-            f->sr |= FLASH_F7_SR_ERSERR;
+        for (unsigned s = 0; s < sector && s < sector_count(f); s++)
+            base += sector_size(f, s);
+        if (sector >= sector_count(f) || base + sector_size(f, sector) > f->bytes) {
+            f->sr |= STM32_FLASH_SR_ERSERR;
             log_warn("flash", "erase of sector %u, which this single-bank flash does not have",
                      sector);
             return;
         }
-        erase(f, base, sector_size(sector));
+        erase(f, base, sector_size(f, sector));
     }
 }
 
-static void write_key(struct flash_f7 *f, uint32_t value)
+static void write_key(struct stm32_flash *f, uint32_t value)
 {
     if (f->blocked || !(f->cr & CR_LOCK))
         return;
@@ -144,29 +150,29 @@ static void write_key(struct flash_f7 *f, uint32_t value)
     }
 }
 
-static void write_option_key(struct flash_f7 *f, uint32_t value)
+static void write_option_key(struct stm32_flash *f, uint32_t value)
 {
     if (f->opt_key == OPTKEY1 && value == OPTKEY2)
         f->opt_unlocked = true;
     f->opt_key = value;
 }
 
-void flash_f7_write(struct flash_f7 *f, uint32_t offset, uint32_t value)
+void stm32_flash_write(struct stm32_flash *f, uint32_t offset, uint32_t value)
 {
     switch (offset) {
     case REG_ACR:
-        f->acr = value & 0xb0f;
+        f->acr = value & f->kind->acr_mask;
         break;
-    case FLASH_F7_KEYR:
+    case STM32_FLASH_KEYR:
         write_key(f, value);
         break;
     case REG_OPTKEYR:
         write_option_key(f, value);
         break;
-    case FLASH_F7_SR:
+    case STM32_FLASH_SR:
         f->sr &= ~(value & (SR_ERRORS | SR_EOP));
         break;
-    case FLASH_F7_CR:
+    case STM32_FLASH_CR:
         if (f->cr & CR_LOCK) {
             if (!(value & CR_LOCK))
                 log_warn("flash", "write of 0x%08x to the locked FLASH_CR ignored", value);
@@ -176,7 +182,7 @@ void flash_f7_write(struct flash_f7 *f, uint32_t offset, uint32_t value)
         if (value & CR_STRT)
             start_operation(f);
         break;
-    case FLASH_F7_OPTCR: // option bytes other than the write protection are fixed on the virtual board
+    case STM32_FLASH_OPTCR: // option bytes other than the write protection are fixed on the virtual board
         if (f->opt_unlocked) {
             f->optcr = (f->optcr & 0xf000ffffu) | (value & 0x0fff0000u);
             if (value & 1)
@@ -188,12 +194,12 @@ void flash_f7_write(struct flash_f7 *f, uint32_t offset, uint32_t value)
     }
 }
 
-uint64_t flash_f7_program(struct flash_f7 *f, uint32_t offset, unsigned size, uint64_t value)
+uint64_t stm32_flash_program(struct stm32_flash *f, uint32_t offset, unsigned size, uint64_t value)
 {
     uint64_t old = 0;
     memcpy(&old, f->memory + offset, size);
     if ((f->cr & CR_LOCK) || !(f->cr & CR_PG)) {
-        f->sr |= FLASH_F7_SR_ERSERR;
+        f->sr |= STM32_FLASH_SR_ERSERR;
         if (!f->warned_locked)
             log_warn("flash", "store to flash offset 0x%x while it is %s: ignored (reported once)",
                      offset, f->cr & CR_LOCK ? "locked" : "not in programming mode");
@@ -201,16 +207,16 @@ uint64_t flash_f7_program(struct flash_f7 *f, uint32_t offset, unsigned size, ui
         return old;
     }
     if (1u << (f->cr >> CR_PSIZE_SHIFT & 3) != size) {
-        f->sr |= FLASH_F7_SR_PGPERR;
+        f->sr |= STM32_FLASH_SR_PGPERR;
         return old;
     }
     if (offset & (size - 1)) {
-        f->sr |= FLASH_F7_SR_PGAERR;
+        f->sr |= STM32_FLASH_SR_PGAERR;
         return old;
     }
     uint32_t base, extent;
-    if (sector_protected(f, flash_f7_sector(offset, &base, &extent))) {
-        f->sr |= FLASH_F7_SR_WRPERR;
+    if (sector_protected(f, stm32_flash_sector(f, offset, &base, &extent))) {
+        f->sr |= STM32_FLASH_SR_WRPERR;
         return old;
     }
     f->programmed++;

@@ -2,9 +2,9 @@
 // STM32F767/F777: memory map, peripheral addresses and the few peripherals that farm firmware touches (RM0410).
 // Everything else reads 0, ignores writes and is logged once.
 #include "agent/vboard/soc.h"
-#include "agent/vboard/flash_f7.h"
-#include "agent/vboard/rcc_f7.h"
-#include "agent/vboard/usart_f7.h"
+#include "agent/vboard/stm32_flash.h"
+#include "agent/vboard/stm32_rcc.h"
+#include "agent/vboard/stm32_usart.h"
 #include "common/log.h"
 
 #include <stdlib.h>
@@ -48,9 +48,9 @@ struct soc {
     struct board *board;
     const struct wiring *wiring;
     uint8_t *itcm, *ram;
-    struct flash_f7 flash;
-    struct rcc_f7 rcc;
-    struct usart_f7 usart;
+    struct stm32_flash flash;
+    struct stm32_rcc rcc;
+    struct stm32_usart usart;
     uint32_t gpio[GPIO_PORTS][GPIO_STRIDE / 4];
     uint32_t dbgmcu[4], syscfg[16];
     bool check_clocks, warned_pin;
@@ -71,12 +71,12 @@ static bool first_time(struct soc *s, uint32_t address)
     return true;
 }
 
-static struct usart_f7_now usart_now(struct soc *s)
+static struct stm32_usart_now usart_now(struct soc *s)
 {
-    struct rcc_f7_clocks clocks;
-    rcc_f7_clocks(&s->rcc, &clocks);
-    return (struct usart_f7_now){core_cycles(s->board->core), clocks.hclk_hz,
-                                 rcc_f7_usart_hz(&s->rcc, 3)};
+    struct stm32_rcc_clocks clocks;
+    stm32_rcc_clocks(&s->rcc, &clocks);
+    return (struct stm32_usart_now){core_cycles(s->board->core), clocks.hclk_hz,
+                                 stm32_rcc_usart_hz(&s->rcc, 3)};
 }
 
 static bool pin_connected(const struct soc *s, char port, unsigned pin)
@@ -110,7 +110,7 @@ static void flash_changed(void *user, uint32_t offset, uint32_t size)
     core_memory_changed(s->board->core, FLASH_AXIM_BASE + offset, size);
 }
 
-static void f7_close(struct soc *s)
+static void stm32_close(struct soc *s)
 {
     if (!s)
         return;
@@ -119,7 +119,7 @@ static void f7_close(struct soc *s)
     free(s);
 }
 
-static struct soc *f7_open(struct board *b, struct err *e)
+static struct soc *stm32_open(struct board *b, struct err *e)
 {
     struct core *c = b->core;
     uint32_t flash_bytes = b->config.flash_bytes;
@@ -168,22 +168,22 @@ static struct soc *f7_open(struct board *b, struct err *e)
     board_add_range(b, FLASH_AXIM_BASE, flash_bytes, b->flash, true);
     board_add_range(b, RAM_BASE, RAM_BYTES, s->ram, false);
 
-    flash_f7_init(&s->flash, b->flash, flash_bytes);
+    stm32_flash_init(&s->flash, b->flash, flash_bytes);
     s->flash.changed = flash_changed;
     s->flash.user = s;
-    rcc_f7_init(&s->rcc, s->wiring->hse_hz);
-    usart_f7_init(&s->usart, b->config.baud, transmit, s);
+    stm32_rcc_init(&s->rcc, s->wiring->hse_hz);
+    stm32_usart_init(&s->usart, b->config.baud, transmit, s);
     return s;
 fail:
-    f7_close(s);
+    stm32_close(s);
     return NULL;
 }
 
-static void f7_reset(struct soc *s, bool by_software)
+static void stm32_reset(struct soc *s, bool by_software)
 {
-    flash_f7_reset(&s->flash);
-    rcc_f7_reset(&s->rcc, by_software);
-    usart_f7_reset(&s->usart);
+    stm32_flash_reset(&s->flash);
+    stm32_rcc_reset(&s->rcc, by_software);
+    stm32_usart_reset(&s->usart);
     memset(s->gpio, 0, sizeof s->gpio);
     memset(s->syscfg, 0, sizeof s->syscfg);
     s->gpio[0][GPIO_MODER / 4] = 0xa8000000u; // the debug pins
@@ -219,7 +219,7 @@ static uint32_t dbgmcu_read(const struct soc *s, uint32_t offset)
 static bool clocked(struct soc *s, uint32_t address, uint32_t enable_register, unsigned bit,
                     const char *name)
 {
-    if (rcc_f7_enabled(&s->rcc, enable_register, bit))
+    if (stm32_rcc_enabled(&s->rcc, enable_register, bit))
         return true;
     if (first_time(s, address & ~0x3ffu))
         log_warn("rcc", "%s (0x%08x) is used while its clock is off: reads 0, ignores writes", name,
@@ -258,7 +258,7 @@ static void gpio_write(struct soc *s, uint32_t offset, uint32_t value)
         port[reg / 4] = value;
 }
 
-static uint32_t f7_read(struct soc *s, uint32_t address, bool debugger)
+static uint32_t stm32_read(struct soc *s, uint32_t address, bool debugger)
 {
     int32_t at;
     (void)debugger;
@@ -266,21 +266,21 @@ static uint32_t f7_read(struct soc *s, uint32_t address, bool debugger)
         uint64_t skip;
         if (!clocked(s, address, APB1ENR, APB1_USART3, "USART3"))
             return 0;
-        struct usart_f7_now now = usart_now(s);
-        uint32_t v = usart_f7_read(&s->usart, (uint32_t)at, &now, &skip);
+        struct stm32_usart_now now = usart_now(s);
+        uint32_t v = stm32_usart_read(&s->usart, (uint32_t)at, &now, &skip);
         if (skip)
             core_skip_cycles(s->board->core, skip);
-        if (usart_f7_idle(&s->usart))
+        if (stm32_usart_idle(&s->usart))
             core_request_stop(s->board->core);
         return v;
     }
     if ((at = inside(address, RCC_BASE, 0x400)) >= 0)
-        return rcc_f7_read(&s->rcc, (uint32_t)at);
+        return stm32_rcc_read(&s->rcc, (uint32_t)at);
     if ((at = inside(address, FLASH_BASE, 0x400)) >= 0)
-        return flash_f7_read(&s->flash, (uint32_t)at);
+        return stm32_flash_read(&s->flash, (uint32_t)at);
     if ((at = inside(address, PWR_BASE, 0x400)) >= 0)
         return clocked(s, address, APB1ENR, APB1_PWR, "PWR")
-                   ? rcc_f7_pwr_read(&s->rcc, (uint32_t)at)
+                   ? stm32_rcc_pwr_read(&s->rcc, (uint32_t)at)
                    : 0;
     if ((at = inside(address, GPIO_BASE, GPIO_PORTS * GPIO_STRIDE)) >= 0)
         return clocked(s, address, AHB1ENR, (unsigned)at / GPIO_STRIDE, "GPIO")
@@ -298,26 +298,26 @@ static uint32_t f7_read(struct soc *s, uint32_t address, bool debugger)
     return 0;
 }
 
-static void f7_write(struct soc *s, uint32_t address, uint32_t value, bool debugger)
+static void stm32_write(struct soc *s, uint32_t address, uint32_t value, bool debugger)
 {
     int32_t at;
     (void)debugger;
     if ((at = inside(address, USART3_BASE, 0x400)) >= 0) {
         if (!clocked(s, address, APB1ENR, APB1_USART3, "USART3"))
             return;
-        struct usart_f7_now now = usart_now(s);
-        usart_f7_write(&s->usart, (uint32_t)at, value, &now);
+        struct stm32_usart_now now = usart_now(s);
+        stm32_usart_write(&s->usart, (uint32_t)at, value, &now);
         return;
     }
     if ((at = inside(address, RCC_BASE, 0x400)) >= 0) {
-        rcc_f7_write(&s->rcc, (uint32_t)at, value);
+        stm32_rcc_write(&s->rcc, (uint32_t)at, value);
         s->check_clocks = true;
     } else if ((at = inside(address, FLASH_BASE, 0x400)) >= 0) {
-        flash_f7_write(&s->flash, (uint32_t)at, value);
+        stm32_flash_write(&s->flash, (uint32_t)at, value);
         s->check_clocks |= at == 0;
     } else if ((at = inside(address, PWR_BASE, 0x400)) >= 0) {
         if (clocked(s, address, APB1ENR, APB1_PWR, "PWR")) {
-            rcc_f7_pwr_write(&s->rcc, (uint32_t)at, value);
+            stm32_rcc_pwr_write(&s->rcc, (uint32_t)at, value);
             s->check_clocks = true;
         }
     } else if ((at = inside(address, GPIO_BASE, GPIO_PORTS * GPIO_STRIDE)) >= 0) {
@@ -335,7 +335,7 @@ static void f7_write(struct soc *s, uint32_t address, uint32_t value, bool debug
     }
     if (s->check_clocks) {
         s->check_clocks = false;
-        if (!rcc_f7_within_limits(&s->rcc, flash_f7_latency(&s->flash), s->trouble,
+        if (!stm32_rcc_within_limits(&s->rcc, stm32_flash_latency(&s->flash), s->trouble,
                                   sizeof s->trouble))
             core_request_stop(s->board->core);
         else
@@ -343,7 +343,7 @@ static void f7_write(struct soc *s, uint32_t address, uint32_t value, bool debug
     }
 }
 
-static uint32_t f7_merge_base(struct soc *s, uint32_t address)
+static uint32_t stm32_merge_base(struct soc *s, uint32_t address)
 {
     // Write-only and read-to-clear registers: what is not written counts as 0.
     if (inside(address, USART3_BASE, 0x400) >= 0 && address >= USART3_BASE + 0x18)
@@ -351,15 +351,15 @@ static uint32_t f7_merge_base(struct soc *s, uint32_t address)
     if (inside(address, GPIO_BASE, GPIO_PORTS * GPIO_STRIDE) >= 0 &&
         address % GPIO_STRIDE == GPIO_BSRR)
         return 0;
-    return f7_read(s, address, true);
+    return stm32_read(s, address, true);
 }
 
-static uint32_t f7_program(struct soc *s, uint32_t offset, unsigned size, uint32_t value)
+static uint32_t stm32_program(struct soc *s, uint32_t offset, unsigned size, uint32_t value)
 {
-    return (uint32_t)flash_f7_program(&s->flash, offset, size, value);
+    return (uint32_t)stm32_flash_program(&s->flash, offset, size, value);
 }
 
-static const char *f7_clock_trouble(struct soc *s)
+static const char *stm32_clock_trouble(struct soc *s)
 {
     if (!s->trouble[0] || strcmp(s->trouble, s->last_trouble) == 0)
         return NULL;
@@ -367,24 +367,24 @@ static const char *f7_clock_trouble(struct soc *s)
     return s->last_trouble;
 }
 
-static uint32_t f7_cpu_hz(struct soc *s)
+static uint32_t stm32_cpu_hz(struct soc *s)
 {
-    struct rcc_f7_clocks clocks;
-    rcc_f7_clocks(&s->rcc, &clocks);
+    struct stm32_rcc_clocks clocks;
+    stm32_rcc_clocks(&s->rcc, &clocks);
     return clocks.hclk_hz;
 }
 
-static bool f7_uart_idle(struct soc *s)
+static bool stm32_uart_idle(struct soc *s)
 {
-    return usart_f7_idle(&s->usart);
+    return stm32_usart_idle(&s->usart);
 }
 
-static size_t f7_uart_in(struct soc *s, const uint8_t *bytes, size_t n)
+static size_t stm32_uart_in(struct soc *s, const uint8_t *bytes, size_t n)
 {
-    struct usart_f7_now now = usart_now(s);
+    struct stm32_usart_now now = usart_now(s);
     if (!pin_connected(s, s->wiring->rx_port, s->wiring->rx_pin))
         return n; // the line ends at a pin that nobody reads
-    return usart_f7_input(&s->usart, bytes, n, &now);
+    return stm32_usart_input(&s->usart, bytes, n, &now);
 }
 
 const struct soc_ops soc_stm32f7 = {
@@ -392,15 +392,15 @@ const struct soc_ops soc_stm32f7 = {
     .core = "cortex-m7",
     .cpuid = 0x411fc270,             // r1p0
     .boot_address = FLASH_ITCM_BASE, // BOOT_ADD0 as shipped
-    .open = f7_open,
-    .close = f7_close,
-    .reset = f7_reset,
-    .read = f7_read,
-    .write = f7_write,
-    .merge_base = f7_merge_base,
-    .program = f7_program,
-    .clock_trouble = f7_clock_trouble,
-    .cpu_hz = f7_cpu_hz,
-    .uart_idle = f7_uart_idle,
-    .uart_in = f7_uart_in,
+    .open = stm32_open,
+    .close = stm32_close,
+    .reset = stm32_reset,
+    .read = stm32_read,
+    .write = stm32_write,
+    .merge_base = stm32_merge_base,
+    .program = stm32_program,
+    .clock_trouble = stm32_clock_trouble,
+    .cpu_hz = stm32_cpu_hz,
+    .uart_idle = stm32_uart_idle,
+    .uart_in = stm32_uart_in,
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// See usart_f7.h.
-#include "agent/vboard/usart_f7.h"
+// See stm32_usart.h.
+#include "agent/vboard/stm32_usart.h"
 #include "common/log.h"
 
 #include <string.h>
@@ -17,17 +17,17 @@ enum {
 };
 // clang-format on
 
-void usart_f7_reset(struct usart_f7 *u)
+void stm32_usart_reset(struct stm32_usart *u)
 {
     u->cr1 = u->cr2 = u->cr3 = u->brr = u->gtpr = u->rtor = 0;
-    u->isr = USART_F7_ISR_TC | USART_F7_ISR_TXE;
+    u->isr = STM32_USART_ISR_TC | STM32_USART_ISR_TXE;
     u->rdr = 0;
     u->tx_free = 0;
     u->idle_reads = 0;
     u->warned_baud = false;
 }
 
-void usart_f7_init(struct usart_f7 *u, uint32_t line_baud,
+void stm32_usart_init(struct stm32_usart *u, uint32_t line_baud,
                    void (*transmit)(void *user, uint8_t byte), void *user)
 {
     memset(u, 0, sizeof *u);
@@ -35,10 +35,10 @@ void usart_f7_init(struct usart_f7 *u, uint32_t line_baud,
     u->transmit = transmit;
     u->user = user;
     u->noise = 1;
-    usart_f7_reset(u);
+    stm32_usart_reset(u);
 }
 
-double usart_f7_baud(const struct usart_f7 *u, uint32_t kernel_hz)
+double stm32_usart_baud(const struct stm32_usart *u, uint32_t kernel_hz)
 {
     if (!(u->cr1 & CR1_UE))
         return 0;
@@ -50,82 +50,82 @@ double usart_f7_baud(const struct usart_f7 *u, uint32_t kernel_hz)
     return divider < 16 ? 0 : (double)kernel_hz / divider;
 }
 
-bool usart_f7_line_ok(const struct usart_f7 *u, uint32_t kernel_hz)
+bool stm32_usart_line_ok(const struct stm32_usart *u, uint32_t kernel_hz)
 {
-    double error = usart_f7_baud(u, kernel_hz) / u->line_baud - 1.0;
+    double error = stm32_usart_baud(u, kernel_hz) / u->line_baud - 1.0;
     if (u->cr1 & (CR1_M0 | CR1_M1 | CR1_PCE))
         return false;
     return error * 100 < TOLERANCE_PERCENT && error * 100 > -TOLERANCE_PERCENT;
 }
 
-static uint8_t noise(struct usart_f7 *u)
+static uint8_t noise(struct stm32_usart *u)
 {
     u->noise = u->noise * 1664525u + 1013904223u;
     return (uint8_t)(u->noise >> 24);
 }
 
-static void warn_baud(struct usart_f7 *u, uint32_t kernel_hz)
+static void warn_baud(struct stm32_usart *u, uint32_t kernel_hz)
 {
     if (!u->warned_baud)
         log_warn("usart",
                  "the USART runs at %.0f baud (clock %u Hz, BRR %u), the line at %u 8N1: garbage",
-                 usart_f7_baud(u, kernel_hz), kernel_hz, u->brr, u->line_baud);
+                 stm32_usart_baud(u, kernel_hz), kernel_hz, u->brr, u->line_baud);
     u->warned_baud = true;
 }
 
-static uint64_t byte_cycles(const struct usart_f7 *u, const struct usart_f7_now *now)
+static uint64_t byte_cycles(const struct stm32_usart *u, const struct stm32_usart_now *now)
 {
     return (uint64_t)now->cpu_hz * BITS_PER_BYTE / u->line_baud;
 }
 
 // Bytes whose last bit has arrived by now go into RDR; one that finds it full is lost.
-static void receive(struct usart_f7 *u, const struct usart_f7_now *now)
+static void receive(struct stm32_usart *u, const struct stm32_usart_now *now)
 {
     while (u->count && u->next_rx <= now->cycle) {
         uint8_t byte = u->queue[u->head];
-        u->head = (u->head + 1) % USART_F7_QUEUE;
+        u->head = (u->head + 1) % STM32_USART_QUEUE;
         u->count--;
         u->next_rx += byte_cycles(u, now);
         if ((u->cr1 & (CR1_UE | CR1_RE)) != (CR1_UE | CR1_RE))
             continue; // nobody listens
-        if (!usart_f7_line_ok(u, now->kernel_hz)) {
+        if (!stm32_usart_line_ok(u, now->kernel_hz)) {
             warn_baud(u, now->kernel_hz);
             byte ^= noise(u);
         }
-        if ((u->isr & USART_F7_ISR_RXNE) && !(u->cr3 & CR3_OVRDIS)) {
-            u->isr |= USART_F7_ISR_ORE;
+        if ((u->isr & STM32_USART_ISR_RXNE) && !(u->cr3 & CR3_OVRDIS)) {
+            u->isr |= STM32_USART_ISR_ORE;
             continue;
         }
         u->rdr = byte;
-        u->isr |= USART_F7_ISR_RXNE;
+        u->isr |= STM32_USART_ISR_RXNE;
     }
 }
 
-size_t usart_f7_input(struct usart_f7 *u, const uint8_t *bytes, size_t n,
-                      const struct usart_f7_now *now)
+size_t stm32_usart_input(struct stm32_usart *u, const uint8_t *bytes, size_t n,
+                      const struct stm32_usart_now *now)
 {
     size_t taken = 0;
     if (u->count == 0 && n > 0) {
         uint64_t first = now->cycle + byte_cycles(u, now);
         u->next_rx = u->next_rx > first ? u->next_rx : first;
     }
-    while (taken < n && u->count < USART_F7_QUEUE)
-        u->queue[(u->head + u->count++) % USART_F7_QUEUE] = bytes[taken++];
+    while (taken < n && u->count < STM32_USART_QUEUE)
+        u->queue[(u->head + u->count++) % STM32_USART_QUEUE] = bytes[taken++];
     if (taken)
         u->idle_reads = 0;
     return taken;
 }
 
-bool usart_f7_idle(const struct usart_f7 *u)
+bool stm32_usart_idle(const struct stm32_usart *u)
 {
-    return u->idle_reads >= USART_F7_IDLE_READS && u->count == 0;
+    return u->idle_reads >= STM32_USART_IDLE_READS && u->count == 0;
 }
 
-static uint32_t read_status(struct usart_f7 *u, const struct usart_f7_now *now, uint64_t *skip)
+static uint32_t read_status(struct stm32_usart *u, const struct stm32_usart_now *now, uint64_t *skip)
 {
-    struct usart_f7_now then = *now;
+    struct stm32_usart_now then = *now;
     receive(u, &then);
-    bool waiting = !(u->isr & USART_F7_ISR_RXNE);
+    bool waiting = !(u->isr & STM32_USART_ISR_RXNE);
     // A program that waits for the transmitter or for a byte on its way would only spin: let the time pass.
     uint64_t until = 0;
     if (u->tx_free > then.cycle)
@@ -141,7 +141,7 @@ static uint32_t read_status(struct usart_f7 *u, const struct usart_f7_now *now, 
         u->idle_reads = 0;
     else if (u->count)
         u->idle_reads = 1;
-    else if (u->idle_reads < USART_F7_IDLE_READS)
+    else if (u->idle_reads < STM32_USART_IDLE_READS)
         u->idle_reads++;
     uint32_t v = u->isr;
     if ((u->cr1 & (CR1_UE | CR1_TE)) == (CR1_UE | CR1_TE))
@@ -149,31 +149,31 @@ static uint32_t read_status(struct usart_f7 *u, const struct usart_f7_now *now, 
     if ((u->cr1 & (CR1_UE | CR1_RE)) == (CR1_UE | CR1_RE))
         v |= ISR_REACK;
     if (u->tx_free > then.cycle)
-        v &= ~(uint32_t)(USART_F7_ISR_TXE | USART_F7_ISR_TC);
+        v &= ~(uint32_t)(STM32_USART_ISR_TXE | STM32_USART_ISR_TC);
     return v;
 }
 
-uint32_t usart_f7_read(struct usart_f7 *u, uint32_t offset, const struct usart_f7_now *now,
+uint32_t stm32_usart_read(struct stm32_usart *u, uint32_t offset, const struct stm32_usart_now *now,
                        uint64_t *skip)
 {
     *skip = 0;
     switch (offset) {
-    case USART_F7_CR1:
+    case STM32_USART_CR1:
         return u->cr1;
     case REG_CR2:
         return u->cr2;
     case REG_CR3:
         return u->cr3;
-    case USART_F7_BRR:
+    case STM32_USART_BRR:
         return u->brr;
     case REG_GTPR:
         return u->gtpr;
     case REG_RTOR:
         return u->rtor;
-    case USART_F7_ISR:
+    case STM32_USART_ISR:
         return read_status(u, now, skip);
-    case USART_F7_RDR:
-        u->isr &= ~(uint32_t)USART_F7_ISR_RXNE;
+    case STM32_USART_RDR:
+        u->isr &= ~(uint32_t)STM32_USART_ISR_RXNE;
         u->idle_reads = 0;
         return u->rdr;
     default:
@@ -181,11 +181,11 @@ uint32_t usart_f7_read(struct usart_f7 *u, uint32_t offset, const struct usart_f
     }
 }
 
-void usart_f7_write(struct usart_f7 *u, uint32_t offset, uint32_t value,
-                    const struct usart_f7_now *now)
+void stm32_usart_write(struct stm32_usart *u, uint32_t offset, uint32_t value,
+                    const struct stm32_usart_now *now)
 {
     switch (offset) {
-    case USART_F7_CR1:
+    case STM32_USART_CR1:
         u->cr1 = value;
         break;
     case REG_CR2:
@@ -194,7 +194,7 @@ void usart_f7_write(struct usart_f7 *u, uint32_t offset, uint32_t value,
     case REG_CR3:
         u->cr3 = value;
         break;
-    case USART_F7_BRR:
+    case STM32_USART_BRR:
         u->brr = value & 0xffff;
         u->warned_baud = false;
         break;
@@ -206,18 +206,18 @@ void usart_f7_write(struct usart_f7 *u, uint32_t offset, uint32_t value,
         break;
     case REG_RQR:
         if (value & RQR_RXFRQ)
-            u->isr &= ~(uint32_t)USART_F7_ISR_RXNE;
+            u->isr &= ~(uint32_t)STM32_USART_ISR_RXNE;
         break;
-    case USART_F7_ICR:
+    case STM32_USART_ICR:
         if (value & ICR_ORECF)
-            u->isr &= ~(uint32_t)USART_F7_ISR_ORE;
+            u->isr &= ~(uint32_t)STM32_USART_ISR_ORE;
         break;
-    case USART_F7_TDR: {
+    case STM32_USART_TDR: {
         uint8_t byte = (uint8_t)value;
         u->idle_reads = 0;
         if ((u->cr1 & (CR1_UE | CR1_TE)) != (CR1_UE | CR1_TE))
             break;
-        if (!usart_f7_line_ok(u, now->kernel_hz)) {
+        if (!stm32_usart_line_ok(u, now->kernel_hz)) {
             warn_baud(u, now->kernel_hz);
             byte ^= noise(u);
         }

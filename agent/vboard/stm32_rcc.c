@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// See rcc_f7.h. Limits: STM32F767 data sheet at 2.7-3.6 V and RM0410 tables on wait states and over-drive.
-#include "agent/vboard/rcc_f7.h"
+// See stm32_rcc.h. Limits: STM32F767 data sheet at 2.7-3.6 V and RM0410 tables on wait states and over-drive.
+#include "agent/vboard/stm32_rcc.h"
 #include "common/log.h"
 
 #include <stdio.h>
@@ -21,17 +21,17 @@ enum {
 };
 // clang-format on
 
-static uint32_t *reg(struct rcc_f7 *r, uint32_t offset)
+static uint32_t *reg(struct stm32_rcc *r, uint32_t offset)
 {
     return &r->regs[offset / 4];
 }
 
-static uint32_t get(const struct rcc_f7 *r, uint32_t offset)
+static uint32_t get(const struct stm32_rcc *r, uint32_t offset)
 {
     return r->regs[offset / 4];
 }
 
-void rcc_f7_reset(struct rcc_f7 *r, bool by_software)
+void stm32_rcc_reset(struct stm32_rcc *r, bool by_software)
 {
     memset(r->regs, 0, sizeof r->regs);
     *reg(r, RCC_CR) = 0x83;
@@ -43,16 +43,16 @@ void rcc_f7_reset(struct rcc_f7 *r, bool by_software)
     r->warned_bypass = r->warned_pll = false;
 }
 
-void rcc_f7_init(struct rcc_f7 *r, uint32_t hse_hz)
+void stm32_rcc_init(struct stm32_rcc *r, uint32_t hse_hz)
 {
     memset(r, 0, sizeof *r);
     r->hse_hz = hse_hz;
-    rcc_f7_reset(r, false);
+    stm32_rcc_reset(r, false);
     *reg(r, RCC_CSR) = 0x0e000000; // power-on
 }
 
 // PLL output P in Hz; 0 and why when the configuration is not allowed.
-static uint32_t pll_hz(const struct rcc_f7 *r, char *why, size_t why_bytes)
+static uint32_t pll_hz(const struct stm32_rcc *r, char *why, size_t why_bytes)
 {
     uint32_t cfg = get(r, RCC_PLLCFGR);
     uint32_t source = cfg & PLLCFGR_HSE ? (get(r, RCC_CR) & CR_HSERDY ? r->hse_hz : 0)
@@ -79,7 +79,7 @@ static uint32_t pll_hz(const struct rcc_f7 *r, char *why, size_t why_bytes)
     return (uint32_t)(vco / p);
 }
 
-static void update_ready(struct rcc_f7 *r)
+static void update_ready(struct stm32_rcc *r)
 {
     uint32_t cr = get(r, RCC_CR) & ~(uint32_t)(CR_HSIRDY | CR_HSERDY | CR_PLLRDY);
     if (cr & CR_HSION)
@@ -116,12 +116,12 @@ static void update_ready(struct rcc_f7 *r)
         *reg(r, RCC_CFGR) = (get(r, RCC_CFGR) & ~0xcu) | sw << 2;
 }
 
-uint32_t rcc_f7_read(const struct rcc_f7 *r, uint32_t offset)
+uint32_t stm32_rcc_read(const struct stm32_rcc *r, uint32_t offset)
 {
     return offset < RCC_BYTES ? get(r, offset) : 0;
 }
 
-void rcc_f7_write(struct rcc_f7 *r, uint32_t offset, uint32_t value)
+void stm32_rcc_write(struct stm32_rcc *r, uint32_t offset, uint32_t value)
 {
     if (offset >= RCC_BYTES)
         return;
@@ -160,7 +160,7 @@ void rcc_f7_write(struct rcc_f7 *r, uint32_t offset, uint32_t value)
     update_ready(r);
 }
 
-uint32_t rcc_f7_pwr_read(const struct rcc_f7 *r, uint32_t offset)
+uint32_t stm32_rcc_pwr_read(const struct stm32_rcc *r, uint32_t offset)
 {
     if (offset == PWR_CR1)
         return r->pwr_cr1;
@@ -174,7 +174,7 @@ uint32_t rcc_f7_pwr_read(const struct rcc_f7 *r, uint32_t offset)
     return v;
 }
 
-void rcc_f7_pwr_write(struct rcc_f7 *r, uint32_t offset, uint32_t value)
+void stm32_rcc_pwr_write(struct stm32_rcc *r, uint32_t offset, uint32_t value)
 {
     if (offset == PWR_CR1)
         r->pwr_cr1 = value;
@@ -185,7 +185,7 @@ static unsigned apb_shift(uint32_t field)
     return field & 4 ? (field & 3) + 1 : 0;
 }
 
-void rcc_f7_clocks(const struct rcc_f7 *r, struct rcc_f7_clocks *out)
+void stm32_rcc_clocks(const struct stm32_rcc *r, struct stm32_rcc_clocks *out)
 {
     static const uint8_t ahb_shift[8] = {1, 2, 3, 4, 6, 7, 8, 9};
     char why[96];
@@ -199,10 +199,10 @@ void rcc_f7_clocks(const struct rcc_f7 *r, struct rcc_f7_clocks *out)
     out->pclk2_hz = out->hclk_hz >> apb_shift(cfgr >> 13 & 7);
 }
 
-uint32_t rcc_f7_usart_hz(const struct rcc_f7 *r, unsigned n)
+uint32_t stm32_rcc_usart_hz(const struct stm32_rcc *r, unsigned n)
 {
-    struct rcc_f7_clocks clocks;
-    rcc_f7_clocks(r, &clocks);
+    struct stm32_rcc_clocks clocks;
+    stm32_rcc_clocks(r, &clocks);
     switch (get(r, RCC_DCKCFGR2) >> (2 * (n - 1)) & 3) {
     case 0:
         return n == 1 || n == 6 ? clocks.pclk2_hz : clocks.pclk1_hz;
@@ -215,12 +215,12 @@ uint32_t rcc_f7_usart_hz(const struct rcc_f7 *r, unsigned n)
     }
 }
 
-bool rcc_f7_within_limits(const struct rcc_f7 *r, unsigned flash_wait_states, char *why,
+bool stm32_rcc_within_limits(const struct stm32_rcc *r, unsigned flash_wait_states, char *why,
                           size_t why_bytes)
 {
-    struct rcc_f7_clocks clocks;
-    rcc_f7_clocks(r, &clocks);
-    bool over_drive = (rcc_f7_pwr_read(r, PWR_CSR1) & PWR_ODSWRDY) != 0;
+    struct stm32_rcc_clocks clocks;
+    stm32_rcc_clocks(r, &clocks);
+    bool over_drive = (stm32_rcc_pwr_read(r, PWR_CSR1) & PWR_ODSWRDY) != 0;
     unsigned scale = r->pwr_cr1 >> 14 & 3; // 3: scale 1, 2: scale 2, else scale 3
     uint32_t hclk_max = scale == 3   ? (over_drive ? 216u : 180u) * MHZ
                         : scale == 2 ? (over_drive ? 180u : 168u) * MHZ
@@ -251,7 +251,7 @@ bool rcc_f7_within_limits(const struct rcc_f7 *r, unsigned flash_wait_states, ch
     return true;
 }
 
-bool rcc_f7_enabled(const struct rcc_f7 *r, uint32_t offset, unsigned bit)
+bool stm32_rcc_enabled(const struct stm32_rcc *r, uint32_t offset, unsigned bit)
 {
     return get(r, offset) >> bit & 1;
 }
