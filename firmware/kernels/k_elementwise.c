@@ -4,16 +4,63 @@
 
 #include "firmware/kernels/fixed.h"
 #include "firmware/kernels/kernels.h"
+#include "firmware/kernels/simd.h"
 
 static const int8_t *pixel_at(const struct k_window *in, int position)
 {
     return in->slice + (ptrdiff_t)(position - in->lo) * (ptrdiff_t)in->pix_step;
 }
 
+// One operand or the sum through its multiplier, for shifts of at most 0 and |x| < 2^30.
+static inline int32_t scale(int32_t x, int32_t mult, int32_t right, int32_t round,
+                            int32_t sign_mask)
+{
+    int32_t v = simd_mul_high_round((int32_t)((uint32_t)x << 1), mult);
+    return (v + ((v >> 31) & sign_mask) + round) >> right;
+}
+
+struct scaling {
+    int32_t mult, right, round, sign_mask;
+};
+
+static struct scaling scaling_of(int32_t mult, int32_t shift)
+{
+    return (struct scaling){mult, -shift, shift < 0 ? 1 << (-shift - 1) : 0, shift < 0 ? -1 : 0};
+}
+
+// TFLite scales both operands to twice the larger scale, so that no shift is to the left and every
+// intermediate stays below 2^30: 255 << 20, halved, twice.
+static void add_common(const struct prog_op *op, const struct k_window *in,
+                       const struct k_window *in1, const struct k_out *out)
+{
+    const int32_t *p = op->p;
+    const int32_t zero0 = p[0], zero1 = p[1], left = p[8], zero = op->out_zero;
+    const int32_t min = op->act_min, max = op->act_max;
+    const struct scaling s0 = scaling_of(p[2], p[3]), s1 = scaling_of(p[4], p[5]);
+    const struct scaling s = scaling_of(p[6], p[7]);
+    for (int i = 0; i < out->n; i++) {
+        const int8_t *a = pixel_at(in, out->first + i), *b = pixel_at(in1, out->first + i);
+        int8_t *y = out->pixel + (size_t)i * out->pix_step;
+        for (const int8_t *end = y + op->out_c; y < end;) {
+            int32_t va =
+                scale((*a++ - zero0) * (1 << left), s0.mult, s0.right, s0.round, s0.sign_mask);
+            int32_t vb =
+                scale((*b++ - zero1) * (1 << left), s1.mult, s1.right, s1.round, s1.sign_mask);
+            int32_t v = scale(va + vb, s.mult, s.right, s.round, s.sign_mask) + zero;
+            v = v < min ? min : v;
+            *y++ = (int8_t)(v > max ? max : v);
+        }
+    }
+}
+
 void k_add(const struct prog_op *op, const struct k_window *in, const struct k_window *in1,
            const struct k_out *out)
 {
     const int32_t *p = op->p;
+    if (p[3] <= 0 && p[5] <= 0 && p[7] <= 0 && p[8] <= 20) {
+        add_common(op, in, in1, out);
+        return;
+    }
     for (int i = 0; i < out->n; i++) {
         const int8_t *a = pixel_at(in, out->first + i), *b = pixel_at(in1, out->first + i);
         int8_t *y = out->pixel + (size_t)i * out->pix_step;

@@ -104,3 +104,23 @@ int config_format(const struct config_block *blocks, int n_blocks, char *text, s
     }
     return 0;
 }
+
+int config_arena(struct fusion *f, const struct config_block *blocks, int n, uint32_t *arena_bytes,
+                 struct err *e)
+{
+    *arena_bytes = 0;
+    for (int i = 0; i < n; i++) {
+        if (fusion_block_layout(f, blocks[i].first, blocks[i].last, blocks[i].axis,
+                                blocks[i].band_rows, e))
+            return -1;
+        if (f->cost.arena_bytes > *arena_bytes)
+            *arena_bytes = f->cost.arena_bytes;
+    }
+    return 0;
+}
+
+int config_block_fill(struct fusion *f, const struct config_block *b, uint32_t arena_bytes,
+                      struct err *e)
+{
+    return fusion_block_fill(f, b->first, b->last, b->axis, b->band_rows, arena_bytes, e);
+}

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A configuration as a list of blocks, and its text: "0-8:rows 9:plain 10-20:cols4". Pure syntax
-// and order; whether a block can run is fusion.c's business.
+// A configuration as a list of blocks, its text ("0-8:rows 9:plain 10-20:cols4") and its arena.
 #ifndef PLANNER_CONFIG_H
 #define PLANNER_CONFIG_H
 
@@ -22,5 +21,12 @@ int config_parse(const char *text, int n_layers, struct config_block *blocks, in
 // Writes the text; runs of plain blocks are joined. -1: ERR_TOO_LARGE.
 int config_format(const struct config_block *blocks, int n_blocks, char *text, size_t size,
                   struct err *e);
+
+// Arena of a configuration: the largest of its blocks'. -1: a block cannot run (ERR_BAD_FIELD).
+int config_arena(struct fusion *f, const struct config_block *blocks, int n, uint32_t *arena_bytes,
+                 struct err *e);
+// Lays out one block as it runs in a configuration of `arena_bytes`.
+int config_block_fill(struct fusion *f, const struct config_block *b, uint32_t arena_bytes,
+                      struct err *e);
 
 #endif

@@ -553,11 +553,12 @@ const char *fusion_block_cols(struct fusion *f, int band_rows)
 }
 
 static int layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
-                        struct err *e)
+                  int chunk, struct err *e)
 {
     const char *why = fusion_block_begin(f, first, last);
     f->record = true;
     f->out_of_memory = false;
+    f->chunk = chunk;
     if (!why)
         why = axis == FUSION_ROWS ? fusion_block_rows(f) : fusion_block_cols(f, band_rows);
     f->record = false;
@@ -567,4 +568,36 @@ static int layout(struct fusion *f, int first, int last, enum fusion_axis axis, 
     if (why)
         return err_set(e, ERR_BAD_FIELD, "block %d-%d: %s", first, last, why);
     return 0;
+}
+
+int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
+                        struct err *e)
+{
+    return layout(f, first, last, axis, band_rows, 1, e);
+}
+
+static bool has_chunks(const struct fusion *f)
+{
+    for (int i = 0; i < f->n_stages; i++) {
+        if (f->stages[i].n_layers > 1)
+            return true;
+    }
+    return false;
+}
+
+int fusion_block_fill(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
+                      uint32_t limit, struct err *e)
+{
+    static const int sizes[] = {16, 8, 4, 2};
+    if (layout(f, first, last, axis, band_rows, 1, e))
+        return -1;
+    if (!has_chunks(f) || f->cost.arena_bytes >= limit)
+        return 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        if (layout(f, first, last, axis, band_rows, sizes[i], e))
+            return -1;
+        if (f->cost.arena_bytes <= limit)
+            return 0;
+    }
+    return layout(f, first, last, axis, band_rows, 1, e);
 }

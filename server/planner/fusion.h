@@ -87,8 +87,8 @@ struct fusion {
     int first, last;
     enum fusion_axis axis;
     int band_rows, n_bands;
-    int chunk;          // pixels that pass through a stage together
-    bool acc; // the last layer is a reduction fed by the stage before it
+    int chunk; // pixels that pass through a stage together
+    bool acc;  // the last layer is a reduction fed by the stage before it
     int n_stages;
     struct fusion_stage *stages;   // [n_layers]
     int *stage_of, *next;          // [n_layers]; next within a stage, -1 = tail

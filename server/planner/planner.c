@@ -102,22 +102,19 @@ static struct planner_tensor tensor_info(const struct graph *g, int tensor)
 
 // ---- prices ----
 
-// Lays out one block of a configuration; the result is in p->fusion.
-static int price_block(struct planner *p, const struct config_block *b, struct err *e)
-{
-    return fusion_block_layout(&p->fusion, b->first, b->last, b->axis, b->band_rows, e);
-}
-
-// Adds up a configuration. cost->arena_bytes is the largest block's.
+// Adds up a configuration, and leaves its arena in cost: the largest block's. Blocks that need less
+// spend the rest on larger chunks.
 static int price_blocks(struct planner *p, const struct config_block *blocks, int n,
                         struct fusion_cost *cost, struct err *e)
 {
-    *cost = (struct fusion_cost){0};
+    uint32_t arena = 0;
+    if (config_arena(&p->fusion, blocks, n, &arena, e))
+        return -1;
+    *cost = (struct fusion_cost){.arena_bytes = arena};
     for (int i = 0; i < n; i++) {
-        if (price_block(p, &blocks[i], e))
+        if (config_block_fill(&p->fusion, &blocks[i], arena, e))
             return -1;
         const struct fusion_cost *c = &p->fusion.cost;
-        cost->arena_bytes = c->arena_bytes > cost->arena_bytes ? c->arena_bytes : cost->arena_bytes;
         cost->macs += c->macs;
         cost->outputs += c->outputs;
         cost->calls += c->calls;
@@ -216,13 +213,15 @@ int planner_blocks_json(const struct planner *p, const char *spec, struct buf *o
 {
     struct planner *s = scratch(p);
     const struct fusion *f = &p->fusion;
+    uint32_t arena;
     int n;
-    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e))
+    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e) ||
+        config_arena(&s->fusion, s->blocks, n, &arena, e))
         return -1;
     buf_puts(out, "[");
     for (int i = 0; i < n; i++) {
         const struct config_block *b = &s->blocks[i];
-        if (price_block(s, b, e))
+        if (config_block_fill(&s->fusion, b, arena, e))
             return -1;
         char schedule[16];
         if (b->axis == FUSION_COLS)

@@ -18,6 +18,7 @@ struct compiler {
     bool input_streamed;
     bool packed;    // variant armv7em
     bool no_memory; // sticky
+    uint32_t arena_bytes;
 };
 
 static uint32_t n_of(const struct buf *b, size_t item)
@@ -397,7 +398,7 @@ static void add_intervals(struct compiler *c, struct prog_block *b)
 static int add_block(struct compiler *c, const struct config_block *cb, struct err *e)
 {
     struct fusion *f = c->f;
-    if (fusion_block_layout(f, cb->first, cb->last, cb->axis, cb->band_rows, e))
+    if (config_block_fill(f, cb, c->arena_bytes, e))
         return -1;
     struct prog_block b = {
         .first_stage = (uint16_t)n_of(&c->stages, sizeof(struct prog_stage)),
@@ -416,7 +417,7 @@ static int add_block(struct compiler *c, const struct config_block *cb, struct e
             .first_op = (uint16_t)n_of(&c->ops, sizeof(struct prog_op)),
             .n_ops = (uint16_t)fs->n_layers,
             .interval = (uint16_t)s,
-            .chunk = fs->n_layers > 1 ? 1 : 0,
+            .chunk = (uint16_t)(fs->n_layers > 1 ? f->chunk : 0),
         };
         for (int i = fs->head; i >= 0; i = f->next[i]) {
             bool acc = f->acc && i == f->last;
@@ -481,6 +482,7 @@ static int link_program(struct compiler *c, const char *variant, const int8_t *i
     struct prog_header h = {
         .magic = PROG_MAGIC,
         .version = PROG_VERSION,
+        .arena_bytes = c->arena_bytes,
         .input = at[5],
         .input_bytes = fusion_tensor_bytes(c->g, c->g->input),
         .output = c->position[c->g->output],
@@ -496,9 +498,6 @@ static int link_program(struct compiler *c, const char *variant, const int8_t *i
         .stages = at[1],
         .ops = at[2],
     };
-    const struct prog_block *b = (const struct prog_block *)(const void *)c->blocks.data;
-    for (int i = 0; i < h.n_blocks; i++)
-        h.arena_bytes = b[i].arena_bytes > h.arena_bytes ? b[i].arena_bytes : h.arena_bytes;
     memcpy(h.variant, variant, strlen(variant));
     h.total_bytes = (at[5] + h.input_bytes + 3) & ~3u;
     buf_add(out, &h, sizeof h);
@@ -532,6 +531,8 @@ int program_compile(struct fusion *f, const struct config_block *blocks, int n_b
         err_set(e, ERR_NO_MEMORY, "planner: no memory for a program");
         goto out;
     }
+    if (config_arena(f, blocks, n_blocks, &c.arena_bytes, e))
+        goto out;
     c.input_streamed = f->uses[f->g->input + 1] - f->uses[f->g->input] == 1;
     for (int i = 0; i < n_blocks; i++) {
         if (add_block(&c, &blocks[i], e))
