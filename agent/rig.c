@@ -17,6 +17,7 @@
 #include "agent/child.h"
 #include "agent/elf.h"
 #include "agent/farm_client.h"
+#include "agent/joblog.h"
 #include "agent/openocd.h"
 #include "agent/serial.h"
 #include "agent/session.h"
@@ -26,11 +27,9 @@
 #include "firmware/wire/wire.h"
 
 enum {
-    LOG_MAX = 256 << 10,  // of one job
-    LOG_CHUNK = 32 << 10, // of it in one heartbeat
-    BEAT_MAX_MS = 5000,   // longest pause between heartbeats
-    BEAT_NEWS_MS = 1000,  // shortest, when there is something to tell
-    RETRY_MIN_MS = 1000,  // pause after a call that nobody answered; doubles up to ...
+    BEAT_MAX_MS = 5000,  // longest pause between heartbeats
+    BEAT_NEWS_MS = 1000, // shortest, when there is something to tell
+    RETRY_MIN_MS = 1000, // pause after a call that nobody answered; doubles up to ...
     RETRY_MAX_MS = 30000,
     TTY_POLL_MS = 2000, // looking for a board that is not plugged in
     PROBE_PART = 6,     // of hello_ms: waiting for the hello of a board that need not boot first
@@ -86,8 +85,7 @@ struct rig {
     struct err give_up; // why rig_tick() said no
     bool stale;         // the server gave the job to someone else
     bool beat_failed;   // the last heartbeat was not answered
-    struct buf log;
-    size_t log_sent;
+    struct joblog log;
     int64_t last_beat_ms, next_beat_ms;
 };
 
@@ -118,47 +116,16 @@ static void rig_sleep(const struct rig *r, int ms)
         nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
 }
 
-// ---- the job's log
-
-static void rig_log_bytes(struct rig *r, const char *text, size_t len)
-{
-    static const char full[] = "\n(the log ends here: it is full)\n";
-    size_t room = r->log.max - r->log.len;
-    if (room < sizeof full)
-        return;
-    bool cut = len > room - sizeof full;
-    size_t at = r->log.len;
-    buf_add(&r->log, text, cut ? room - sizeof full : len);
-    for (size_t i = at; i < r->log.len; i++) {
-        if (r->log.data[i] == '\0') // the rest is to be a C string
-            r->log.data[i] = '?';
-    }
-    if (cut) {
-        buf_puts(&r->log, full);
-        buf_zero(&r->log, 0);
-    }
-}
-
-static void __attribute__((format(printf, 2, 3))) rig_log(struct rig *r, const char *fmt, ...)
-{
-    char line[600];
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(line, sizeof line - 1, fmt, ap);
-    va_end(ap);
-    size_t len = n < 0 ? 0 : (size_t)n < sizeof line - 1 ? (size_t)n : sizeof line - 2;
-    line[len++] = '\n';
-    rig_log_bytes(r, line, len);
-}
-
 static void rig_on_output(void *ctx, const char *text, size_t len)
 {
-    rig_log_bytes(ctx, text, len);
+    struct rig *r = ctx;
+    joblog_add(&r->log, text, len);
 }
 
 static void rig_on_line(void *ctx, const char *line)
 {
-    rig_log(ctx, "%s", line);
+    struct rig *r = ctx;
+    joblog_printf(&r->log, "%s", line);
 }
 
 // ---- heartbeats
@@ -181,29 +148,28 @@ static double rig_progress(const struct rig *r)
 // stale.
 static bool rig_beat(struct rig *r)
 {
-    char chunk[LOG_CHUNK + 1];
+    char piece[JOBLOG_PIECE + 1];
     struct err e = {0};
-    size_t n = r->log.len - r->log_sent;
-    n = n < LOG_CHUNK ? n : LOG_CHUNK;
-    if (n)
-        memcpy(chunk, r->log.data + r->log_sent, n);
-    chunk[n] = '\0';
+    size_t n = joblog_peek(&r->log, piece);
     const char *phase =
         r->state == RIG_RUNNING && r->session.collecting ? "collecting" : states[r->state].phase;
     int deadline_s = r->lease.deadline_s;
     enum farm_answer got =
-        farm_client_heartbeat(r->client, &r->lease, phase, rig_progress(r), chunk, &deadline_s, &e);
+        farm_client_heartbeat(r->client, &r->lease, phase, rig_progress(r), piece, &deadline_s, &e);
     int64_t now = child_now_ms();
     r->last_beat_ms = now;
     if (got == FARM_OK) {
         int pause = deadline_s * 1000 / 3;
         r->lease.deadline_s = deadline_s;
-        r->log_sent += n;
+        joblog_mark_sent(&r->log, n);
         r->next_beat_ms = now + (pause < BEAT_MAX_MS ? pause : BEAT_MAX_MS);
         r->beat_failed = false;
     } else if (got == FARM_STALE) {
         r->stale = true;
     } else {
+        if (got == FARM_REFUSED)
+            joblog_mark_sent(&r->log,
+                             n); // the server does not want this piece: the next one may pass
         if (!r->beat_failed && !r->complained && !rig_stopping(r))
             log_warn(r->config.name, "job %" PRId64 ": heartbeat: %s (the job goes on)",
                      r->lease.job, e.msg);
@@ -219,7 +185,7 @@ static bool rig_tick(void *ctx)
     struct rig *r = ctx;
     int64_t now = child_now_ms();
     bool news =
-        r->log.len > r->log_sent && now - r->last_beat_ms >= BEAT_NEWS_MS && !r->beat_failed;
+        joblog_has_news(&r->log) && now - r->last_beat_ms >= BEAT_NEWS_MS && !r->beat_failed;
     if (rig_stopping(r))
         err_set(&r->give_up, ERR_OFFLINE, "the agent was told to stop");
     else if (r->virtual && !vrig_alive(r->virtual))
@@ -269,7 +235,7 @@ static enum rig_state rig_fail(struct rig *r, const struct err *why)
             err_set(&r->give_up, ERR_OFFLINE, "the virtual board's process ended");
     }
     r->failure = r->give_up.code != ERR_NONE ? r->give_up : *why;
-    rig_log(r, "failed: %s: %s", err_type(r->failure.code), r->failure.msg);
+    joblog_printf(&r->log, "failed: %s: %s", err_type(r->failure.code), r->failure.msg);
     return RIG_REPORTING;
 }
 
@@ -303,8 +269,7 @@ static bool rig_present(struct rig *r)
 static void rig_begin_job(struct rig *r)
 {
     buf_reset(&r->program);
-    buf_reset(&r->log);
-    r->log_sent = 0;
+    joblog_reset(&r->log);
     r->last_beat_ms = child_now_ms();
     r->stale = r->beat_failed = false;
     err_clear(&r->failure);
@@ -312,8 +277,8 @@ static void rig_begin_job(struct rig *r)
     log_info(r->config.name, "job %" PRId64 ", attempt %d: %u repeats of a program of %u bytes",
              r->lease.job, r->lease.attempt, (unsigned)r->lease.repeats,
              (unsigned)r->lease.program_bytes);
-    rig_log(r, "%s/%s: job %" PRId64 ", attempt %d", r->set->agent, r->config.name, r->lease.job,
-            r->lease.attempt);
+    joblog_printf(&r->log, "%s/%s: job %" PRId64 ", attempt %d", r->set->agent, r->config.name,
+                  r->lease.job, r->lease.attempt);
 }
 
 static enum rig_state rig_idle(struct rig *r)
@@ -468,10 +433,10 @@ static enum rig_state rig_flash(struct rig *r)
     int more_ms = (int)(r->lease.program_bytes / FLASH_BYTES_PER_MS);
     int limit_ms = states[RIG_FLASHING].deadline_ms + more_ms;
     r->deadline_ms = child_now_ms() + limit_ms + 10000; // OpenOCD's own deadline comes first
-    rig_log(r,
-            all ? "flashing firmware %s and program %s (%u bytes)"
-                : "firmware %s is there; flashing program %s (%u bytes)",
-            build_id, r->lease.program_crc32, (unsigned)r->lease.program_bytes);
+    joblog_printf(&r->log,
+                  all ? "flashing firmware %s and program %s (%u bytes)"
+                      : "firmware %s is there; flashing program %s (%u bytes)",
+                  build_id, r->lease.program_crc32, (unsigned)r->lease.program_bytes);
     serial_discard(r->port);
     rig_openocd_target(r, config, sizeof config, limit_ms, &target);
     r->firmware[0] = '\0'; // unknown until hello
@@ -504,7 +469,7 @@ static void rig_doubt_fault(struct rig *r, struct err *e)
         strcmp(hello.program, r->lease.program_crc32) == 0)
         return;
     err_clear(e);
-    err_set(e, ERR_WRONG_BOARD, "the flash lost the program: it was %s at hello, now it is %s",
+    err_set(e, ERR_FLASH, "the flash lost the program: it was %s at hello, now it is %s",
             r->lease.program_crc32, hello.program);
 }
 
@@ -518,8 +483,8 @@ static enum rig_state rig_measure(struct rig *r)
             rig_doubt_fault(r, &e);
         return rig_fail(r, &e);
     }
-    rig_log(r, "measured: %u runs, %u blocks, %u broken lines", (unsigned)r->result.n_runs,
-            (unsigned)r->result.n_blocks, r->session.bad_lines);
+    joblog_printf(&r->log, "measured: %u runs, %u blocks, %u broken lines",
+                  (unsigned)r->result.n_runs, (unsigned)r->result.n_blocks, r->session.bad_lines);
     return RIG_REPORTING;
 }
 
@@ -565,8 +530,9 @@ static enum rig_state rig_report(struct rig *r)
     if (rig_stopping(r))
         farm_client_set_farewell(r->client);
     // the rest of the log goes first: the result ends the lease
-    for (int i = 0;
-         !r->stale && !r->beat_failed && r->log_sent < r->log.len && i <= LOG_MAX / LOG_CHUNK; i++)
+    for (int i = 0; !r->stale && !r->beat_failed && joblog_has_news(&r->log) &&
+                    i <= 2 * JOBLOG_MAX / JOBLOG_PIECE;
+         i++)
         rig_beat(r);
     if (r->stale || r->failure.code == ERR_STALE_LEASE)
         got = FARM_STALE;
@@ -745,7 +711,7 @@ struct rig *rig_new(const struct rig_settings *settings, const struct rig_config
     r->retry_ms = RETRY_MIN_MS;
     r->pause_ms = settings->pause_ms;
     r->deadline_ms = INT64_MAX;
-    buf_init(&r->log, LOG_MAX);
+    joblog_init(&r->log);
     char elf[512], build_id[ELF_BUILD_ID_CHARS];
     snprintf(elf, sizeof elf, "%s/%s/firmware.elf", settings->firmware, config->board);
     if (rig_file_load_board(settings->boards, config->board, &r->board, e) < 0 ||
@@ -768,7 +734,7 @@ void rig_free(struct rig *r)
     rig_end_job(r);
     farm_client_free(r->client);
     vrig_free(r->virtual);
-    buf_free(&r->log);
+    joblog_free(&r->log);
     buf_free(&r->program);
     free(r);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/child.h"
+#include "agent/joblog.h"
 #include "agent/openocd.h"
 #include "agent/runtime_dir.h"
 #include "common/buf.h"
@@ -235,6 +236,38 @@ static void test_runtime_dir(void)
     OK(access(mine, F_OK) < 0);
 }
 
+static void test_joblog(void)
+{
+    struct joblog l;
+    char piece[JOBLOG_PIECE + 1];
+    size_t total = 0, pieces = 0, n;
+    joblog_init(&l);
+    EQ_INT(joblog_peek(&l, piece), 0);
+    joblog_printf(&l, "a line of %d", 7);
+    joblog_add(&l, "x\0y\n", 4);
+    EQ_INT(joblog_peek(&l, piece), 16);
+    EQ_STR(piece, "a line of 7\nx?y\n");
+    OK(joblog_has_news(&l)); // peeking is not sending
+    joblog_mark_sent(&l, 16);
+    OK(!joblog_has_news(&l));
+    for (int i = 0; i < 10000; i++)
+        joblog_add(&l, "0123456789abcdef\n", 17);
+    bool whole = true;
+    while ((n = joblog_peek(&l, piece)) > 0) {
+        whole = whole && n <= JOBLOG_PIECE && piece[n - 1] == '\n';
+        total += n;
+        pieces++;
+        joblog_mark_sent(&l, n);
+    }
+    OKF(whole && pieces > 4, "%zu pieces of whole lines", pieces);
+    EQ_INT(total + 16, JOBLOG_MAX);
+    OKF(strstr(buf_str(&l.text), "it is full)\n"), "the end says that it is full");
+    joblog_reset(&l);
+    joblog_printf(&l, "again");
+    EQ_INT(joblog_peek(&l, piece), 6);
+    joblog_free(&l);
+}
+
 int main(void)
 {
     struct err e = {0};
@@ -251,6 +284,7 @@ int main(void)
     test_openocd("stuck", -1, ERR_FLASH, "did not end within 1 s");
     test_openocd_arguments();
     test_runtime_dir();
+    test_joblog();
     runtime_dir_remove(dir);
     return tap_done();
 }

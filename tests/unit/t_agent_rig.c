@@ -393,7 +393,7 @@ int main(void)
     test_good_job();
     test_other_firmware();
     test_failing_board(FAKE_FAULT, "board-fault", "0x08001234");
-    test_failing_board(FAKE_LOST_PROGRAM, "wrong-board", "the flash lost the program");
+    test_failing_board(FAKE_LOST_PROGRAM, "flash-failed", "the flash lost the program");
     test_failing_board(FAKE_STALL, "serial-timeout", "silent");
     test_failing_board(FAKE_CUT_RUN, "serial-garbage", "@run 2");
     test_failing_board(FAKE_RESTART, "board-offline", "restarted");
