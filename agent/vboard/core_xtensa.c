@@ -44,7 +44,6 @@ struct xtensa {
     uint32_t pc, sar;
     uint64_t instructions, cycles;
     uint64_t pending_instructions, pending_cycles; // of the current block, not executed yet
-    uint64_t stop_at;
     bool stop_requested;
     uint32_t generation;
     uint32_t vecbase_reset;

@@ -40,7 +40,6 @@ enum xtensa_stop {
 enum xtensa_cause { // EXCCAUSE
     XTENSA_CAUSE_ILLEGAL = 0,
     XTENSA_CAUSE_SYSCALL = 1,
-    XTENSA_CAUSE_FETCH = 2,
     XTENSA_CAUSE_LOAD_STORE = 3,
     XTENSA_CAUSE_DIVIDE = 6,
     XTENSA_CAUSE_ALIGNMENT = 9,
