@@ -3,6 +3,8 @@
 
 # Sub-makes use both cores unless the user has chosen.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+# Where tools/install puts a newer Node.js, when the system's is too old for the page.
+export PATH := $(abspath $(O))/node/bin:$(PATH)
 LINT_SRC ?= $(FORMAT_SRC)
 
 .PHONY: help install run test lint bench sanitize
