@@ -4,5 +4,6 @@ LIB_SRC += server/planner/graph.c server/planner/import_view.c server/planner/im
 # The golden outputs of the optional test models are JSON.
 t_reference_LIBS := -lcjson
 t_graph_LIBS := -lcjson
+t_import_memory_LIBS := -Wl,--wrap=calloc
 LIB_SRC += server/planner/fusion.c server/planner/config.c server/planner/front.c server/planner/program.c server/planner/planner.c
 LIBS += -lz
