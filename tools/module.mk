@@ -7,6 +7,9 @@ JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 export PATH := $(abspath $(O))/node/bin:$(PATH)
 LINT_SRC ?= $(FORMAT_SRC)
 
+PROGS += fit-latency
+fit-latency_MAIN := tools/fit_latency.c
+
 .PHONY: help install run test lint bench sanitize
 help:  ## list the targets
 	@sed -n -E 's/^([a-z][a-z-]*):.*  ?## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
