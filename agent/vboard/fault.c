@@ -14,8 +14,8 @@ const char fault_help[] =
     "                       silent         nothing that the board sends reaches its serial line\n"
     "                       garbage        every byte that it sends is replaced by a random one\n"
     "                       hang:N         the CPU stops for good N instructions after each reset\n"
-    "                       bitflip        a bit of the program's flash flips when 'run' is "
-    "received\n"
+    "                       bitflip        a bit of the program's flash flips at the first "
+    "'run', once\n"
     "                       cut            @out records lose their second half\n"
     "                       stlink-hang[:N] the ST-LINK stops answering after N requests (200)\n";
 
@@ -98,6 +98,8 @@ bool fault_flip_now(struct fault *f, uint8_t received)
     if (f->at_line_start && received == (uint8_t)word[f->run_match]) {
         f->run_match++;
         f->flipped = f->run_match == strlen(word);
+        if (f->flipped)
+            f->kind = FAULT_NONE; // once: a second attempt finds a healthy board
         return f->flipped;
     }
     f->at_line_start = false;

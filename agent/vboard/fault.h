@@ -11,11 +11,11 @@
 
 enum fault_kind {
     FAULT_NONE,
-    FAULT_SILENT,      // nothing that the board sends reaches the line
-    FAULT_GARBAGE,     // every byte that it sends is replaced by a random one
-    FAULT_HANG,        // the CPU stops for good after n instructions since reset
-    FAULT_BITFLIP,     // one bit of the program's flash flips when the command "run" arrives
-    FAULT_CUT,         // each @out record is cut in half, its end of line included
+    FAULT_SILENT,  // nothing that the board sends reaches the line
+    FAULT_GARBAGE, // every byte that it sends is replaced by a random one
+    FAULT_HANG,    // the CPU stops for good after n instructions since reset
+    FAULT_BITFLIP, // one bit of the program's flash flips when the first "run" arrives, never again
+    FAULT_CUT,     // each @out record is cut in half, its end of line included
     FAULT_STLINK_HANG, // the ST-LINK stops answering after n requests
 };
 
