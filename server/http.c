@@ -292,7 +292,7 @@ static enum MHD_Result call_send(struct call *c)
     bool get = strcmp(c->req.method, "GET") == 0;
     int status = r->status ? r->status : 200;
     if (r->stream.next) {
-        buf_init(&c->pending, 4u << 20);
+        buf_init(&c->pending, 16u << 20);
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, stream_read, c, NULL);
         r->type = "text/event-stream";
         r->cache = "no-store";

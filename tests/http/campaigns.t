@@ -128,6 +128,22 @@ isnt $k3->{id}, $k1->{id}, 'another key makes another';
 is $api->fails(POST => '/campaigns', $body, 'Idempotency-Key' => 'x' x 128), '400 bad-request Idempotency-Key',
     'a key that is too long';
 
+my @racers = map {
+    my $pid = open(my $child, '-|') // die "fork: $!";
+    if ($pid == 0) {
+        $api->{pid} = undef;
+        my ($made, $st) = $api->post('/campaigns', $body, 'Idempotency-Key' => 'race');
+        print "$st $made->{id}\n";
+        close STDOUT;
+        POSIX::_exit(0);
+    }
+    $child;
+} 1 .. 6;
+my @raced = map { my $line = <$_>; close $_; [split ' ', $line] } @racers;
+is scalar(keys %{ { map { $_->[1] => 1 } @raced } }), 1, 'six at once with one key make one campaign';
+is scalar(grep { $_->[0] == 201 } @raced), 1, '... which is created once';
+is $api->fails(DELETE => "/campaigns/$raced[0][1]"), '200 without a problem', '... and cancelled';
+
 # Cancel
 my ($cancelled, $cs) = $api->call(DELETE => "/campaigns/$k1->{id}");
 is_deeply [$cs, $cancelled->{state}, $cancelled->{jobs}{failed}], [200, 'done', 2], 'a cancelled campaign is over';
