@@ -487,15 +487,16 @@ int import__softmax(struct builder *b)
     real = real < 2147483647.0 ? real : 2147483647.0;
     if (!(real > 1))
         return import__refuse(b, "beta %g with this input scale is too small", (double)op->beta);
-    struct requant q;
+    // As import__make_requant(), which stops far below what is usual here.
     int shift;
-    double fraction = frexp(real, &shift); // as import__make_requant(), which stops at 2^30
-    int64_t rounded = (int64_t)round(fraction * 2147483648.0);
-    q = rounded == INT64_C(1) << 31 ? (struct requant){1 << 30, shift + 1}
-                                    : (struct requant){(int32_t)rounded, shift};
-    l->softmax.beta_mult = q.mult;
-    l->softmax.beta_shift = q.shift;
-    l->softmax.diff_min = -(int)floor(31.0 * (1 << 26) / (double)(INT64_C(1) << q.shift));
+    int64_t q = (int64_t)round(frexp(real, &shift) * 2147483648.0);
+    if (q == INT64_C(1) << 31) {
+        q /= 2;
+        shift++;
+    }
+    l->softmax.beta_mult = (int32_t)q;
+    l->softmax.beta_shift = shift;
+    l->softmax.diff_min = -(int)floor(31.0 * (1 << 26) / (double)(INT64_C(1) << shift));
     v.tensor = l->out;
     return import__set_view(b, &v);
 }

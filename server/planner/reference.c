@@ -40,8 +40,9 @@ __attribute__((format(printf, 2, 3))) static int op_fail(struct run *run, const 
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     int out = op->n_outputs > 0 ? op->outputs[0] : -1;
-    return err_set(run->e, ERR_UNSUPPORTED, "operator %d %s (output tensor %d '%.60s'): %s",
-                   run->op, op->name, out, out >= 0 ? run->m->tensors[out].name : "", what);
+    err_set(run->e, ERR_UNSUPPORTED, "operator %d %s (output tensor %d '%.60s'): %s", run->op,
+            op->name, out, out >= 0 ? run->m->tensors[out].name : "", what);
+    return -1;
 }
 
 /* ---- fixed point ---- */
