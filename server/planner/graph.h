@@ -51,41 +51,43 @@ struct requant {
 };
 
 struct tensor {
-    int h, w, c;      // shape as its producer writes it
-    int32_t zero;     // zero point, -128..127
+    int h, w, c;  // shape as its producer writes it
+    int32_t zero; // zero point, -128..127
     float scale;
-    int producer;     // layer that writes it; -1: the model input
-    int tflite_index; // tensor of the file with the same elements, for messages and CRCs (behind folded operators)
+    int producer; // layer that writes it; -1: the model input
+    // The tensor of the file with the same elements, behind folded operators: for messages and CRCs.
+    int tflite_index;
 };
 
 struct layer {
     enum layer_op op;
-    int in[2];           // tensors; in[1] only for LAYER_ADD, else -1
-    int out;             // tensor
+    int in[2];            // tensors; in[1] only for LAYER_ADD, else -1
+    int out;              // tensor
     int in_h, in_w, in_c; // shape of in[0]
     int out_h, out_w, out_c;
-    int kh, kw, sh, sw;  // kernel and stride; 1 where they have no meaning
-    int pad_top, pad_left; // what lies below and right follows from the output size; may exceed the padding of the file
-    int pad_c;           // LAYER_PAD only: channels of zero point in front
-    int mult_c;          // LAYER_DWCONV depth multiplier, else 1
-    int32_t in_zero;     // zero point of in[0]
-    int32_t out_zero;
-    int32_t act_min, act_max; // clamp of the output, in its own quantisation; -128 and 127 where there is none
-    const int8_t *weights; // borrowed from the file, or owned by the graph; NULL where the operator has none
-    const int32_t *bias;   // [out_c], 4-aligned, owned by the graph (zeros where the file has none); NULL likewise
-    struct requant *requant; // [out_c] for CONV and DWCONV; [1] for MEAN and RESCALE; else NULL. Owned by the graph
+    int kh, kw, sh, sw; // kernel and stride; 1 where they have no meaning
+    // What lies below and right follows from the output size; it may exceed the padding of the file.
+    int pad_top, pad_left;
+    int pad_c;  // LAYER_PAD only: channels of padding in front
+    int mult_c; // LAYER_DWCONV depth multiplier, else 1
+    // Zero points as the operator sees them in the file; LAYER_PAD: both are the byte to pad with.
+    int32_t in_zero, out_zero;
+    int32_t act_min, act_max; // clamp of the output; -128 and 127 where there is none
+    const int8_t *weights;    // the file's or the graph's; NULL where the operator has none
+    const int32_t *bias;      // [out_c], the graph's, zeros where the file has none; NULL likewise
+    struct requant *requant;  // CONV, DWCONV: [out_c]; MEAN, RESCALE: [1]; else NULL. The graph's
     struct {
         int32_t in_zero[2];
         struct requant in[2], out;
-        int left_shift;    // 20
+        int left_shift; // 20
     } add;
     struct {
         int32_t beta_mult; // scale of (x - max), as TFLite's SoftmaxParams
         int beta_shift;    // left shift
         int diff_min;
     } softmax;
-    int tflite_op;       // operator of the file that the layer came from (its main one), for messages and CRCs
-    char name[64];       // of the output tensor in the file, shortened, printable
+    int tflite_op; // the main operator of the file that it came from, for messages
+    char name[64]; // of the output tensor in the file, shortened, printable
 };
 
 struct graph {
@@ -93,17 +95,19 @@ struct graph {
     struct layer *layers;   // in execution order; layer i reads only tensors of layers < i
     struct tensor *tensors; // tensor 0 is the model input
     int input, output;      // tensors; output is always the last layer's
-    bool input_chw;         // the file's bytes of the core input are [C, H, W]: permute them to [H, W, C] for tensor 0
-    bool output_chw;        // the file's bytes of the core output are [C, H, W]: permute the output tensor to compare
-    uint64_t macs;          // multiply-accumulates of a plain run: CONV, DWCONV (padding counted as computed)
-    size_t weight_bytes;    // weights and biases
-    void *storage;          // private: what graph_free() releases
+    // The file's bytes of the core's input or output are [C, H, W]: permute them to [H, W, C] to fill tensor 0, or to
+    // compare the output tensor.
+    bool input_chw, output_chw;
+    uint64_t macs;       // of a plain run: CONV and DWCONV, padding counted as computed
+    size_t weight_bytes; // weights and biases
+    void *storage;       // private: what graph_free() releases
 };
 
-#define GRAPH_MAX_DIM 32767                // H, W, C, kernel, stride, padding: they travel in 16 bits
+// H, W, C, kernel, stride and padding travel in 16 bits.
+#define GRAPH_MAX_DIM 32767
 #define GRAPH_MAX_TENSOR_BYTES (16u << 20) // of one activation
-#define GRAPH_MAX_WINDOW (1 << 22)         // elements of a pool or mean, so that its sum fits into 32 bits
-#define GRAPH_MAX_SOFTMAX 4095             // channels, likewise
+#define GRAPH_MAX_WINDOW (1 << 22) // elements of a pool or mean, so that its sum fits into 32 bits
+#define GRAPH_MAX_SOFTMAX 4095     // channels, likewise
 
 // Builds the graph of a parsed model, which must outlive it. -1: ERR_UNSUPPORTED or ERR_BAD_MODEL, the message names
 // operator, index, tensor and reason.

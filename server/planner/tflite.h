@@ -18,8 +18,20 @@
 #define TFLITE_MAX_ELEMENTS (64u << 20) // of one tensor
 
 // The values are those of schema.fbs.
-enum tflite_type { TFLITE_FLOAT32 = 0, TFLITE_INT32 = 2, TFLITE_UINT8 = 3, TFLITE_INT64 = 4, TFLITE_INT16 = 7, TFLITE_INT8 = 9 };
-enum tflite_activation { TFLITE_ACT_NONE = 0, TFLITE_ACT_RELU = 1, TFLITE_ACT_RELU_N1_TO_1 = 2, TFLITE_ACT_RELU6 = 3 };
+enum tflite_type {
+    TFLITE_FLOAT32 = 0,
+    TFLITE_INT32 = 2,
+    TFLITE_UINT8 = 3,
+    TFLITE_INT64 = 4,
+    TFLITE_INT16 = 7,
+    TFLITE_INT8 = 9
+};
+enum tflite_activation {
+    TFLITE_ACT_NONE = 0,
+    TFLITE_ACT_RELU = 1,
+    TFLITE_ACT_RELU_N1_TO_1 = 2,
+    TFLITE_ACT_RELU6 = 3
+};
 
 // The operators that the planner names; the values are those of schema.fbs' BuiltinOperator.
 enum tflite_op_code {
@@ -50,26 +62,28 @@ enum tflite_op_code {
 };
 
 struct tflite_tensor {
-    const char *name; // NUL-terminated, owned by the model, "" when the file has none
+    const char *name;      // owned by the model, printable, cut at 127; "" when the file has none
     enum tflite_type type; // may hold a value that is not named above
     int n_dims;            // 0: scalar
     int32_t dims[TFLITE_MAX_DIMS];
-    uint32_t elements;     // product of dims
-    bool is_variable;      // keeps its value between inferences
-    const uint8_t *data;   // constant's bytes, unaligned; NULL: an activation
-    size_t data_bytes;     // elements * element size, checked; for types that are not named above: what the file has
-    int n_scales;          // 0: not quantised
-    const uint8_t *scales; // float32[n_scales], unaligned
+    uint32_t elements;   // product of dims
+    bool is_variable;    // keeps its value between inferences
+    const uint8_t *data; // constant's bytes, unaligned; NULL: an activation
+    // elements * element size, checked; for types that are not named above: what the file has.
+    size_t data_bytes;
+    int n_scales;               // 0: not quantised
+    const uint8_t *scales;      // float32[n_scales], unaligned
     const uint8_t *zero_points; // int64[n_scales], unaligned; NULL: all zero
     int quantized_dim;
 };
 
 struct tflite_op {
-    int code;         // BuiltinOperator value
+    int code; // BuiltinOperator value
     int version;
-    char name[40];    // "CONV_2D"; "CUSTOM(x)" for custom ones; "BUILTIN(n)" for unknown numbers
+    char name[40]; // "CONV_2D", "CUSTOM(x)", "BUILTIN(n)" for unknown numbers
     int n_inputs, n_outputs;
-    const int32_t *inputs, *outputs; // tensor indices, -1 = optional and absent; checked; owned by the model
+    // Tensor indices, checked, owned by the model; -1 = optional and absent.
+    const int32_t *inputs, *outputs;
     // options, those that the operator has
     enum tflite_activation activation;
     bool padding_same;
@@ -77,7 +91,8 @@ struct tflite_op {
     bool keep_dims, keep_num_dims, asymmetric_inputs, pot_scale_int16;
     float beta;
     int axis;
-    uint32_t begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask; // STRIDED_SLICE
+    // STRIDED_SLICE
+    uint32_t begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask;
     int32_t new_shape[TFLITE_MAX_DIMS]; // RESHAPE's attribute
     int n_new_shape;                    // 0: none
     int weights_format;
@@ -100,9 +115,10 @@ struct tflite_model {
 int tflite_parse(struct tflite_model *m, const void *bytes, size_t n, struct err *e);
 void tflite_free(struct tflite_model *m);
 
-float tflite_scale(const struct tflite_tensor *t, int channel); // scale 0 when there are fewer; 0 when not quantised
+// The first one when there are fewer; 0 when the tensor is not quantised.
+float tflite_scale(const struct tflite_tensor *t, int channel);
 int64_t tflite_zero(const struct tflite_tensor *t, int channel);
-size_t tflite_type_bytes(enum tflite_type type);          // of one element; 0 for a type that is not named above
+size_t tflite_type_bytes(enum tflite_type type);     // of an element; 0 for a type not named above
 const char *tflite_type_name(enum tflite_type type); // "int8"
 
 #endif
