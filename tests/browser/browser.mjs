@@ -112,10 +112,28 @@ export function fitsWidth(page) {
     return page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
 }
 
-/** What the plot draws, series by series: a canvas cannot be read from the document, so the chart is asked. */
-export function plotOf(page) {
+/**
+ * What the plot draws, series by series: a canvas cannot be read from the document, so the chart is asked. The plot
+ * follows its data a frame later, on a busy machine much later: `until` is what the caller waits for, at most 10 s.
+ */
+export async function plotOf(page, until = () => true) {
+    const end = Date.now() + 10000;
+    for (;;) {
+        const series = await readPlot(page);
+        if ((series.length && until(series)) || Date.now() > end) return series;
+        await page.waitForTimeout(50);
+    }
+}
+
+/** How many points a series of the plot has. */
+export function pointsOf(series, id) {
+    return series.find((s) => s.id === id)?.points ?? 0;
+}
+
+function readPlot(page) {
     return page.evaluate(() => {
-        const { chart } = document.querySelector(".plot");
+        const { chart } = document.querySelector(".plot") ?? {};
+        if (!chart) return [];
         return chart
             .getOption()
             .series.filter(Boolean)

@@ -3,8 +3,20 @@
 // The page with a real farm: farm-server, farm-agent and one virtual board that OpenOCD flashes. A model goes in by the
 // upload button, is measured, and its measured points are found, opened and exported.
 (async () => {
-    const { BUILD, equal, fitsWidth, ok, openBrowser, plotOf, ROOT, skipUnless, skipWithoutBrowser, test, WEB } =
-        await import("./browser.mjs");
+    const {
+        BUILD,
+        equal,
+        fitsWidth,
+        ok,
+        openBrowser,
+        plotOf,
+        pointsOf,
+        ROOT,
+        skipUnless,
+        skipWithoutBrowser,
+        test,
+        WEB,
+    } = await import("./browser.mjs");
     const { spawn } = await import("node:child_process");
     const { appendFileSync, mkdtempSync, readFileSync, rmSync } = await import("node:fs");
     const { readFile } = await import("node:fs/promises");
@@ -113,7 +125,10 @@
             const rows = await page.locator(".table-card tbody tr").count();
             ok(rows > 3, "model: the front is listed before anything was measured", rows);
             const form = page.getByRole("form", { name: "New campaign" });
-            await form.getByLabel(BOARD).check();
+            const chosen = await form
+                .locator("input[name=board]:checked")
+                .evaluateAll((all) => all.map((b) => b.value));
+            equal(chosen, [BOARD], "model: the board that has a rig is chosen to measure on");
             await form.getByLabel("Points on the front").fill(String(POINTS));
             await form.getByRole("button", { name: "Measure" }).click();
             await page.waitForURL(/#\/campaigns\/\d+$/);
@@ -124,14 +139,16 @@
                 `${POINTS} done`,
                 "campaign: every job is done",
             );
-            await page.waitForTimeout(300);
-            const live = (await plotOf(page)).find((s) => s.id === `emulated ${BOARD}`);
-            equal(live?.points, POINTS, "campaign: the plot filled in without a reload");
+            const all = (series) => pointsOf(series, `emulated ${BOARD}`) === POINTS;
+            equal(
+                pointsOf(await plotOf(page, all), `emulated ${BOARD}`),
+                POINTS,
+                "campaign: the plot filled in without a reload",
+            );
 
             await page.getByRole("link", { name: "tiny_mbv2" }).click();
             await page.locator(".measure .emulated").first().waitFor();
-            await page.waitForTimeout(300);
-            const dots = (await plotOf(page)).find((s) => s.id === `emulated ${BOARD}`);
+            const dots = (await plotOf(page, all)).find((s) => s.id === `emulated ${BOARD}`);
             const box = await page.locator(".plot").boundingBox();
             await page.mouse.click(box.x + dots.pixels[1][0], box.y + dots.pixels[1][1]);
             await page.locator(".block-list > li").first().waitFor();

@@ -12,6 +12,7 @@ import {
     type Front,
     type FrontPoint,
     type Model,
+    type Rig,
     type Result,
 } from "../api.ts";
 import { fill, h } from "../dom.ts";
@@ -24,19 +25,24 @@ const MAX_OFF_FRONT = 200; // configurations off the front that are priced one b
 
 export async function modelPage(root: HTMLElement, signal: AbortSignal, id: string): Promise<void> {
     fill(root, h("p", { class: "quiet page-loading" }, "Loading…"));
-    const [model, boards, campaigns] = await Promise.all([
+    const [model, boards, rigs, campaigns] = await Promise.all([
         get<Model>(`/models/${id}`, signal),
         get<Board[]>("/boards", signal),
+        get<Rig[]>("/rigs", signal),
         list<Campaign>(`/campaigns?model=${id}`, signal, 1000),
     ]);
     document.title = `${model.name} · msf-farm`;
     const mine = campaigns.filter((c) => c.model === id).sort((a, b) => b.id - a.id);
     const measuredOn = new Set(mine.flatMap((c) => c.boards));
-    const first = boards.filter((b) => measuredOn.has(b.id)).map((b) => b.id);
-    const shown = first.length ? first : boards.slice(0, 1).map((b) => b.id);
+    const live = new Set(rigs.filter((r) => r.state === "idle" || r.state === "busy").map((r) => r.board));
+    const ids = boards.map((b) => b.id);
+    const measurable = ids.filter((id) => live.has(id));
+    const first = ids.filter((id) => measuredOn.has(id));
+    // Shown at first: what was measured, or could be now.
+    const shown = first.length ? first : (measurable.length ? measurable : ids).slice(0, 1);
 
     const points = new PointSet();
-    const explorer = new Explorer(model, boards, shown, points, signal, campaignForm(model, boards, shown));
+    const explorer = new Explorer(model, boards, shown, points, signal, campaignForm(model, boards, live));
     const status = h("div", { class: "status", "aria-live": "polite" });
     fill(root, header(model), status, explorer.element, mine.length ? campaignList(mine) : null);
 
@@ -104,12 +110,14 @@ function header(model: Model): HTMLElement {
     );
 }
 
-function campaignForm(model: Model, boards: Board[], chosen: string[]): HTMLElement {
+/** live: the boards that have a rig which takes jobs now. */
+function campaignForm(model: Model, boards: Board[], live: Set<string>): HTMLElement {
     const status = h("div", { "aria-live": "polite" });
     const points = h("input", { type: "number", name: "points", min: 1, max: 200, value: 12, required: true });
     const repeats = h("input", { type: "number", name: "repeats", min: 1, max: 1000, value: 3, required: true });
+    const chosen = boards.find((b) => live.has(b.id))?.id;
     const picks = boards.map((b) =>
-        h("input", { type: "checkbox", name: "board", value: b.id, checked: chosen.includes(b.id) }),
+        h("input", { type: "checkbox", name: "board", value: b.id, checked: b.id === chosen }),
     );
     const submit = h("button", { type: "submit", class: "button primary" }, "Measure");
     let key = newKey(); // the same until it succeeds: pressing twice, or again after a lost answer, starts one campaign
@@ -145,7 +153,15 @@ function campaignForm(model: Model, boards: Board[], chosen: string[]): HTMLElem
             "fieldset",
             null,
             h("legend", null, "Boards"),
-            boards.map((b, i) => h("label", { class: "pick", title: boardFacts(b) }, picks[i], b.id)),
+            boards.map((b, i) =>
+                h(
+                    "label",
+                    { class: "pick", title: boardFacts(b) },
+                    picks[i],
+                    b.id,
+                    live.has(b.id) ? null : h("span", { class: "quiet" }, "(no rig)"),
+                ),
+            ),
         ),
         h(
             "div",
