@@ -19,9 +19,9 @@ $(2)/%.o: %.c $(2)/board_config.h firmware/module.mk
 	@mkdir -p $$(@D)
 	$(CROSS)gcc $(CPU_FLAGS) $$(FW_CFLAGS) -ffile-prefix-map=$(2)=generated -I$(2) -MMD -MP -c -o $$@ $$<
 $(2)/firmware/libc/mem.o: FW_CFLAGS += -fno-tree-loop-distribute-patterns
-$(2)/flash_ram.ld: firmware/ld/flash_ram.ld $(2)/board_config.h
+$(2)/link.ld: $(LINKER_SCRIPT) $(2)/board_config.h
 	$(CROSS)gcc -E -P -undef -x c -I$(2) -o $$@ $$<
-$(2)/firmware.elf: $(2)/flash_ram.ld $(patsubst %.c,$(2)/%.o,$(FW_SRC) $(SOC_SRC) firmware/libc/mem.c $(wildcard firmware/boards/$(1)/*.c))
+$(2)/firmware.elf: $(2)/link.ld $(patsubst %.c,$(2)/%.o,$(FW_SRC) $(SOC_SRC) firmware/libc/mem.c $(wildcard firmware/boards/$(1)/*.c))
 	$(CROSS)gcc $(CPU_FLAGS) -nostdlib -static -Wl,--gc-sections,--nmagic,--build-id=sha1,--fatal-warnings \
 		-Wl,-Map,$(2)/firmware.map -T $$^ -lgcc -o $$@
 $(2)/firmware.bin: $(2)/firmware.elf
@@ -30,7 +30,9 @@ EXTRA += $(2)/firmware.elf $(2)/firmware.bin
 DEPS += $(patsubst %.c,$(2)/%.d,$(FW_SRC) $(SOC_SRC) firmware/libc/mem.c $(wildcard firmware/boards/$(1)/*.c))
 endef
 
+# A board's soc.mk may name another linker script.
 define fw_board
+$(eval LINKER_SCRIPT := firmware/ld/flash_ram.ld)
 $(eval include firmware/boards/$(1)/board.mk)
 $(eval include firmware/soc/$(SOC)/soc.mk)
 $(eval $(call fw_board_rules,$(1),$(O)/firmware/$(1)))
