@@ -19,21 +19,27 @@ enum {
     HFSR_VECTTBL = 1 << 1, HFSR_FORCED = 1 << 30,
     SHCSR_MEMFAULTENA = 1 << 16, SHCSR_BUSFAULTENA = 1 << 17, SHCSR_USGFAULTENA = 1 << 18,
     DWT_CYCCNTENA = 1,
+    CCR_M4 = 0x31b, // no caches, no branch prediction
     FRAME_BYTES = 32,
 };
 // clang-format on
 #define HFSR_DEBUGEVT (1u << 31)
 #define DWT_KEY 0xc5acce55u
 
-void armv7m_init(struct armv7m *m, struct core *core, uint32_t boot_address, uint32_t cpuid,
+void armv7m_init(struct armv7m *m, struct core *core, uint32_t boot_address,
                  armv7m_memory_fn memory, void *user)
 {
     memset(m, 0, sizeof *m);
     m->core = core;
     m->boot_address = boot_address;
-    m->cpuid = cpuid;
     m->memory = memory;
     m->user = user;
+}
+
+// The Cortex-M7 has caches and a lock on the DWT; the Cortex-M4 has neither.
+static bool is_m7(const struct armv7m *m)
+{
+    return (m->cpuid >> 4 & 0xfff) == 0xc27;
 }
 
 static bool load_word(struct armv7m *m, uint32_t address, uint32_t *value)
@@ -84,7 +90,7 @@ void armv7m_reset(struct armv7m *m)
     uint32_t sp = 0, pc = 0;
 
     m->vtor = m->boot_address;
-    m->ccr = 0x00040200;
+    m->ccr = is_m7(m) ? 0x00040200 : 0x00000200;
     m->scr = m->shcsr = m->cfsr = m->hfsr = m->mmfar = m->bfar = m->cpacr = m->csselr = 0;
     m->mpu_ctrl = m->mpu_rnr = m->syst_csr = m->syst_rvr = 0;
     memset(m->shpr, 0, sizeof m->shpr);
@@ -100,6 +106,7 @@ void armv7m_reset(struct armv7m *m)
 
     core_clear_registers(m->core);
     core_enable_fpu(m->core, false);
+    core_has_double(m->core, m->fpu_double);
     bool have_vectors = load_word(m, m->vtor, &sp) && load_word(m, m->vtor + 4, &pc);
     core_set(m->core, CORE_MSP, sp & ~3u);
     core_set(m->core, CORE_SP, sp & ~3u);
@@ -125,7 +132,7 @@ static bool push_frame(struct armv7m *m, uint32_t return_address)
 {
     struct core *c = m->core;
     uint32_t sp = core_get(c, CORE_SP);
-    uint32_t aligned = (sp - FRAME_BYTES) & ~7u; // CCR.STKALIGN is always set on the M7
+    uint32_t aligned = (sp - FRAME_BYTES) & ~7u; // CCR.STKALIGN is always set
     uint32_t frame[8] = {core_get(c, 0),       core_get(c, 1),
                          core_get(c, 2),       core_get(c, 3),
                          core_get(c, 12),      core_get(c, CORE_LR),
@@ -377,9 +384,9 @@ uint32_t armv7m_read(struct armv7m *m, uint32_t address, bool from_debugger)
     case 0xe0001004:
         return dwt_cycles(m);
     case 0xe0001fb4: // LSR: implemented, locked
-        return m->dwt_unlocked ? 1 : 3;
-    case 0xe0002000: // FP_CTRL: version 2, no comparators
-        return 1u << 28 | (m->fp_ctrl & 1);
+        return !is_m7(m) ? 0 : m->dwt_unlocked ? 1 : 3;
+    case 0xe0002000: // FP_CTRL: version 2 (M4: 1), no comparators
+        return (is_m7(m) ? 1u << 28 : 0) | (m->fp_ctrl & 1);
     case 0xe000e004: // ICTR
         return 3;
     case 0xe000e010:
@@ -417,11 +424,11 @@ uint32_t armv7m_read(struct armv7m *m, uint32_t address, bool from_debugger)
     case 0xe000ed38:
         return m->bfar;
     case 0xe000ed78: // CLIDR: separate L1 caches
-        return 0x09000003u;
+        return is_m7(m) ? 0x09000003u : 0;
     case 0xe000ed7c: // CTR
-        return 0x8303c003u;
+        return is_m7(m) ? 0x8303c003u : 0;
     case 0xe000ed80: // CCSIDR: 16 KB each, 32-byte lines; 4-way data, 2-way instructions
-        return m->csselr & 1 ? 0xf01fe009u : 0xf00fe019u;
+        return !is_m7(m) ? 0 : m->csselr & 1 ? 0xf01fe009u : 0xf00fe019u;
     case 0xe000ed84:
         return m->csselr;
     case 0xe000ed88:
@@ -438,12 +445,12 @@ uint32_t armv7m_read(struct armv7m *m, uint32_t address, bool from_debugger)
         return m->dcrdr;
     case 0xe000edfc:
         return m->demcr;
-    case 0xe000ef40: // MVFR0-2: double precision, as the STM32F76x/F77x has
-        return 0x10110221u;
+    case 0xe000ef40: // MVFR0-2
+        return m->fpu_double ? 0x10110221u : 0x10110021u;
     case 0xe000ef44:
-        return 0x12000011u;
+        return m->fpu_double ? 0x12000011u : 0x11000011u;
     case 0xe000ef48:
-        return 0x40;
+        return is_m7(m) ? 0x40 : 0;
     case 0xe00fffd0: // ROM table, peripheral id 4: Arm's continuation code
         return 4;
     default:
@@ -489,7 +496,7 @@ void armv7m_write(struct armv7m *m, uint32_t address, uint32_t value, bool from_
         return;
     }
     // On the Cortex-M7 software must unlock the DWT first; a debugger need not.
-    bool dwt_open = from_debugger || m->dwt_unlocked;
+    bool dwt_open = from_debugger || m->dwt_unlocked || !is_m7(m);
     switch (address) {
     case 0xe0001000:
         if (dwt_open)
@@ -530,7 +537,7 @@ void armv7m_write(struct armv7m *m, uint32_t address, uint32_t value, bool from_
         m->scr = value;
         break;
     case 0xe000ed14:
-        m->ccr = value | 0x200;
+        m->ccr = (is_m7(m) ? value : value & CCR_M4) | 0x200;
         break;
     case 0xe000ed18:
     case 0xe000ed1c:

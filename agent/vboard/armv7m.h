@@ -25,7 +25,8 @@ struct armv7m {
     armv7m_memory_fn memory;
     void *user;
     uint32_t boot_address; // of the vector table after reset
-    uint32_t cpuid;
+    uint32_t cpuid;  // the owner sets it before the first reset, and with it what the core has
+    bool fpu_double; // likewise: floating point in double precision
 
     // registers, named as in the architecture manual
     uint32_t vtor, ccr, scr, shpr[3], shcsr, cfsr, hfsr, dfsr, mmfar, bfar, cpacr, csselr;
@@ -46,7 +47,7 @@ struct armv7m {
     bool warned_nvic;
 };
 
-void armv7m_init(struct armv7m *m, struct core *core, uint32_t boot_address, uint32_t cpuid,
+void armv7m_init(struct armv7m *m, struct core *core, uint32_t boot_address,
                  armv7m_memory_fn memory, void *user);
 // Core reset: registers, vectors; halts when the debugger asked for a vector catch. Debug registers survive.
 void armv7m_reset(struct armv7m *m);

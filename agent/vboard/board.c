@@ -29,7 +29,7 @@ enum {
     BOARD_JSON_MAX = 64 * 1024,
 };
 
-static const struct soc_ops *const soc_table[] = {&soc_stm32f7};
+static const struct soc_ops *const soc_table[] = {&soc_stm32f4, &soc_stm32f7};
 
 // ---- board.json -----------------------------------------------------------------------------------
 
@@ -66,6 +66,27 @@ static int json_u32(const cJSON *root, const char *path, const char *field, uint
                    field);
 }
 
+static bool json_has(const cJSON *root, const char *field)
+{
+    return cJSON_GetObjectItemCaseSensitive(root, field) != NULL;
+}
+
+static int json_wiring(const cJSON *root, const char *path, struct board_config *cfg, struct err *e)
+{
+    const cJSON *bypass = cJSON_GetObjectItemCaseSensitive(root, "hse_bypass");
+    if (bypass && !cJSON_IsBool(bypass))
+        return err_set(e, ERR_BAD_FIELD, "%s: \"hse_bypass\" must be true or false", path);
+    cfg->hse_bypass = cJSON_IsTrue(bypass);
+    if ((json_has(root, "hse_hz") && json_u32(root, path, "hse_hz", &cfg->hse_hz, e)) ||
+        (json_has(root, "usart") && json_u32(root, path, "usart", &cfg->usart, e)) ||
+        (json_has(root, "usart_tx") &&
+         json_text(root, path, "usart_tx", cfg->usart_tx, sizeof cfg->usart_tx, e)) ||
+        (json_has(root, "usart_rx") &&
+         json_text(root, path, "usart_rx", cfg->usart_rx, sizeof cfg->usart_rx, e)))
+        return -1;
+    return 0;
+}
+
 int board_config_load(struct board_config *cfg, const char *boards_dir, const char *id,
                       struct err *e)
 {
@@ -99,7 +120,8 @@ int board_config_load(struct board_config *cfg, const char *boards_dir, const ch
         json_u32(root, path, "flash_bytes", &cfg->flash_bytes, e) ||
         json_u32(root, path, "clock_hz", &cfg->clock_hz, e) ||
         json_u32(root, path, "baud", &cfg->baud, e) ||
-        json_u32(root, path, "program_address", &cfg->program_address, e))
+        json_u32(root, path, "program_address", &cfg->program_address, e) ||
+        json_wiring(root, path, cfg, e))
         goto out;
     if (strcmp(cfg->id, id) != 0) {
         err_set(e, ERR_BAD_FIELD, "%s: \"id\" is \"%s\", the folder is \"%s\"", path, cfg->id, id);
@@ -294,7 +316,7 @@ struct board *board_new(const struct board_config *cfg, uint8_t *flash, struct e
     b->core = core_new(b->soc_ops->core, &bus, e);
     if (!b->core)
         goto fail;
-    armv7m_init(&b->m, b->core, b->soc_ops->boot_address, b->soc_ops->cpuid, memory_for_core, b);
+    armv7m_init(&b->m, b->core, b->soc_ops->boot_address, memory_for_core, b);
     b->soc = b->soc_ops->open(b, e);
     if (!b->soc)
         goto fail;

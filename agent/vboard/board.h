@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A virtual board: memory map, core, SoC and serial line put together. What is a fact of the board comes from
-// boards/<id>/board.json; what is a fact of the chip is in its soc_*.c.
+// boards/<id>/board.json; what is a fact of the chip is in its soc_*.c or a table beside it.
 //
 //   address      what (STM32F767)                       access
 //   0x00000000   ITCM-RAM 16 KB                         core_map_memory
 //   0x00200000   flash, ITCM view                       read-only, stores go to the flash controller
 //   0x08000000   flash, AXIM view (the same bytes)
 //   0x20000000   DTCM, SRAM1, SRAM2: 512 KB
-//   0x40000000   peripherals                            soc_stm32f7.c
+//   0x40000000   peripherals                            soc_stm32.c
 //   0xe0000000   system control space, DWT, debug       armv7m.c (0xe0042000 DBGMCU: SoC)
 //   0xf0000000   the virtual board's own page           board.c
 #ifndef VBOARD_BOARD_H
@@ -26,6 +26,12 @@ struct board_config { // board.json
     char id[48], name[64], core[32], soc[32];
     uint32_t ram_bytes, flash_bytes, clock_hz, baud;
     uint32_t program_address;
+    // Wiring of an STM32 board; 0 and "" where board.json has none.
+    uint32_t hse_hz;  // clock or crystal at OSC_IN
+    bool hse_bypass;  // a clock, not a crystal
+    uint32_t usart;   // number of the USART on the serial line
+    char usart_tx[8]; // its pins: "PD8"
+    char usart_rx[8];
 };
 
 // Reads <boards_dir>/<id>/board.json. Errors name the file and the field.

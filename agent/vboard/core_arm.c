@@ -58,7 +58,7 @@ struct core {
     uint64_t instructions, cycles, stop_at;
     uint32_t last_end;
     uint16_t last_fall, last_taken;
-    bool fpu_enabled;
+    bool fpu_enabled, fpu_double;
 
     const struct entry *current; // the block that runs
     enum core_stop stop;         // why a hook stopped the run
@@ -147,6 +147,10 @@ static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *use
         return;
     }
     if (e->t.flags) {
+        if ((e->t.flags & TIMING_FLAG_DOUBLE) && c->fpu_enabled && !c->fpu_double) {
+            stop_before_block(c, CORE_UNDEFINED, e->t.double_address);
+            return;
+        }
         if ((e->t.flags & TIMING_FLAG_FPU) && !c->fpu_enabled) {
             stop_before_block(c, CORE_NOCP, e->t.fpu_address);
             return;
@@ -255,6 +259,25 @@ static uc_err add_hook(struct core *c, int type, void (*callback)(void))
     return uc_hook_add(c->uc, &hook, type, p, c, (uint64_t)1, (uint64_t)0);
 }
 
+struct core_model {
+    const char *name;
+    int unicorn_model;
+    struct timing *(*timing)(struct err *e);
+};
+
+static const struct core_model *find_model(const char *name)
+{
+    static const struct core_model models[] = {
+        {"cortex-m4", UC_CPU_ARM_CORTEX_M4, timing_m4_new},
+        {"cortex-m7", UC_CPU_ARM_CORTEX_M7, timing_m7_new},
+    };
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        if (strcmp(models[i].name, name) == 0)
+            return &models[i];
+    }
+    return NULL;
+}
+
 struct core *core_new(const char *model, const struct core_bus *bus, struct err *e)
 {
     struct core *c = calloc(1, sizeof *c);
@@ -265,18 +288,20 @@ struct core *core_new(const char *model, const struct core_bus *bus, struct err 
         err_set(e, ERR_NO_MEMORY, "no memory for the emulated core");
         goto fail;
     }
-    if (strcmp(model, "cortex-m7") != 0) {
-        err_set(e, ERR_UNSUPPORTED, "core \"%s\" is not emulated; known: cortex-m7", model);
+    const struct core_model *m = find_model(model);
+    if (!m) {
+        err_set(e, ERR_UNSUPPORTED, "core \"%s\" is not emulated; known: cortex-m4, cortex-m7",
+                model);
         goto fail;
     }
     c->bus = *bus;
-    c->timing = timing_m7_new(e);
+    c->timing = m->timing(e);
     if (!c->timing)
         goto fail;
     // UC_MODE_MCLASS would silently force a Cortex-M33; the model must be set before anything else.
     rc = uc_open(UC_ARCH_ARM, UC_MODE_THUMB, &c->uc);
     if (!rc)
-        rc = uc_ctl_set_cpu_model(c->uc, UC_CPU_ARM_CORTEX_M7);
+        rc = uc_ctl_set_cpu_model(c->uc, m->unicorn_model);
     if (!rc)
         rc = add_hook(c, UC_HOOK_BLOCK, (void (*)(void))on_block);
     if (!rc)
@@ -428,7 +453,7 @@ static void run(struct core *c, uint32_t until, struct core_event *ev)
     if (rc == UC_ERR_OK) {
         if (c->stop_set) {
             ev->stop = c->stop;
-            if (ev->stop == CORE_NOCP)
+            if (ev->stop == CORE_NOCP || ev->stop == CORE_UNDEFINED)
                 ev->pc = c->stop_address;
             if (ev->stop == CORE_BKPT)
                 uncount_tail(c, ev->pc);
@@ -564,6 +589,11 @@ void core_set_ipsr(struct core *c, uint32_t number)
 void core_enable_fpu(struct core *c, bool enabled)
 {
     c->fpu_enabled = enabled;
+}
+
+void core_has_double(struct core *c, bool has)
+{
+    c->fpu_double = has;
 }
 
 void core_clear_registers(struct core *c)

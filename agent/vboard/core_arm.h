@@ -54,7 +54,7 @@ struct core_event {
     uint32_t address; // of CORE_BUS_*
 };
 
-// model: "cortex-m7" (timing table m7-table). NULL and e on failure.
+// model: "cortex-m4" or "cortex-m7" (timing tables m4-table and m7-table). NULL and e on failure.
 struct core *core_new(const char *model, const struct core_bus *bus, struct err *e);
 void core_free(struct core *c);
 
@@ -78,6 +78,7 @@ void core_set(struct core *c, unsigned reg, uint32_t value);
 uint32_t core_ipsr(struct core *c);
 void core_set_ipsr(struct core *c, uint32_t number);
 void core_enable_fpu(struct core *c, bool enabled); // CPACR; off after core_new
+void core_has_double(struct core *c, bool has); // its FPU does double precision; not after core_new
 void core_clear_registers(
     struct core *c); // reset: r0-r12, lr, PRIMASK and friends, thread mode, Thumb state
 

@@ -6,11 +6,10 @@
 #include "agent/vboard/board.h"
 
 struct soc_ops {
-    const char *prefix; // of board.json's "soc": "STM32F767"
+    const char *prefix; // of board.json's "soc": "STM32F7"
     const char *core;   // model for core_new()
-    uint32_t cpuid;
     uint32_t boot_address;
-    // Maps memory and peripherals on b->core. NULL and e on failure.
+    // Maps memory and peripherals on b->core, sets b->m's cpuid and fpu_double. NULL and e on failure.
     struct soc *(*open)(struct board *b, struct err *e);
     void (*close)(struct soc *s);
     void (*reset)(struct soc *s, bool by_software);
@@ -28,6 +27,6 @@ struct soc_ops {
     size_t (*uart_in)(struct soc *s, const uint8_t *bytes, size_t n);
 };
 
-extern const struct soc_ops soc_stm32f7;
+extern const struct soc_ops soc_stm32f4, soc_stm32f7;
 
 #endif

@@ -58,7 +58,8 @@ static unsigned sector_count(const struct stm32_flash *f)
     return 4 + f->bytes / sector_size(f, 5);
 }
 
-unsigned stm32_flash_sector(const struct stm32_flash *f, uint32_t offset, uint32_t *base, uint32_t *size)
+unsigned stm32_flash_sector(const struct stm32_flash *f, uint32_t offset, uint32_t *base,
+                            uint32_t *size)
 {
     unsigned sector = 0;
     *base = 0;

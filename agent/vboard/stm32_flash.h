@@ -56,7 +56,8 @@ void stm32_flash_write(struct stm32_flash *f, uint32_t offset, uint32_t value);
 // error flags. The caller puts it there.
 uint64_t stm32_flash_program(struct stm32_flash *f, uint32_t offset, unsigned size, uint64_t value);
 // Sector that holds offset, and its extent.
-unsigned stm32_flash_sector(const struct stm32_flash *f, uint32_t offset, uint32_t *base, uint32_t *size);
+unsigned stm32_flash_sector(const struct stm32_flash *f, uint32_t offset, uint32_t *base,
+                            uint32_t *size);
 unsigned stm32_flash_latency(const struct stm32_flash *f); // wait states in ACR
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// See stm32_rcc.h. Limits: STM32F767 data sheet at 2.7-3.6 V and RM0410 tables on wait states and over-drive.
+// See stm32_rcc.h.
 #include "agent/vboard/stm32_rcc.h"
 #include "common/log.h"
 
@@ -17,7 +17,6 @@ enum {
     PWR_ODEN = 1 << 16, PWR_ODSWEN = 1 << 17, PWR_VOSRDY = 1 << 14, PWR_ODRDY = 1 << 16, PWR_ODSWRDY = 1 << 17,
     SW_HSI = 0, SW_HSE = 1, SW_PLL = 2,
     HSI_HZ = 16000000, LSE_HZ = 32768, MHZ = 1000000,
-    HZ_PER_WAIT_STATE = 30 * MHZ,
 };
 // clang-format on
 
@@ -36,17 +35,20 @@ void stm32_rcc_reset(struct stm32_rcc *r, bool by_software)
     memset(r->regs, 0, sizeof r->regs);
     *reg(r, RCC_CR) = 0x83;
     *reg(r, RCC_PLLCFGR) = 0x24003010;
-    *reg(r, RCC_AHB1ENR) = 0x00100000;
-    *reg(r, RCC_APB1ENR) = 0x00000400;
+    *reg(r, RCC_AHB1ENR) = r->kind->ahb1enr;
+    *reg(r, RCC_APB1ENR) = r->kind->apb1enr;
     *reg(r, RCC_CSR) = by_software ? 0x14000000 : 0x04000000; // SFTRSTF, PINRSTF
-    r->pwr_cr1 = 0x0000c000;                                  // voltage scale 1
+    r->pwr_cr1 = r->kind->pwr_cr;
     r->warned_bypass = r->warned_pll = false;
 }
 
-void stm32_rcc_init(struct stm32_rcc *r, uint32_t hse_hz)
+void stm32_rcc_init(struct stm32_rcc *r, const struct stm32_rcc_kind *kind, uint32_t hse_hz,
+                    bool hse_bypass)
 {
     memset(r, 0, sizeof *r);
+    r->kind = kind;
     r->hse_hz = hse_hz;
+    r->hse_bypass = hse_bypass;
     stm32_rcc_reset(r, false);
     *reg(r, RCC_CSR) = 0x0e000000; // power-on
 }
@@ -85,14 +87,14 @@ static void update_ready(struct stm32_rcc *r)
     if (cr & CR_HSION)
         cr |= CR_HSIRDY;
     if ((cr & CR_HSEON) && r->hse_hz) {
-        if (cr & CR_HSEBYP)
+        if (((cr & CR_HSEBYP) != 0) == r->hse_bypass) {
             cr |= CR_HSERDY;
-        else if (!r->warned_bypass) {
+        } else if (!r->warned_bypass) {
             r->warned_bypass = true;
-            log_warn(
-                "rcc",
-                "HSEON without HSEBYP: this board feeds OSC_IN with a clock and has no crystal; "
-                "HSERDY stays 0");
+            log_warn("rcc", "HSEON %s HSEBYP: HSERDY stays 0; this board %s",
+                     r->hse_bypass ? "without" : "with",
+                     r->hse_bypass ? "feeds OSC_IN with a clock and has no crystal"
+                                   : "has a crystal, which does not oscillate in bypass mode");
         }
     }
     *reg(r, RCC_CR) = cr;
@@ -177,7 +179,7 @@ uint32_t stm32_rcc_pwr_read(const struct stm32_rcc *r, uint32_t offset)
 void stm32_rcc_pwr_write(struct stm32_rcc *r, uint32_t offset, uint32_t value)
 {
     if (offset == PWR_CR1)
-        r->pwr_cr1 = value;
+        r->pwr_cr1 = r->kind->over_drive ? value : value & ~(uint32_t)(PWR_ODEN | PWR_ODSWEN);
 }
 
 static unsigned apb_shift(uint32_t field)
@@ -203,7 +205,7 @@ uint32_t stm32_rcc_usart_hz(const struct stm32_rcc *r, unsigned n)
 {
     struct stm32_rcc_clocks clocks;
     stm32_rcc_clocks(r, &clocks);
-    switch (get(r, RCC_DCKCFGR2) >> (2 * (n - 1)) & 3) {
+    switch (r->kind->usart_clock_choice ? get(r, RCC_DCKCFGR2) >> (2 * (n - 1)) & 3 : 0) {
     case 0:
         return n == 1 || n == 6 ? clocks.pclk2_hz : clocks.pclk1_hz;
     case 1:
@@ -216,26 +218,24 @@ uint32_t stm32_rcc_usart_hz(const struct stm32_rcc *r, unsigned n)
 }
 
 bool stm32_rcc_within_limits(const struct stm32_rcc *r, unsigned flash_wait_states, char *why,
-                          size_t why_bytes)
+                             size_t why_bytes)
 {
     struct stm32_rcc_clocks clocks;
     stm32_rcc_clocks(r, &clocks);
-    bool over_drive = (stm32_rcc_pwr_read(r, PWR_CSR1) & PWR_ODSWRDY) != 0;
-    unsigned scale = r->pwr_cr1 >> 14 & 3; // 3: scale 1, 2: scale 2, else scale 3
-    uint32_t hclk_max = scale == 3   ? (over_drive ? 216u : 180u) * MHZ
-                        : scale == 2 ? (over_drive ? 180u : 168u) * MHZ
-                                     : 144u * MHZ;
-    uint32_t pclk1_max = (over_drive ? 54u : 45u) * MHZ,
-             pclk2_max = (over_drive ? 108u : 90u) * MHZ;
-    unsigned wait_states = clocks.hclk_hz ? (clocks.hclk_hz - 1) / HZ_PER_WAIT_STATE : 0;
+    const struct stm32_rcc_kind *k = r->kind;
+    unsigned over_drive = (stm32_rcc_pwr_read(r, PWR_CSR1) & PWR_ODSWRDY) ? 1 : 0;
+    unsigned vos = r->pwr_cr1 >> 14 & 3;
+    unsigned scale = vos == 3 ? 1 : vos == 2 ? 2 : 3;
+    uint32_t hclk_max = k->hclk_mhz[scale - 1][over_drive] * MHZ;
+    uint32_t pclk1_max = k->pclk1_mhz[over_drive] * MHZ, pclk2_max = k->pclk2_mhz[over_drive] * MHZ;
+    unsigned wait_states = 0;
+    while (wait_states + 1 < STM32_RCC_WAIT_STATES && k->wait_mhz[wait_states + 1] &&
+           clocks.hclk_hz > k->wait_mhz[wait_states] * (uint32_t)MHZ)
+        wait_states++;
 
     if (clocks.hclk_hz > hclk_max) {
         snprintf(why, why_bytes, "HCLK %u Hz is above %u Hz (voltage scale %u, over-drive %s)",
-                 clocks.hclk_hz, hclk_max,
-                 scale == 3   ? 1u
-                 : scale == 2 ? 2u
-                              : 3u,
-                 over_drive ? "on" : "off");
+                 clocks.hclk_hz, hclk_max, scale, over_drive ? "on" : "off");
         return false;
     }
     if (flash_wait_states < wait_states) {

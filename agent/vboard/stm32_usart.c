@@ -7,15 +7,49 @@
 
 // clang-format off
 enum {
-    CR1_UE = 1 << 0, CR1_RE = 1 << 2, CR1_TE = 1 << 3, CR1_PCE = 1 << 10, CR1_M0 = 1 << 12, CR1_OVER8 = 1 << 15,
-    CR1_M1 = 1 << 28,
-    CR3_OVRDIS = 1 << 12,
-    REG_CR2 = 0x04, REG_CR3 = 0x08, REG_GTPR = 0x10, REG_RTOR = 0x14, REG_RQR = 0x18,
-    ISR_TEACK = 1 << 21, ISR_REACK = 1 << 22, ICR_ORECF = 1 << 3, RQR_RXFRQ = 1 << 3,
+    CR1_UE_V1 = 1 << 13, CR1_UE_V2 = 1 << 0,
+    CR1_RE = 1 << 2, CR1_TE = 1 << 3, CR1_PCE = 1 << 10, CR1_M0 = 1 << 12, CR1_OVER8 = 1 << 15, CR1_M1_V2 = 1 << 28,
+    CR3_OVRDIS_V2 = 1 << 12,
+    ISR_TEACK_V2 = 1 << 21, ISR_REACK_V2 = 1 << 22, ICR_ORECF = 1 << 3, RQR_RXFRQ = 1 << 3,
     BITS_PER_BYTE = 10, // start, 8 data, stop
     TOLERANCE_PERCENT = 3,
 };
 // clang-format on
+
+// The registers of both versions by what they do; REG_STATUS, REG_RX and REG_TX share addresses in version 1.
+enum reg {
+    REG_NONE,
+    REG_CR1,
+    REG_CR2,
+    REG_CR3,
+    REG_BRR,
+    REG_GTPR,
+    REG_RTOR,
+    REG_RQR,
+    REG_STATUS,
+    REG_CLEAR,
+    REG_DATA,
+    REG_RX,
+    REG_TX,
+};
+
+static enum reg find_reg(const struct stm32_usart *u, uint32_t offset)
+{
+    static const enum reg v1[] = {REG_STATUS, REG_DATA, REG_BRR, REG_CR1,
+                                  REG_CR2,    REG_CR3,  REG_GTPR};
+    static const enum reg v2[] = {REG_CR1, REG_CR2,    REG_CR3,   REG_BRR, REG_GTPR, REG_RTOR,
+                                  REG_RQR, REG_STATUS, REG_CLEAR, REG_RX,  REG_TX};
+    size_t i = offset / 4;
+    if (u->version == STM32_USART_V1)
+        return i < sizeof v1 / sizeof v1[0] ? v1[i] : REG_NONE;
+    return i < sizeof v2 / sizeof v2[0] ? v2[i] : REG_NONE;
+}
+
+static bool is_on(const struct stm32_usart *u, uint32_t more)
+{
+    uint32_t wanted = more | (u->version == STM32_USART_V1 ? CR1_UE_V1 : CR1_UE_V2);
+    return (u->cr1 & wanted) == wanted;
+}
 
 void stm32_usart_reset(struct stm32_usart *u)
 {
@@ -24,13 +58,14 @@ void stm32_usart_reset(struct stm32_usart *u)
     u->rdr = 0;
     u->tx_free = 0;
     u->idle_reads = 0;
-    u->warned_baud = false;
+    u->warned_baud = u->error_read = false;
 }
 
-void stm32_usart_init(struct stm32_usart *u, uint32_t line_baud,
-                   void (*transmit)(void *user, uint8_t byte), void *user)
+void stm32_usart_init(struct stm32_usart *u, enum stm32_usart_version version, uint32_t line_baud,
+                      void (*transmit)(void *user, uint8_t byte), void *user)
 {
     memset(u, 0, sizeof *u);
+    u->version = version;
     u->line_baud = line_baud;
     u->transmit = transmit;
     u->user = user;
@@ -40,7 +75,7 @@ void stm32_usart_init(struct stm32_usart *u, uint32_t line_baud,
 
 double stm32_usart_baud(const struct stm32_usart *u, uint32_t kernel_hz)
 {
-    if (!(u->cr1 & CR1_UE))
+    if (!is_on(u, 0))
         return 0;
     uint32_t divider = u->brr;
     if (u->cr1 & CR1_OVER8) {
@@ -53,7 +88,7 @@ double stm32_usart_baud(const struct stm32_usart *u, uint32_t kernel_hz)
 bool stm32_usart_line_ok(const struct stm32_usart *u, uint32_t kernel_hz)
 {
     double error = stm32_usart_baud(u, kernel_hz) / u->line_baud - 1.0;
-    if (u->cr1 & (CR1_M0 | CR1_M1 | CR1_PCE))
+    if ((u->cr1 & (CR1_M0 | CR1_PCE)) || (u->version == STM32_USART_V2 && (u->cr1 & CR1_M1_V2)))
         return false;
     return error * 100 < TOLERANCE_PERCENT && error * 100 > -TOLERANCE_PERCENT;
 }
@@ -86,13 +121,14 @@ static void receive(struct stm32_usart *u, const struct stm32_usart_now *now)
         u->head = (u->head + 1) % STM32_USART_QUEUE;
         u->count--;
         u->next_rx += byte_cycles(u, now);
-        if ((u->cr1 & (CR1_UE | CR1_RE)) != (CR1_UE | CR1_RE))
+        if (!is_on(u, CR1_RE))
             continue; // nobody listens
         if (!stm32_usart_line_ok(u, now->kernel_hz)) {
             warn_baud(u, now->kernel_hz);
             byte ^= noise(u);
         }
-        if ((u->isr & STM32_USART_ISR_RXNE) && !(u->cr3 & CR3_OVRDIS)) {
+        bool keep_old = u->version == STM32_USART_V1 || !(u->cr3 & CR3_OVRDIS_V2);
+        if ((u->isr & STM32_USART_ISR_RXNE) && keep_old) {
             u->isr |= STM32_USART_ISR_ORE;
             continue;
         }
@@ -102,7 +138,7 @@ static void receive(struct stm32_usart *u, const struct stm32_usart_now *now)
 }
 
 size_t stm32_usart_input(struct stm32_usart *u, const uint8_t *bytes, size_t n,
-                      const struct stm32_usart_now *now)
+                         const struct stm32_usart_now *now)
 {
     size_t taken = 0;
     if (u->count == 0 && n > 0) {
@@ -121,7 +157,8 @@ bool stm32_usart_idle(const struct stm32_usart *u)
     return u->idle_reads >= STM32_USART_IDLE_READS && u->count == 0;
 }
 
-static uint32_t read_status(struct stm32_usart *u, const struct stm32_usart_now *now, uint64_t *skip)
+static uint32_t read_status(struct stm32_usart *u, const struct stm32_usart_now *now,
+                            uint64_t *skip)
 {
     struct stm32_usart_now then = *now;
     receive(u, &then);
@@ -144,48 +181,78 @@ static uint32_t read_status(struct stm32_usart *u, const struct stm32_usart_now 
     else if (u->idle_reads < STM32_USART_IDLE_READS)
         u->idle_reads++;
     uint32_t v = u->isr;
-    if ((u->cr1 & (CR1_UE | CR1_TE)) == (CR1_UE | CR1_TE))
-        v |= ISR_TEACK;
-    if ((u->cr1 & (CR1_UE | CR1_RE)) == (CR1_UE | CR1_RE))
-        v |= ISR_REACK;
+    if (u->version == STM32_USART_V2) {
+        v |= is_on(u, CR1_TE) ? ISR_TEACK_V2 : 0;
+        v |= is_on(u, CR1_RE) ? ISR_REACK_V2 : 0;
+    }
+    u->error_read = (v & STM32_USART_ISR_ORE) != 0;
     if (u->tx_free > then.cycle)
         v &= ~(uint32_t)(STM32_USART_ISR_TXE | STM32_USART_ISR_TC);
     return v;
 }
 
+static uint32_t read_data(struct stm32_usart *u)
+{
+    u->isr &= ~(uint32_t)STM32_USART_ISR_RXNE;
+    if (u->version == STM32_USART_V1 && u->error_read)
+        u->isr &= ~(uint32_t)STM32_USART_ISR_ORE;
+    u->error_read = false;
+    u->idle_reads = 0;
+    return u->rdr;
+}
+
 uint32_t stm32_usart_read(struct stm32_usart *u, uint32_t offset, const struct stm32_usart_now *now,
-                       uint64_t *skip)
+                          uint64_t *skip)
 {
     *skip = 0;
-    switch (offset) {
-    case STM32_USART_CR1:
+    switch (find_reg(u, offset)) {
+    case REG_CR1:
         return u->cr1;
     case REG_CR2:
         return u->cr2;
     case REG_CR3:
         return u->cr3;
-    case STM32_USART_BRR:
+    case REG_BRR:
         return u->brr;
     case REG_GTPR:
         return u->gtpr;
     case REG_RTOR:
         return u->rtor;
-    case STM32_USART_ISR:
+    case REG_STATUS:
         return read_status(u, now, skip);
-    case STM32_USART_RDR:
-        u->isr &= ~(uint32_t)STM32_USART_ISR_RXNE;
-        u->idle_reads = 0;
-        return u->rdr;
+    case REG_DATA:
+    case REG_RX:
+        return read_data(u);
     default:
         return 0;
     }
 }
 
-void stm32_usart_write(struct stm32_usart *u, uint32_t offset, uint32_t value,
-                    const struct stm32_usart_now *now)
+bool stm32_usart_volatile(const struct stm32_usart *u, uint32_t offset)
 {
-    switch (offset) {
-    case STM32_USART_CR1:
+    enum reg r = find_reg(u, offset);
+    return r == REG_STATUS || r == REG_DATA || r == REG_RX || r == REG_TX || r == REG_CLEAR ||
+           r == REG_RQR;
+}
+
+static void send(struct stm32_usart *u, uint8_t byte, const struct stm32_usart_now *now)
+{
+    u->idle_reads = 0;
+    if (!is_on(u, CR1_TE))
+        return;
+    if (!stm32_usart_line_ok(u, now->kernel_hz)) {
+        warn_baud(u, now->kernel_hz);
+        byte ^= noise(u);
+    }
+    u->tx_free = now->cycle + byte_cycles(u, now);
+    u->transmit(u->user, byte);
+}
+
+void stm32_usart_write(struct stm32_usart *u, uint32_t offset, uint32_t value,
+                       const struct stm32_usart_now *now)
+{
+    switch (find_reg(u, offset)) {
+    case REG_CR1:
         u->cr1 = value;
         break;
     case REG_CR2:
@@ -194,7 +261,7 @@ void stm32_usart_write(struct stm32_usart *u, uint32_t offset, uint32_t value,
     case REG_CR3:
         u->cr3 = value;
         break;
-    case STM32_USART_BRR:
+    case REG_BRR:
         u->brr = value & 0xffff;
         u->warned_baud = false;
         break;
@@ -208,23 +275,14 @@ void stm32_usart_write(struct stm32_usart *u, uint32_t offset, uint32_t value,
         if (value & RQR_RXFRQ)
             u->isr &= ~(uint32_t)STM32_USART_ISR_RXNE;
         break;
-    case STM32_USART_ICR:
+    case REG_CLEAR:
         if (value & ICR_ORECF)
             u->isr &= ~(uint32_t)STM32_USART_ISR_ORE;
         break;
-    case STM32_USART_TDR: {
-        uint8_t byte = (uint8_t)value;
-        u->idle_reads = 0;
-        if ((u->cr1 & (CR1_UE | CR1_TE)) != (CR1_UE | CR1_TE))
-            break;
-        if (!stm32_usart_line_ok(u, now->kernel_hz)) {
-            warn_baud(u, now->kernel_hz);
-            byte ^= noise(u);
-        }
-        u->tx_free = now->cycle + byte_cycles(u, now);
-        u->transmit(u->user, byte);
+    case REG_DATA:
+    case REG_TX:
+        send(u, (uint8_t)value, now);
         break;
-    }
     default:
         break;
     }

@@ -8,19 +8,22 @@
 
 #include <stdint.h>
 
-enum { TIMING_FLAG_FPU = 1, TIMING_FLAG_SPIN = 2 };
+enum { TIMING_FLAG_FPU = 1, TIMING_FLAG_SPIN = 2, TIMING_FLAG_DOUBLE = 4 };
 
 struct timing_block {
     uint16_t instructions; // in the block; those that an IT block skips count as well
     uint16_t cycles;       // of the block without what its end costs
     uint16_t fall;         // added when execution goes on right behind the block
     uint16_t taken;        // added when it goes on elsewhere
-    uint16_t flags;        // FPU: it has floating-point code; SPIN: it is one branch to itself
-    uint32_t fpu_address;  // the first floating-point instruction, with TIMING_FLAG_FPU
+    uint16_t
+        flags; // FPU: it has floating-point code, DOUBLE: in double precision; SPIN: one branch to itself
+    uint32_t fpu_address;    // the first floating-point instruction, with TIMING_FLAG_FPU
+    uint32_t double_address; // the first in double precision, with TIMING_FLAG_DOUBLE
 };
 
 struct timing; // opaque: decoder and scratch
 
+struct timing *timing_m4_new(struct err *e);
 struct timing *timing_m7_new(struct err *e);
 void timing_free(struct timing *t);
 const char *timing_name(const struct timing *t);

@@ -25,7 +25,12 @@ static void set_up(void)
                                .ram_bytes = 512 * 1024,
                                .flash_bytes = FLASH_BYTES,
                                .baud = 115200,
-                               .program_address = 0x08040000};
+                               .program_address = 0x08040000,
+                               .hse_hz = 8000000,
+                               .hse_bypass = true,
+                               .usart = 3,
+                               .usart_tx = "PD8",
+                               .usart_rx = "PD9"};
     uint8_t *flash = aligned_alloc(4096, FLASH_BYTES);
     setenv("FARM_LOG", "error", 1);
     if (flash) {

@@ -68,7 +68,12 @@ static void start(const uint16_t *code, size_t halfwords)
                                .flash_bytes = FLASH_BYTES,
                                .clock_hz = 216000000,
                                .baud = 115200,
-                               .program_address = 0x08040000};
+                               .program_address = 0x08040000,
+                               .hse_hz = 8000000,
+                               .hse_bypass = true,
+                               .usart = 3,
+                               .usart_tx = "PD8",
+                               .usart_rx = "PD9"};
     memset(flash, 0xff, FLASH_BYTES);
     put32(VECTORS, STACK);
     for (uint32_t n = 1; n < 16; n++) {
@@ -489,9 +494,29 @@ static void test_config(void)
     err_clear(&e);
     EQ_INT(board_config_load(&cfg, "firmware/boards", "no-such-board", &e), -1);
     OK(strstr(e.msg, "no-such-board") != NULL);
-    struct board_config other = {.id = "nucleo-f767zi", .soc = "STM32F412ZG"};
-    err_clear(&e);
-    OK(board_new(&other, flash, &e) == NULL && strstr(e.msg, "STM32F412ZG"));
+    // What board.json says must be possible with the chip.
+    static const struct {
+        const char *soc, *tx;
+        uint32_t ram_bytes, usart;
+        const char *named;
+    } wrong[] = {{"STM32H743ZI", "PD8", 512 * 1024, 3, "STM32H743ZI"},
+                 {"STM32F407VG", "PD8", 512 * 1024, 3, "STM32F407VG"},
+                 {"STM32F746NG", "PD8", 512 * 1024, 3, "ram_bytes"},
+                 {"STM32F767ZI", "PD7", 512 * 1024, 3, "usart_tx"},
+                 {"STM32F767ZI", "PA10", 512 * 1024, 1, "usart_tx"},
+                 {"STM32F767ZI", "PD8", 512 * 1024, 4, "usart"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct board_config other = {.id = "wrong",
+                                     .ram_bytes = wrong[i].ram_bytes,
+                                     .flash_bytes = FLASH_BYTES,
+                                     .usart = wrong[i].usart,
+                                     .usart_rx = "PD9"};
+        snprintf(other.soc, sizeof other.soc, "%s", wrong[i].soc);
+        snprintf(other.usart_tx, sizeof other.usart_tx, "%s", wrong[i].tx);
+        err_clear(&e);
+        OKF(board_new(&other, flash, &e) == NULL && strstr(e.msg, wrong[i].named), "refused: %s",
+            e.msg);
+    }
 }
 
 int main(void)
