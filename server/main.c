@@ -107,6 +107,7 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a full disk is an error of the request that meets it
     umask(077);
     raise_descriptor_limit();
     if (app.options.tokens && tokens_load(app.options.tokens, &app.tokens, &e))

@@ -71,7 +71,7 @@ sub start { my ($self, @more) = @_;
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', "$self->{dir}/out" or POSIX::_exit(126);
         open STDERR, '>>', "$self->{dir}/log" or POSIX::_exit(126);
-        my @command = $self->command(@more);
+        my @command = (@{ $self->{wrapper} // [] }, $self->command(@more));
         exec { $command[0] } @command or POSIX::_exit(127);
     }
     $self->{pid} = $pid;

@@ -100,6 +100,28 @@ is $api->stop, 0, 'SIGTERM ends it well';
 my $check = `sqlite3 "$api->{dir}/data/farm.db" "PRAGMA integrity_check; PRAGMA foreign_key_check"`;
 is $check, "ok\n", 'the database is sound';
 
+# A full disk, played by a limit on the size of files
+$api->{wrapper} = ['sh', '-c', 'ulimit -f 4096; exec "$@"', 'sh'];
+ok $api->start, 'a server with little room';
+my ($full, $status_full, $stored) = (undef, 0, 0);
+for my $seed (1 .. 40) {
+    ($full, $status_full) = $api->post('/models?name=big', Api::network('mbv2_w035_r144', 100 + $seed));
+    last if $status_full != 201;
+    $stored++;
+}
+is $status_full, 500, "after $stored models there is no room: 500";
+is $full->{type}, 'io', '... as a problem';
+is $api->get('!/healthz')->{status}, 'ok', '... the server lives';
+is_deeply scalar $api->get("/models/$model->{id}"), $model, '... and answers what needs no room';
+is $api->stop, 0, '... and ends well';
+delete $api->{wrapper};
+ok $api->start, 'with room again';
+is((($api->post('/models?name=big', Api::network('mbv2_w035_r144', 199)))[1]), 201, 'it works again');
+is scalar(grep { $_->{name} eq 'big' } @{ $api->get('/models?limit=1000')->{items} }), $stored + 1,
+    'what was acknowledged is there, what was not is not';
+$api->stop;
+is `sqlite3 "$api->{dir}/data/farm.db" "PRAGMA integrity_check; PRAGMA foreign_key_check"`, "ok\n", 'the database is sound';
+
 # A database of a newer server is left alone
 system 'sqlite3', "$api->{dir}/data/farm.db", 'PRAGMA user_version = 99';
 ($refused, $said) = $api->refused($api->command);
