@@ -95,7 +95,7 @@ int elf_find_build_id(const char *path, const uint8_t *file, size_t n, char id[E
         return err_set(e, ERR_NOT_FOUND,
                        "%s has no GNU build-id of 20 bytes (link with --build-id=sha1)", path);
     for (int i = 0; i < BUILD_ID_BYTES; i++)
-        snprintf(id + 2 * i, 3, "%02x", note[i]);
+        snprintf(id + (size_t)2 * (size_t)i, 3, "%02x", note[i]);
     return 0;
 }
 

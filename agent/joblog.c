@@ -64,13 +64,13 @@ bool joblog_has_news(const struct joblog *l)
 size_t joblog_peek(const struct joblog *l, char out[JOBLOG_PIECE + 1])
 {
     size_t left = l->text.len - l->sent, n = left < JOBLOG_PIECE ? left : JOBLOG_PIECE;
-    const uint8_t *from = n ? l->text.data + l->sent : NULL;
-    if (n < left) {
-        const uint8_t *end = memrchr(from, '\n', n);
-        n = end ? (size_t)(end - from) + 1 : n;
-    }
-    if (n)
+    if (n) {
+        const uint8_t *from = l->text.data + l->sent;
+        const uint8_t *end = n < left ? memrchr(from, '\n', n) : NULL;
+        if (end)
+            n = (size_t)(end - from) + 1;
         memcpy(out, from, n);
+    }
     out[n] = '\0';
     return n;
 }

@@ -104,7 +104,7 @@ int session_probe(struct session *s, int timeout_ms, struct record_hello *hello,
 {
     const struct wire_command ask = {.kind = WIRE_CMD_HELLO};
     int64_t deadline = child_now_ms() + timeout_ms;
-    struct record rec;
+    struct record rec = {0};
     int got;
     s->bad_lines = 0;
     if (session_send(s, &ask, e) < 0)
@@ -146,7 +146,7 @@ int session_hello(struct session *s, const struct session_expect *want, int time
     int n_wrong = 0;
     s->bad_lines = 0;
     for (int64_t now = child_now_ms(); now < deadline; now = child_now_ms()) {
-        struct record rec;
+        struct record rec = {0};
         int64_t until = now + ASK_EVERY_MS < deadline ? now + ASK_EVERY_MS : deadline;
         int got = session_next(s, until, &rec, e);
         if (got < 0)
@@ -241,7 +241,7 @@ int session_run(struct session *s, uint32_t repeats, int silence_ms, struct meas
     if (session_send(s, &run, e) < 0)
         return -1;
     for (;;) {
-        struct record rec;
+        struct record rec = {0};
         int got = session_next(s, last + limit_ms, &rec, e);
         if (got < 0)
             return -1;
