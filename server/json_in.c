@@ -689,7 +689,7 @@ static int board_latency(const cJSON *root, struct board *b, struct problem *p)
         field_number(l, path, "per_mac_dwconv", 0, 1e6, &m->per_mac_dwconv, p) ||
         field_number(l, path, "per_output", 0, 1e6, &m->per_output, p) ||
         field_number(l, path, "per_call", 0, 1e6, &m->per_call, p) ||
-        field_number(l, path, "per_slice", 0, 1e6, &m->per_slice, p))
+        field_number(l, path, "per_pixel", 0, 1e6, &m->per_pixel, p))
         return -1;
     b->has_latency = true;
     return 0;

@@ -261,7 +261,7 @@ void json_out_board(struct buf *b, const struct board *board)
     buf_puts(b, ",");
     key_double(b, "per_call", m->per_call);
     buf_puts(b, ",");
-    key_double(b, "per_slice", m->per_slice);
+    key_double(b, "per_pixel", m->per_pixel);
     buf_puts(b, "}}");
 }
 

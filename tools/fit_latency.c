@@ -14,7 +14,7 @@
 enum { FEATURES = 6, MAX_ROWS = 4096, HOLD_OUT = 4 };
 
 static const char *const names[FEATURES] = {"per_mac_conv", "per_mac_pointwise", "per_mac_dwconv",
-                                            "per_output",   "per_call",          "per_slice"};
+                                            "per_output",   "per_call",          "per_pixel"};
 
 struct row {
     double work[FEATURES], cycles;
@@ -57,7 +57,7 @@ static int read_rows(struct row *rows, int *n, struct err *e)
             rc = planner_work(p, spec, &w, e);
         if (rc == 0) {
             rows[*n] = (struct row){{w.per_mac_conv, w.per_mac_pointwise, w.per_mac_dwconv,
-                                     w.per_output, w.per_call, w.per_slice},
+                                     w.per_output, w.per_call, w.per_pixel},
                                     strtod(cycles, NULL)};
             (*n)++;
         }

@@ -330,7 +330,6 @@ static void make_slice(struct fusion *f, int stage)
     if (f->record)
         record_step(f, stage, s->done);
     s->done++;
-    f->cost.slices++;
 }
 
 // Runs the whole block on its axis; leaves ring slots, slices done and (rows) io_bytes.
@@ -480,6 +479,7 @@ static void add_work(struct fusion *f, int i, uint64_t positions)
                                           : FUSION_WORK_CONV] += macs;
     f->cost.outputs += is_acc_layer(f, i) ? (uint64_t)l->out_c : pixels * (uint64_t)l->out_c;
     uint64_t chunk = (uint64_t)f->chunk;
+    f->cost.pixels += pixels;
     f->cost.calls += s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices;
 }
 
@@ -535,8 +535,6 @@ const char *fusion_block_cols(struct fusion *f, int band_rows)
             t->positions = (uint32_t)max_int((int)t->positions, need.hi - need.lo);
             add_work(f, i, (uint64_t)(need.hi - need.lo));
         }
-        for (int i = 0; i < f->n_stages; i++)
-            f->cost.slices += (uint64_t)f->stages[i].done;
         if (x >= 0) {
             const struct tensor *tx = &g->tensors[x];
             const struct layer *l = &g->layers[f->last];

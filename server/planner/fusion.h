@@ -73,7 +73,7 @@ struct fusion_cost {
                                          // layers are pointwise
     uint64_t outputs;                    // elements written, recomputed ones included
     uint64_t calls;                      // kernel calls
-    uint64_t slices;                     // steps
+    uint64_t pixels;                     // output pixels of all layers
 };
 
 // A graph and the working memory to look at one block at a time. Results of fusion_block_*() stay

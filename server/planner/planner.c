@@ -118,7 +118,7 @@ static int price_blocks(struct planner *p, const struct config_block *blocks, in
         cost->macs += c->macs;
         cost->outputs += c->outputs;
         cost->calls += c->calls;
-        cost->slices += c->slices;
+        cost->pixels += c->pixels;
         for (int k = 0; k < FUSION_WORK_COUNT; k++)
             cost->macs_of[k] += c->macs_of[k];
     }
@@ -410,7 +410,7 @@ int planner_work(const struct planner *p, const char *spec, struct latency_model
         .per_mac_dwconv = (double)c.macs_of[FUSION_WORK_DWCONV],
         .per_output = (double)c.outputs,
         .per_call = (double)c.calls,
-        .per_slice = (double)c.slices,
+        .per_pixel = (double)c.pixels,
     };
     return 0;
 }
@@ -423,6 +423,6 @@ int planner_predict_cycles(const struct planner *p, const char *spec, const stru
         return -1;
     *cycles = m->per_mac_conv * w.per_mac_conv + m->per_mac_pointwise * w.per_mac_pointwise +
               m->per_mac_dwconv * w.per_mac_dwconv + m->per_output * w.per_output +
-              m->per_call * w.per_call + m->per_slice * w.per_slice;
+              m->per_call * w.per_call + m->per_pixel * w.per_pixel;
     return 0;
 }

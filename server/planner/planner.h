@@ -96,7 +96,7 @@ struct latency_model {
     double per_mac_conv, per_mac_pointwise, per_mac_dwconv; // MACs; dense layers are pointwise
     double per_output; // output elements, requantisation included
     double per_call;   // kernel calls (runs of pixels)
-    double per_slice;  // executed slices
+    double per_pixel;  // output pixels: finding the taps of a window
 };
 // The amounts of work of a configuration, in the places of their coefficients.
 int planner_work(const struct planner *p, const char *spec, struct latency_model *work,
