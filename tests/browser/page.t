@@ -338,6 +338,21 @@
             await page.getByText("failed: cancelled").waitFor();
             ok(true, "campaign: queued jobs are cancelled");
 
+            // Jobs that nobody takes say so: this board's only rig is quarantined, the other has none.
+            const stuck = fake.createCampaign({
+                model: fake.models[0].id,
+                boards: ["esp32s3-devkit", "hifive1b"],
+                points: 40,
+                repeats: 3,
+            });
+            await open(`${fake.url}/#/campaigns/${stuck.id}`);
+            const waiting = page.locator(".waiting");
+            await waiting.getByText("of hifive1b: none is connected").waitFor();
+            ok(
+                (await waiting.innerText()).includes("of esp32s3-devkit: esp32s3-devkit-0 is quarantined"),
+                "campaign: jobs without a rig say what they wait for",
+            );
+
             // A broken stream is taken up again where it ended.
             const cut = fake.createCampaign({
                 model: fake.models[0].id,

@@ -12,6 +12,7 @@ import {
     type Front,
     type Job,
     type Model,
+    type Rig,
 } from "../api.ts";
 import { fill, h, onceAFrame, type Child } from "../dom.ts";
 import { Explorer } from "../explorer.ts";
@@ -20,6 +21,8 @@ import { campaignName, campaignProgress, emulatedBadge, fileLink, problem, state
 import { PointSet } from "../points.ts";
 import { describeSpec } from "../spec.ts";
 import { Table, type Column } from "../table.ts";
+
+const RIGS_MS = 10000;
 
 export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: number): Promise<void> {
     fill(root, h("p", { class: "quiet page-loading" }, "Loading…"));
@@ -46,6 +49,7 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
         null,
     );
     const progress = h("div", { class: "campaign-progress" });
+    const waiting = h("div", { class: "waiting" });
     const failures = h("div", { class: "failures" });
     const live = h("span", { class: "live", role: "status" });
     const table = new Table<Job>({
@@ -60,16 +64,26 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
         rowLabel: (j) => `Job ${j.id}, show its blocks`,
     });
     let connected = false;
+    let rigs: Rig[] | null = null;
     const draw = onceAFrame(() => {
         if (signal.aborted) return;
         fill(live, campaign.state === "done" ? "" : connected ? "live" : "connecting…");
         fill(progress, stateBadge(campaign.state), campaignProgress(campaign));
+        fill(waiting, rigs && drawWaiting([...jobs.values()], rigs));
         fill(failures, drawFailures([...jobs.values()]));
         table.update(jobColumns(), [...jobs.values()]);
         cancel.hidden = campaign.jobs.queued === 0;
         explorer.update();
     });
     const notice = h("div");
+    const readRigs = async () => {
+        if (document.hidden || campaign.jobs.queued === 0) return;
+        rigs = await get<Rig[]>("/rigs", signal).catch(() => rigs); // only a hint depends on it
+        draw();
+    };
+    const timer = setInterval(() => void readRigs(), RIGS_MS);
+    signal.addEventListener("abort", () => clearInterval(timer));
+    void readRigs();
     const cancel = h(
         "button",
         {
@@ -110,7 +124,14 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
                 live,
             ),
         ),
-        h("section", { class: "card" }, h("div", { class: "progress-row" }, progress, cancel), notice, failures),
+        h(
+            "section",
+            { class: "card" },
+            h("div", { class: "progress-row" }, progress, cancel),
+            notice,
+            waiting,
+            failures,
+        ),
         explorer.element,
         h("section", { class: "card" }, h("h2", null, "Jobs"), table.element),
     );
@@ -161,6 +182,18 @@ function takeJob(points: PointSet, job: Job): void {
     }
     if (p && p.ms !== null) points.addPrediction(job.spec, job.board, p.ms);
     if (job.state === "done" && job.result) points.addResult(job.result);
+}
+
+/** Says which queued jobs nobody will take as things are. */
+function drawWaiting(jobs: Job[], rigs: Rig[]): Child {
+    const boards = [...new Set(jobs.filter((j) => j.state === "queued").map((j) => j.board))];
+    return boards.map((board) => {
+        const mine = rigs.filter((r) => r.board === board);
+        if (mine.some((r) => r.state === "idle" || r.state === "busy")) return null;
+        const why = mine.length ? mine.map((r) => `${r.name} is ${r.state}`).join(", ") : "none is connected";
+        const n = jobs.filter((j) => j.state === "queued" && j.board === board).length;
+        return h("p", { class: "note" }, `${format.plural(n, "job")} ${n === 1 ? "waits" : "wait"} for a rig of ${board}: ${why}.`);
+    });
 }
 
 function drawFailures(jobs: Job[]): Child {

@@ -44,7 +44,6 @@ export async function modelPage(root: HTMLElement, signal: AbortSignal, id: stri
     const points = new PointSet();
     const explorer = new Explorer(model, boards, shown, points, signal, campaignForm(model, boards, live));
     const status = h("div", { class: "status", "aria-live": "polite" });
-    fill(root, header(model), status, explorer.element, mine.length ? campaignList(mine) : null);
 
     const loaded = new Set<string | null>();
     const loadFront = async (board: string | null) => {
@@ -65,7 +64,10 @@ export async function modelPage(root: HTMLElement, signal: AbortSignal, id: stri
         }
     };
     explorer.onBoards = (now) => now.forEach((board) => void loadFront(board));
-    await loadFront(shown[0] ?? null);
+    await loadFront(shown[0] ?? null); // shown with its points at once: nothing jumps
+    if (signal.aborted) return;
+    fill(root, header(model), status, explorer.element, mine.length ? campaignList(mine) : null);
+    explorer.update();
     await Promise.all(shown.map(loadFront));
 
     // Measurements: the newest campaigns are enough to cover what is of interest, and bound the work.
