@@ -42,6 +42,11 @@ static bool is_m7(const struct armv7m *m)
     return (m->cpuid >> 4 & 0xfff) == 0xc27;
 }
 
+uint32_t armv7m_swd_idcode(const struct armv7m *m)
+{
+    return is_m7(m) ? 0x5ba02477u : 0x2ba01477u;
+}
+
 static bool load_word(struct armv7m *m, uint32_t address, uint32_t *value)
 {
     const uint8_t *p = m->memory(m->user, address, 4, false);

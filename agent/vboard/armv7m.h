@@ -62,5 +62,6 @@ void armv7m_handle(struct armv7m *m, const struct core_event *ev);
 // Takes a bus fault at the current pc (a clock set outside its limits makes the flash unreadable).
 void armv7m_bus_fault(struct armv7m *m, uint32_t address, const char *why);
 void armv7m_halt(struct armv7m *m);
+uint32_t armv7m_swd_idcode(const struct armv7m *m); // of the debug port that comes with the core
 
 #endif

@@ -43,7 +43,6 @@ enum {
     VERSION_STLINK = 2, VERSION_JTAG = 37, VERSION_MSC = 27,
 };
 // clang-format on
-#define SWD_IDCODE_M7 0x5ba02477u
 
 struct stlink {
     struct board *board;
@@ -117,7 +116,7 @@ static void debug_command(struct stlink *s, const uint8_t *cmd, const uint8_t *o
         reply = 2;
         break;
     case DEBUG_IDCODES:
-        put32(scratch + 4, SWD_IDCODE_M7);
+        put32(scratch + 4, armv7m_swd_idcode(&s->board->m));
         reply = 12;
         break;
     case DEBUG_RESET:
