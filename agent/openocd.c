@@ -47,19 +47,24 @@ static bool openocd_tick(void *ctx)
     return !run->target->on_tick || run->target->on_tick(run->target->ctx);
 }
 
-// The first line that says "Error", or the last line of all.
+// The first line that says "Error", with the warning right before it (there OpenOCD says what it found, in the error
+// only what it expected); without an error the last line of all.
 static void openocd_cause(struct buf *kept, char *out, size_t size)
 {
-    snprintf(out, size, "it said nothing");
+    const char *before = "";
     char *next, *line = kept->data ? (char *)kept->data : NULL;
+    snprintf(out, size, "it said nothing");
     for (; line && *line; line = next) {
         size_t n = strcspn(line, "\r\n");
         next = line + n + strspn(line + n, "\r\n");
         line[n] = '\0';
+        bool error = strstr(line, "Error") != NULL,
+             warned = error && strncmp(before, "Warn", 4) == 0;
         if (line[0])
-            snprintf(out, size, "%s", line);
-        if (strstr(line, "Error"))
+            snprintf(out, size, "%s%s%s", warned ? before : "", warned ? "; " : "", line);
+        if (error)
             return;
+        before = line;
     }
 }
 

@@ -279,7 +279,7 @@ int main(void)
     OK(runtime_dir_make(dir, sizeof dir, &e) == 0);
     setenv("FAKE_OPENOCD_DIR", dir, 1);
     test_openocd("ok", 0, ERR_NONE, "");
-    test_openocd("fail", -1, ERR_FLASH, "Error: stm32x device protected");
+    test_openocd("fail", -1, ERR_FLASH, "Warn : option bytes 0xCC; Error: stm32x device protected");
     test_openocd("offline", -1, ERR_OFFLINE, "open failed");
     test_openocd("stuck", -1, ERR_FLASH, "did not end within 1 s");
     test_openocd_arguments();
