@@ -167,7 +167,8 @@ enum outcome api_campaign_results(struct request *r, struct reply *out, struct p
 // --- the measured front ---------------------------------------------------------------------------------------------
 
 struct measured { // one result, as text, under its configuration
-    char *spec, *json;
+    char spec[PLANNER_MAX_SPEC];
+    char *json; // owned
 };
 
 struct campaign_front {
@@ -200,9 +201,9 @@ static void campaign_front_result(void *cls, const struct result *r)
     buf_init(&json, 16u << 10);
     json_out_measured(&json, r);
     struct measured *m = &f->at[f->n++];
-    m->spec = strdup(r->spec);
+    memcpy(m->spec, r->spec, sizeof m->spec);
     m->json = buf_take(&json, NULL);
-    f->failed = f->failed || !m->spec || !m->json;
+    f->failed = f->failed || !m->json;
 }
 
 // Explicitly chosen configurations may lie off the front: they are points too, each once.
@@ -298,10 +299,8 @@ enum outcome api_campaign_front(struct request *r, struct reply *out, struct pro
 out:
     planning_release(r->app, planner);
     planning_front_free(&front);
-    for (size_t i = 0; i < f.n; i++) {
-        free(f.at[i].spec);
+    for (size_t i = 0; i < f.n; i++)
         free(f.at[i].json);
-    }
     free(f.at);
     free(f.others.at);
     return OUTCOME_REPLY;

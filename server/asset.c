@@ -3,7 +3,7 @@
 #include "server/asset.h"
 
 #define ASSET(symbol, path)                                                                        \
-    extern const char symbol[];                                                                    \
+    extern const char(symbol)[];                                                                   \
     __asm__(".pushsection .rodata\n" #symbol ":\n.incbin \"" path "\"\n.byte 0\n.popsection\n")
 
 ASSET(asset_schema_bytes, "schema.sql");

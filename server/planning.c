@@ -226,8 +226,9 @@ int planning_front(struct app *a, const char *model, struct front *out, struct p
 
 // --- campaigns ------------------------------------------------------------------------------------------------------
 
-struct built {                  // a program that is in the database
-    const char *spec, *kernels; // borrowed
+struct built {           // a program that is in the database
+    const char *spec;    // of one of the draft's configs: equal pointers, equal text
+    const char *kernels; // of a board
     char sha256[HASH_HEX_SIZE];
     uint32_t crc32, bytes;
 };
@@ -303,7 +304,7 @@ static const struct built *draft_build(struct draft *d, const char *spec, const 
                                        struct problem *p)
 {
     for (size_t i = 0; i < d->n_built; i++) {
-        if (strcmp(d->built[i].spec, spec) == 0 && strcmp(d->built[i].kernels, kernels) == 0)
+        if (d->built[i].spec == spec && strcmp(d->built[i].kernels, kernels) == 0)
             return &d->built[i];
     }
     struct built *out = NULL;
