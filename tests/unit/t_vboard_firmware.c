@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The firmware image on the virtual board, without OpenOCD: what it says, what it measures against the executor on the
+// The firmware image of every virtual board, without OpenOCD: what it says, what it measures against the executor on the
 // host, and how it reports each fault. Needs build/firmware (make firmware); FARM_FIRMWARE names another folder.
 #include "tests/tap.h"
 #include "tests/unit/netgen.h"
@@ -13,9 +13,9 @@
 #include "server/planner/program.h"
 
 #include <cjson/cJSON.h>
+#include <glob.h>
 #include <inttypes.h>
 
-#define BOARD "nucleo-f767zi"
 #define BOARDS_DIR "firmware/boards"
 #define FLASH_BASE 0x08000000u
 #define MAX_RECORDS 128
@@ -29,6 +29,7 @@ struct record {
 
 struct bench {
     struct board_config config;
+    char kernels[16]; // of board.json
     struct board *board;
     uint8_t *flash;
     size_t program_offset;
@@ -131,12 +132,31 @@ static void bench_flash_program(struct bench *b, const struct buf *program)
     board_memory(b->board, b->config.program_address, (uint32_t)program->len, true);
 }
 
-static bool bench_open(struct bench *b, const struct buf *image)
+// The kernel variant that board.json promises, which the server compiles programs for.
+static bool read_kernels(const char *board, char *out, size_t bytes)
+{
+    char path[256];
+    struct buf text;
+    snprintf(path, sizeof path, BOARDS_DIR "/%s/board.json", board);
+    buf_init(&text, 64 * 1024);
+    cJSON *json =
+        buf_read_file(&text, path) ? NULL : cJSON_ParseWithLength(buf_str(&text), text.len);
+    const cJSON *kernels = cJSON_GetObjectItemCaseSensitive(json, "kernels");
+    bool ok = cJSON_IsString(kernels) && strlen(kernels->valuestring) < bytes;
+    if (ok)
+        snprintf(out, bytes, "%s", kernels->valuestring);
+    cJSON_Delete(json);
+    buf_free(&text);
+    return ok;
+}
+
+static bool bench_open(struct bench *b, const char *board, const struct buf *image)
 {
     struct err e = {0};
     memset(b, 0, sizeof *b);
     wire_reader_init(&b->reader, WIRE_RECORDS, b->line, sizeof b->line);
-    if (board_config_load(&b->config, BOARDS_DIR, BOARD, &e)) {
+    if (board_config_load(&b->config, BOARDS_DIR, board, &e) ||
+        !read_kernels(board, b->kernels, sizeof b->kernels)) {
         printf("# %s\n", e.msg);
         return false;
     }
@@ -170,7 +190,8 @@ struct expected {
     uint8_t last_byte; // of the arena after a run
 };
 
-static bool make_program(uint32_t seed, bool plain, struct buf *out, struct expected *want)
+static bool make_program(const struct bench *b, uint32_t seed, bool plain, struct buf *out,
+                         struct expected *want)
 {
     struct netgen n;
     struct fusion f;
@@ -193,7 +214,7 @@ static bool make_program(uint32_t seed, bool plain, struct buf *out, struct expe
         i = last + 1;
     }
     buf_reset(out);
-    bool ok = program_compile(&f, blocks, n_blocks, "generic", input, out, &e) == 0;
+    bool ok = program_compile(&f, blocks, n_blocks, b->kernels, input, out, &e) == 0;
     if (!ok)
         printf("# seed %" PRIu32 ": %s\n", seed, e.msg);
     if (ok) {
@@ -235,13 +256,13 @@ static void test_hello(struct bench *b, const struct buf *image)
     OK(bench_command(b, WIRE_CMD_HELLO, 0));
     EQ_INT(b->n_records, 1);
     EQ_INT(number(b, "hello", 0, "proto"), 1);
-    EQ_STR(text(b, "hello", "board"), BOARD);
+    EQ_STR(text(b, "hello", "board"), b->config.id);
     EQ_STR(text(b, "hello", "firmware"), build_id);
     EQ_INT(strlen(build_id), 40);
     EQ_STR(text(b, "hello", "program"), "none");
     EQ_INT(number(b, "hello", 0, "program_bytes"), 0);
     EQ_INT(number(b, "hello", 0, "clock_hz"), b->config.clock_hz);
-    EQ_STR(text(b, "hello", "kernels"), exec_variant());
+    EQ_STR(text(b, "hello", "kernels"), b->kernels);
     OK(number(b, "hello", 0, "arena_limit") > 0 &&
        number(b, "hello", 0, "arena_limit") < b->config.ram_bytes);
     OK(cJSON_IsTrue(bench_field(b, "hello", 0, "emulated")));
@@ -255,7 +276,7 @@ static void test_run(struct bench *b, uint32_t seed, bool plain)
     struct expected want;
     char crc[9], output_crc[9];
     buf_init(&program, PROGRAM_MAX_BYTES);
-    if (!OK(make_program(seed, plain, &program, &want)))
+    if (!OK(make_program(b, seed, plain, &program, &want)))
         goto out;
     bench_flash_program(b, &program);
     snprintf(crc, sizeof crc, "%08" PRIx32, exec_crc32(program.data));
@@ -308,7 +329,7 @@ static void test_paint_value(struct bench *b)
     uint32_t seed = 0;
     buf_init(&program, PROGRAM_MAX_BYTES);
     while (want.last_byte != 0xA5 && seed < 50000) {
-        if (!make_program(seed++, true, &program, &want))
+        if (!make_program(b, seed++, true, &program, &want))
             break;
     }
     if (OKF(want.last_byte == 0xA5, "seed %" PRIu32 " ends its arena with 0xa5", seed)) {
@@ -331,7 +352,9 @@ static void reseal(struct buf *program)
 
 static void test_bad_programs(struct bench *b)
 {
-    static const struct {
+    bench_command(b, WIRE_CMD_HELLO, 0);
+    const uint32_t limit = (uint32_t)number(b, "hello", 0, "arena_limit");
+    const struct {
         const char *what;
         size_t offset;
         uint32_t value;
@@ -346,14 +369,14 @@ static void test_bad_programs(struct bench *b)
         {"one bit", offsetof(struct prog_header, ops), 0x12345678, false, "bad-program", "CRC-32"},
         {"kernels", offsetof(struct prog_header, variant), 0x78787878, true, "bad-program",
          "kernels"},
-        {"arena", offsetof(struct prog_header, arena_bytes), 520192 + 77, true, "does-not-fit",
+        {"arena", offsetof(struct prog_header, arena_bytes), limit + 77, true, "does-not-fit",
          "77 bytes"},
     };
     struct buf program;
     struct expected want;
     buf_init(&program, PROGRAM_MAX_BYTES);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        if (!make_program(7, false, &program, &want))
+        if (!make_program(b, 7, false, &program, &want))
             break;
         memcpy(program.data + cases[i].offset, &cases[i].value, 4);
         if (cases[i].sealed)
@@ -365,7 +388,7 @@ static void test_bad_programs(struct bench *b)
             "%s: %s, %s", cases[i].what, text(b, "fault", "code"), text(b, "fault", "detail"));
     }
     // None of them stops the board.
-    OK(make_program(7, false, &program, &want));
+    OK(make_program(b, 7, false, &program, &want));
     bench_flash_program(b, &program);
     OK(bench_command(b, WIRE_CMD_RUN, 1) && count(b, "done") == 1);
     buf_free(&program);
@@ -407,13 +430,15 @@ static void test_core_faults(struct bench *b)
 {
     struct buf program;
     struct expected want;
-    char pc[9];
+    char pc[9], erased[9];
     struct core *core = b->board->core;
 
     bench_reset(b);
-    core_set(core, CORE_PC, FLASH_BASE + 0x30000); // erased flash: 0xFFFF is undefined
-    bench_send(b, "\n", 1);                        // wakes the board, says nothing
-    EQ_STR(text(b, "fault", "pc"), "08030000");
+    core_set(core, CORE_PC,
+             b->config.program_address - 0x1000); // erased flash: 0xFFFF is undefined
+    bench_send(b, "\n", 1);                       // wakes the board, says nothing
+    snprintf(erased, sizeof erased, "%08" PRIx32, b->config.program_address - 0x1000);
+    EQ_STR(text(b, "fault", "pc"), erased);
     expect_stopped(b, "undefined instruction", "usagefault");
 
     core_set(core, CORE_PC, 0x60000000); // no memory
@@ -426,7 +451,7 @@ static void test_core_faults(struct bench *b)
 
     // A program with a good CRC whose tables point nowhere: the fault happens with interrupts off.
     buf_init(&program, PROGRAM_MAX_BYTES);
-    OK(make_program(7, false, &program, &want));
+    OK(make_program(b, 7, false, &program, &want));
     const uint32_t nowhere = 0x70000000;
     memcpy(program.data + offsetof(struct prog_header, blocks), &nowhere, 4);
     reseal(&program);
@@ -438,20 +463,19 @@ static void test_core_faults(struct bench *b)
     buf_free(&program);
 }
 
-int main(void)
+static void test_board(const char *board)
 {
     struct bench b = {0};
     struct buf image;
     char path[512];
     const char *dir = getenv("FARM_FIRMWARE");
-    snprintf(path, sizeof path, "%s/" BOARD "/firmware.bin", dir ? dir : "build/firmware");
+    printf("# %s\n", board);
+    snprintf(path, sizeof path, "%s/%s/firmware.bin", dir ? dir : "build/firmware", board);
     buf_init(&image, 256 * 1024);
     if (buf_read_file(&image, path)) {
         SKIP("firmware on the virtual board",
              "no firmware.bin: make firmware, or set FARM_FIRMWARE");
-        return tap_done();
-    }
-    if (OK(bench_open(&b, &image))) {
+    } else if (OKF(bench_open(&b, board, &image), "%s", board)) {
         test_hello(&b, &image);
         test_run(&b, 1000005, true);
         test_run(&b, 1000005, false);
@@ -463,5 +487,28 @@ int main(void)
     }
     bench_close(&b);
     buf_free(&image);
+}
+
+// Every board folder whose chip can be virtual.
+int main(void)
+{
+    glob_t folders;
+    int boards = 0;
+    if (glob(BOARDS_DIR "/*/board.json", 0, NULL, &folders) != 0)
+        return 1;
+    for (size_t i = 0; i < folders.gl_pathc; i++) {
+        char board[64];
+        struct board_config config;
+        struct err e = {0};
+        const char *begin = folders.gl_pathv[i] + sizeof BOARDS_DIR;
+        snprintf(board, sizeof board, "%.*s", (int)strcspn(begin, "/"), begin);
+        if (!OKF(board_config_load(&config, BOARDS_DIR, board, &e) == 0, "%s: %s", board, e.msg) ||
+            strncmp(config.soc, "STM32", 5) != 0)
+            continue;
+        test_board(board);
+        boards++;
+    }
+    globfree(&folders);
+    OKF(boards >= 3, "%d boards", boards);
     return tap_done();
 }
