@@ -534,6 +534,23 @@ static bool see(struct reply_seen *seen, int64_t id)
     return true;
 }
 
+// An attempt failed and the job waits for another: said once for each attempt (its key in seen is negative).
+static void add_retry(struct buf *out, const cJSON *job, int64_t id, int64_t attempts,
+                      struct reply_seen *seen)
+{
+    enum { MAX_ATTEMPTS = 1000 };
+    if (!*text_at(job, "error.type") || id < 0 || id > INT64_MAX / MAX_ATTEMPTS - 1 ||
+        attempts < 0 || attempts >= MAX_ATTEMPTS || !see(seen, -1 - (id * MAX_ATTEMPTS + attempts)))
+        return;
+    buf_printf(out, "job %lld ", (long long)id);
+    text_clean(out, text_at(job, "board"));
+    buf_puts(out, " is tried again after ");
+    text_clean(out, text_at(job, "error.type"));
+    buf_puts(out, ": ");
+    text_clean(out, text_at(job, "error.detail"));
+    buf_puts(out, "\n");
+}
+
 int reply_ended_jobs(const char *jobs_json, struct reply_seen *seen, struct buf *out, struct err *e)
 {
     cJSON *root = parse_array(jobs_json, e);
@@ -544,8 +561,12 @@ int reply_ended_jobs(const char *jobs_json, struct reply_seen *seen, struct buf 
     {
         const char *state = text_at(job, "state");
         bool failed = strcmp(state, "failed") == 0, done = strcmp(state, "done") == 0;
-        int64_t id = int_at(job, "id", -1);
-        if ((!failed && !done) || !see(seen, id))
+        int64_t id = int_at(job, "id", -1), attempts = int_at(job, "attempts", 0);
+        if (!failed && !done) {
+            add_retry(out, job, id, attempts, seen);
+            continue;
+        }
+        if (!see(seen, id))
             continue;
         buf_printf(out, "job %lld ", (long long)id);
         text_clean(out, text_at(job, "board"));
@@ -555,8 +576,7 @@ int reply_ended_jobs(const char *jobs_json, struct reply_seen *seen, struct buf 
             text_clean(out, *text_at(job, "error.type") ? text_at(job, "error.type") : "?");
             buf_puts(out, ": ");
             text_clean(out, text_at(job, "error.detail"));
-            buf_printf(out, " (attempts: %lld; farm log %lld)",
-                       (long long)int_at(job, "attempts", 0), (long long)id);
+            buf_printf(out, " (attempts: %lld; farm log %lld)", (long long)attempts, (long long)id);
         } else {
             buf_puts(out, " done");
             if (number_at(job, "result.arena_bytes", &bytes) ||

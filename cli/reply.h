@@ -62,10 +62,9 @@ int reply_find_model(const char *models_json, const char *text, char id[65], str
 // many; -1: ERR_BAD_JSON.
 int reply_live_boards(const char *rigs_json, struct buf *out, struct err *e);
 
-// One line for each job that ended and whose bit in seen is not yet set, and for the running ones
-// one summary.
+// One line for each job that ended, and for each attempt after which a job is tried again; each is told once.
 struct reply_seen {
-    int64_t *ids; // of the jobs that were told already; free() it
+    int64_t *ids; // what was told already; free() it
     size_t n, cap;
 };
 int reply_ended_jobs(const char *jobs_json, struct reply_seen *seen, struct buf *out,

@@ -117,6 +117,13 @@ static void test_jobs(void)
     EQ_STR(buf_str(&out), ""); // each is told once
     EQ_INT(reply_running_jobs(jobs_json, &out, &e), 0);
     EQ_STR(buf_str(&out), "f767-1 running 40 %");
+
+    buf_reset(&out);
+    static const char again[] = "[{\"id\":9,\"board\":\"b\",\"state\":\"queued\",\"attempts\":1,"
+                                "\"error\":{\"type\":\"serial-timeout\",\"detail\":\"silent\"}}]";
+    EQ_INT(reply_ended_jobs(again, &seen, &out, &e), 0);
+    EQ_INT(reply_ended_jobs(again, &seen, &out, &e), 0);
+    EQ_STR(buf_str(&out), "job 9 b is tried again after serial-timeout: silent\n");
     free(seen.ids);
     buf_free(&out);
 }
