@@ -71,8 +71,10 @@ static int check_accumulator(const struct builder *b, const struct layer *l)
             sum += abs(w[i * step]);
         int64_t bias = l->bias[c];
         int left = l->requant[c].shift > 0 ? l->requant[c].shift : 0;
-        int64_t bound = (sum * 255 + (bias < 0 ? -bias : bias)) * (INT64_C(1) << left);
-        if (bound > INT32_MAX - 256)
+        int64_t size = bias < 0 ? -bias : bias;
+        int64_t bound = (sum * 255 + size) * (INT64_C(1) << left);
+        // Kernels start from a bias with the zero point folded in (128 more a weight).
+        if (bound > INT32_MAX - 256 || sum * (255 + 128) + size > INT32_MAX)
             return import__refuse(b, "channel %d could overflow the 32-bit accumulator (bias %lld)",
                                   c, (long long)bias);
     }

@@ -28,34 +28,6 @@ uint32_t planner_crc32(const void *bytes, size_t n)
     return (uint32_t)crc32_z(0, bytes, n);
 }
 
-// Kernels add in int32: refuse weights and biases that could carry a sum beyond it.
-static int check_accumulators(const struct graph *g, struct err *e)
-{
-    for (int i = 0; i < g->n_layers; i++) {
-        const struct layer *l = &g->layers[i];
-        if (!l->weights)
-            continue;
-        size_t taps = (size_t)l->kh * (size_t)l->kw;
-        size_t per_channel = l->op == LAYER_DWCONV ? taps : taps * (size_t)l->in_c;
-        for (int o = 0; o < l->out_c; o++) {
-            int64_t worst = llabs((long long)l->bias[o]);
-            for (size_t t = 0; t < per_channel; t++) {
-                size_t at = l->op == LAYER_DWCONV ? t * (size_t)l->out_c + (size_t)o
-                                                  : (size_t)o * per_channel + t;
-                worst +=
-                    383LL *
-                    abs(l->weights[at]); // the folded zero point (128) and an input (255 from it)
-            }
-            if (worst > INT32_MAX)
-                return err_set(
-                    e, ERR_UNSUPPORTED,
-                    "operator %d (layer %d '%s'): output channel %d could overflow its 32-bit sum",
-                    l->tflite_op, i, l->name, o);
-        }
-    }
-    return 0;
-}
-
 int planner_open(const void *bytes, size_t n, struct planner **out, struct err *e)
 {
     struct planner *p = calloc(1, sizeof *p);
@@ -67,7 +39,7 @@ int planner_open(const void *bytes, size_t n, struct planner **out, struct err *
     if (n)
         memcpy(p->bytes, bytes, n);
     if (tflite_parse(&p->file, p->bytes, n, e) || graph_build(&p->graph, &p->file, e) ||
-        check_accumulators(&p->graph, e) || fusion_open(&p->fusion, &p->graph, e))
+        fusion_open(&p->fusion, &p->graph, e))
         goto fail;
     p->blocks = calloc((size_t)p->graph.n_layers, sizeof *p->blocks);
     if (!p->blocks) {
