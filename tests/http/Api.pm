@@ -27,7 +27,7 @@ sub new { my ($class, %o) = @_;
     $self->board('small-flash', program_max_bytes => 2000);
     $self->board('fast-board',
         latency => { per_mac_conv => 1.5, per_mac_pointwise => 1.2, per_mac_dwconv => 2, per_output => 3, per_call => 20,
-            per_slice => 100 });
+            per_pixel => 100 });
     return $self;
 }
 
