@@ -199,11 +199,10 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
         fits: !board || p.arena_bytes < BOARDS.find((b) => b.id === board).ram_bytes * 0.8,
     });
 
+    const tell = (response, event, data) =>
+        response.write(`id: ${++eventId}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     const send = (campaign, event, data) => {
-        eventId++;
-        for (const s of streams)
-            if (s.campaign === campaign)
-                s.response.write(`id: ${eventId}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+        for (const s of streams) if (s.campaign === campaign) tell(s.response, event, data);
     };
     const countJobs = (c) => {
         const mine = jobs.filter((j) => j.campaign === c.id);
@@ -471,6 +470,10 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
                 response.writeHead(200, { ...headers, "Content-Type": "text/event-stream" });
                 response.write(": hello\n\n");
                 const stream = { campaign: Number(events[1]), response };
+                // As the real server does: whoever comes (back) is first told the present state of what changed.
+                const c = campaigns[stream.campaign - 1];
+                for (const job of jobs) if (job.campaign === c.id && job.state !== "queued") tell(response, "job", job);
+                tell(response, "campaign", c);
                 streams.add(stream);
                 resumes.push(request.headers["last-event-id"] ?? null);
                 request.on("close", () => streams.delete(stream));

@@ -192,7 +192,11 @@ function drawWaiting(jobs: Job[], rigs: Rig[]): Child {
         if (mine.some((r) => r.state === "idle" || r.state === "busy")) return null;
         const why = mine.length ? mine.map((r) => `${r.name} is ${r.state}`).join(", ") : "none is connected";
         const n = jobs.filter((j) => j.state === "queued" && j.board === board).length;
-        return h("p", { class: "note" }, `${format.plural(n, "job")} ${n === 1 ? "waits" : "wait"} for a rig of ${board}: ${why}.`);
+        return h(
+            "p",
+            { class: "note" },
+            `${format.plural(n, "job")} ${n === 1 ? "waits" : "wait"} for a rig of ${board}: ${why}.`,
+        );
     });
 }
 
