@@ -11,9 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PPB_BASE 0xe0000000u
-#define PPB_BYTES 0x100000u
-#define DBGMCU_BASE 0xe0042000u
 #define PAGE_BASE                                                                                  \
     0xf0000000u // how firmware finds out that it is emulated, and its exact instruction count
 #define PAGE_MAGIC 0x44524256u // "VBRD"
@@ -167,11 +164,11 @@ uint8_t *board_memory(struct board *b, uint32_t address, uint32_t size, bool wri
     if (!r || (write && r->flash))
         return NULL;
     if (write)
-        core_memory_changed(b->core, address, size);
+        cpu_memory_changed(b->cpu, address, size);
     return r->memory + (address - r->base);
 }
 
-static uint8_t *memory_for_core(void *user, uint32_t address, uint32_t size, bool write)
+static uint8_t *cpu_memory(void *user, uint32_t address, uint32_t size, bool write)
 {
     struct board *b = user;
     // Exception frames are data: no need to forget translated code.
@@ -181,7 +178,7 @@ static uint8_t *memory_for_core(void *user, uint32_t address, uint32_t size, boo
 
 static uint32_t page_read(struct board *b, uint32_t offset)
 {
-    uint64_t n = core_instructions(b->core);
+    uint64_t n = cpu_instructions(b->cpu);
     uint32_t word = 0;
     switch (offset) {
     case 0:
@@ -194,27 +191,27 @@ static uint32_t page_read(struct board *b, uint32_t offset)
     case PAGE_REG_INSTRUCTIONS_HIGH:
         return b->page_latch;
     case PAGE_REG_MODEL_VERSION:
-        return core_timing_version(b->core);
+        return b->cpu->ops->timing_version(b->cpu);
     default:
         break;
     }
     if (offset >= PAGE_REG_MODEL && offset < PAGE_REG_MODEL + PAGE_MODEL_BYTES) {
         char name[PAGE_MODEL_BYTES] = {0};
-        snprintf(name, sizeof name, "%s", core_timing_name(b->core));
+        snprintf(name, sizeof name, "%s", b->cpu->ops->timing_name(b->cpu));
         memcpy(&word, name + (offset - PAGE_REG_MODEL), 4);
     }
     return word;
 }
 
-static bool is_core_register(uint32_t address)
+static bool is_cpu_register(const struct board *b, uint32_t address)
 {
-    return address - PPB_BASE < PPB_BYTES && address - DBGMCU_BASE >= 0x400;
+    return b->cpu->ops->owns && b->cpu->ops->owns(address);
 }
 
 static uint32_t register_read(struct board *b, uint32_t address, bool debugger)
 {
-    if (is_core_register(address))
-        return armv7m_read(&b->m, address, debugger);
+    if (is_cpu_register(b, address))
+        return b->cpu->ops->read(b->cpu, address, debugger);
     if (address >= PAGE_BASE)
         return page_read(b, address - PAGE_BASE);
     return b->soc_ops->read(b->soc, address, debugger);
@@ -222,8 +219,8 @@ static uint32_t register_read(struct board *b, uint32_t address, bool debugger)
 
 static void register_write(struct board *b, uint32_t address, uint32_t value, bool debugger)
 {
-    if (is_core_register(address))
-        armv7m_write(&b->m, address, value, debugger);
+    if (is_cpu_register(b, address))
+        b->cpu->ops->write(b->cpu, address, value, debugger);
     else if (address < PAGE_BASE)
         b->soc_ops->write(b->soc, address, value, debugger);
 }
@@ -239,9 +236,9 @@ static uint32_t widen(struct board *b, uint32_t address, unsigned size, uint32_t
     if (size == 4)
         return value;
     uint32_t mask = ((1u << (8 * size)) - 1) << ((address & 3) * 8);
-    uint32_t base = is_core_register(address) ? armv7m_read(&b->m, address & ~3u, false)
-                    : address >= PAGE_BASE    ? 0
-                                              : b->soc_ops->merge_base(b->soc, address & ~3u);
+    uint32_t base = is_cpu_register(b, address) ? b->cpu->ops->read(b->cpu, address & ~3u, false)
+                    : address >= PAGE_BASE      ? 0
+                                                : b->soc_ops->merge_base(b->soc, address & ~3u);
     return (base & ~mask) | (value << ((address & 3) * 8) & mask);
 }
 
@@ -262,13 +259,22 @@ static uint32_t cpu_rom_write(void *user, uint32_t address, unsigned size, uint3
     return r ? b->soc_ops->program(b->soc, address - r->base, size, value) : 0;
 }
 
+static bool reset_if_requested(struct board *b)
+{
+    bool by_cpu = b->cpu->ops->reset_requested && b->cpu->ops->reset_requested(b->cpu);
+    if (!by_cpu && !b->reset_requested)
+        return false;
+    board_reset(b, true);
+    return true;
+}
+
 bool board_debug_read(struct board *b, uint32_t address, unsigned size, uint32_t *value)
 {
     const struct board_range *r = find_range(b, address, size);
     *value = 0;
     if (r)
         memcpy(value, r->memory + (address - r->base), size);
-    else if (core_is_io(b->core, address))
+    else if (b->cpu->ops->is_io(b->cpu, address))
         *value = narrow(register_read(b, address & ~3u, true), address, size);
     else
         return false;
@@ -278,19 +284,33 @@ bool board_debug_read(struct board *b, uint32_t address, unsigned size, uint32_t
 bool board_debug_write(struct board *b, uint32_t address, unsigned size, uint32_t value)
 {
     const struct board_range *r = find_range(b, address, size);
-    if (!r && !core_is_io(b->core, address))
+    if (!r && !b->cpu->ops->is_io(b->cpu, address))
         return false;
     if (!r) {
         register_write(b, address & ~3u, widen(b, address, size, value), true);
-        if (b->m.reset_requested)
-            board_reset(b, true);
+        reset_if_requested(b);
         return true;
     }
     if (r->flash)
         value = b->soc_ops->program(b->soc, address - r->base, size, value);
     memcpy(r->memory + (address - r->base), &value, size);
-    core_memory_changed(b->core, address, size);
+    cpu_memory_changed(b->cpu, address, size);
     return true;
+}
+
+static bool cpu_debug_read(void *user, uint32_t address, unsigned size, uint32_t *value)
+{
+    return board_debug_read(user, address, size, value);
+}
+
+static bool cpu_debug_write(void *user, uint32_t address, unsigned size, uint32_t value)
+{
+    return board_debug_write(user, address, size, value);
+}
+
+static void cpu_chip_reset(void *user)
+{
+    board_reset(user, true);
 }
 
 // ---- life -----------------------------------------------------------------------------------------
@@ -312,11 +332,19 @@ struct board *board_new(const struct board_config *cfg, uint8_t *flash, struct e
         err_set(e, ERR_UNSUPPORTED, "board \"%s\": there is no virtual %s", cfg->id, cfg->soc);
         goto fail;
     }
-    struct core_bus bus = {b, cpu_read, cpu_write, cpu_rom_write};
-    b->core = core_new(b->soc_ops->core, &bus, e);
-    if (!b->core)
+    const struct cpu_bus bus = {
+        .user = b,
+        .read = cpu_read,
+        .write = cpu_write,
+        .rom_write = cpu_rom_write,
+        .memory = cpu_memory,
+        .debug_read = cpu_debug_read,
+        .debug_write = cpu_debug_write,
+        .chip_reset = cpu_chip_reset,
+    };
+    b->cpu = b->soc_ops->new_cpu(&bus, e);
+    if (!b->cpu)
         goto fail;
-    armv7m_init(&b->m, b->core, b->soc_ops->boot_address, memory_for_core, b);
     b->soc = b->soc_ops->open(b, e);
     if (!b->soc)
         goto fail;
@@ -333,37 +361,43 @@ void board_free(struct board *b)
         return;
     if (b->soc)
         b->soc_ops->close(b->soc);
-    core_free(b->core);
+    if (b->cpu)
+        b->cpu->ops->close(b->cpu);
     free(b);
 }
 
 void board_reset(struct board *b, bool by_software)
 {
     b->soc_ops->reset(b->soc, by_software);
-    core_forget_code(b->core);
-    armv7m_reset(&b->m);
-    b->reset_instructions = core_instructions(b->core);
+    b->cpu->ops->reset(b->cpu);
+    b->reset_requested = false;
+    b->reset_instructions = cpu_instructions(b->cpu);
     b->hung = false;
     b->fault.flipped = false;
 }
 
 void board_set_nrst(struct board *b, bool low)
 {
-    if (low && !b->nrst_low)
-        b->m.reset_seen = true;
+    if (low && !b->nrst_low && b->cpu->ops->reset_pin_low)
+        b->cpu->ops->reset_pin_low(b->cpu);
     if (!low && b->nrst_low)
         board_reset(b, false);
     b->nrst_low = low;
 }
 
+bool board_waits_for_debugger(const struct board *b)
+{
+    return b->cpu->ops->state(b->cpu) == CPU_STOPPED || b->nrst_low || b->hung;
+}
+
 bool board_runnable(const struct board *b)
 {
-    return !b->nrst_low && !b->hung && armv7m_runnable(&b->m);
+    return !b->nrst_low && !b->hung && b->cpu->ops->state(b->cpu) == CPU_RUNS;
 }
 
 bool board_idle(const struct board *b)
 {
-    return b->m.sleeping || b->soc_ops->uart_idle(b->soc);
+    return b->cpu->ops->state(b->cpu) == CPU_SLEEPS || b->soc_ops->uart_idle(b->soc);
 }
 
 static void flip_program_bit(struct board *b)
@@ -381,7 +415,7 @@ static void flip_program_bit(struct board *b)
     }
     uint32_t at = offset + total / 4 * 3;
     b->flash[at] ^= 0x40;
-    core_memory_changed(b->core, b->config.program_address + total / 4 * 3, 1);
+    cpu_memory_changed(b->cpu, b->config.program_address + total / 4 * 3, 1);
     log_warn("fault", "bitflip: bit 6 of flash offset 0x%x flipped", at);
 }
 
@@ -398,22 +432,21 @@ size_t board_uart_in(struct board *b, const uint8_t *bytes, size_t n)
 
 void board_wake(struct board *b)
 {
-    b->m.sleeping = false;
+    b->cpu->ops->wake(b->cpu);
 }
 
 void board_let_time_pass(struct board *b, uint64_t ns)
 {
     uint64_t hz = b->soc_ops->cpu_hz(b->soc);
-    core_skip_cycles(b->core, ns / 1000 * (hz / 1000) / 1000);
+    cpu_skip_cycles(b->cpu, ns / 1000 * (hz / 1000) / 1000);
 }
 
 void board_run(struct board *b, uint64_t instructions)
 {
-    struct core_event ev;
     if (!board_runnable(b))
         return;
     if (b->fault.kind == FAULT_HANG) {
-        uint64_t used = core_instructions(b->core) - b->reset_instructions;
+        uint64_t used = cpu_instructions(b->cpu) - b->reset_instructions;
         if (used >= b->fault.n) {
             b->hung = true;
             log_warn("fault", "hang: the CPU stops after %llu instructions",
@@ -423,14 +456,12 @@ void board_run(struct board *b, uint64_t instructions)
         if (b->fault.n - used < instructions)
             instructions = b->fault.n - used;
     }
-    core_run(b->core, instructions, &ev);
-    armv7m_handle(&b->m, &ev);
-    if (b->m.reset_requested) {
+    b->cpu->ops->run(b->cpu, instructions);
+    if (reset_if_requested(b)) {
         log_info("board", "system reset requested by the program");
-        board_reset(b, true);
         return;
     }
-    const char *trouble = b->soc_ops->clock_trouble(b->soc);
-    if (trouble && !b->m.lockup)
-        armv7m_bus_fault(&b->m, core_get(b->core, CORE_PC), trouble);
+    const char *trouble = b->soc_ops->clock_trouble ? b->soc_ops->clock_trouble(b->soc) : NULL;
+    if (trouble && b->cpu->ops->bus_fault)
+        b->cpu->ops->bus_fault(b->cpu, trouble);
 }

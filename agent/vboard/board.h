@@ -3,7 +3,7 @@
 // boards/<id>/board.json; what is a fact of the chip is in its soc_*.c or a table beside it.
 //
 //   address      what (STM32F767)                       access
-//   0x00000000   ITCM-RAM 16 KB                         core_map_memory
+//   0x00000000   ITCM-RAM 16 KB                         cpu_map_memory
 //   0x00200000   flash, ITCM view                       read-only, stores go to the flash controller
 //   0x08000000   flash, AXIM view (the same bytes)
 //   0x20000000   DTCM, SRAM1, SRAM2: 512 KB
@@ -13,8 +13,7 @@
 #ifndef VBOARD_BOARD_H
 #define VBOARD_BOARD_H
 
-#include "agent/vboard/armv7m.h"
-#include "agent/vboard/core_arm.h"
+#include "agent/vboard/cpu.h"
 #include "agent/vboard/fault.h"
 #include "common/err.h"
 
@@ -51,18 +50,18 @@ struct soc; // of the soc_*.c in use
 struct board {
     struct board_config config;
     char serial[33]; // of the ST-LINK
-    struct core *core;
-    struct armv7m m;
+    struct cpu *cpu;
     const struct soc_ops *soc_ops;
     struct soc *soc;
     struct board_range ranges[BOARD_MAX_RANGES];
     int range_count;
     uint8_t *flash; // flash_bytes, the caller's
     struct fault fault;
-    uint64_t reset_instructions; // core_instructions() at the last reset
+    uint64_t reset_instructions; // cpu_instructions() at the last reset
     uint32_t page_latch; // high word of the instruction counter, latched by reading the low one
     bool nrst_low;
-    bool hung; // fault injection
+    bool reset_requested; // by a register of the SoC
+    bool hung;            // fault injection
     // What the board sends on its serial line. Set by the owner.
     void (*uart_out)(void *user, uint8_t byte);
     void *uart_user;
@@ -78,6 +77,8 @@ void board_reset(struct board *b, bool by_software);
 void board_set_nrst(struct board *b, bool low);
 bool board_runnable(const struct board *b); // there is work for board_run
 bool board_idle(const struct board *b);     // it runs, but only waits for its serial line
+bool board_waits_for_debugger(
+    const struct board *b); // nothing but a debugger or a reset gets it going
 void board_run(struct board *b, uint64_t instructions);
 void board_wake(struct board *b);                       // ends a WFI
 void board_let_time_pass(struct board *b, uint64_t ns); // idle time, in the board's cycles

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // See debug.h.
 #include "agent/vboard/debug.h"
+#include "agent/vboard/cpu_arm.h"
 
 #include <string.h>
 
@@ -52,13 +53,13 @@ enum debug_status debug_write(struct board *b, uint32_t address, unsigned unit, 
 
 uint32_t debug_reg_read(struct board *b, unsigned reg)
 {
-    return b->m.halted ? core_get(b->core, reg) : 0;
+    return cpu_arm(b->cpu)->m.halted ? core_get(cpu_arm(b->cpu)->core, reg) : 0;
 }
 
 void debug_reg_write(struct board *b, unsigned reg, uint32_t value)
 {
-    if (b->m.halted)
-        core_set(b->core, reg, value);
+    if (cpu_arm(b->cpu)->m.halted)
+        core_set(cpu_arm(b->cpu)->core, reg, value);
 }
 
 void debug_system_reset(struct board *b)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // farm-vboard: one virtual board as a process. Serial line on a pseudo-terminal, debug port as an ST-LINK server on
-// loopback TCP. Prints one JSON line when it is ready; runs until SIGTERM, SIGINT or its parent's end.
+// loopback TCP or a JTAG adapter on another pseudo-terminal. Prints one JSON line when it is ready; runs until SIGTERM, SIGINT or its parent's end.
 #include "agent/vboard/board.h"
+#include "agent/vboard/buspirate.h"
 #include "agent/vboard/pty.h"
 #include "agent/vboard/state.h"
 #include "agent/vboard/stlink.h"
@@ -34,7 +35,8 @@ struct options {
 
 static const char usage[] =
     "usage: farm-vboard --board ID --boards DIR [options]\n"
-    "A virtual development board: serial line on a pseudo-terminal, ST-LINK on loopback TCP.\n"
+    "A virtual development board: serial line on a pseudo-terminal, debug port as an ST-LINK on\n"
+    "loopback TCP (STM32 boards) or as a JTAG adapter (Bus Pirate) on another pseudo-terminal.\n"
     "  --board ID         folder of DIR that describes the board, e.g. nucleo-f767zi\n"
     "  --boards DIR       firmware/boards\n"
     "  --serial TEXT      serial number of the ST-LINK (VB0001), up to 32 characters\n"
@@ -55,7 +57,69 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static int announce(const struct board *b, const struct stlink *s, const struct pty *p,
+// The board's debug port: one of the two is NULL.
+struct probe {
+    struct stlink *stlink;
+    struct jtag_tap tap;
+    struct buspirate *jtag;
+};
+
+enum { PROBE_FDS = (int)STLINK_FDS > (int)BUSPIRATE_FDS ? (int)STLINK_FDS : (int)BUSPIRATE_FDS };
+
+static void probe_system_reset(void *user, bool asserted)
+{
+    board_set_nrst(user, asserted);
+}
+
+static bool probe_silent(void *user)
+{
+    struct board *b = user;
+    return fault_stlink_silent(&b->fault);
+}
+
+static int probe_open(struct probe *p, struct board *b, uint16_t stlink_port_wanted, struct err *e)
+{
+    const struct buspirate_hooks hooks = {b, probe_system_reset, probe_silent};
+    if (!b->cpu->ops->jtag) {
+        p->stlink = stlink_new(b, stlink_port_wanted, e);
+        return p->stlink ? 0 : -1;
+    }
+    struct jtag_device device = b->cpu->ops->jtag(b->cpu);
+    jtag_tap_init(&p->tap, &device);
+    p->jtag = buspirate_new(&p->tap, &hooks, e);
+    return p->jtag ? 0 : -1;
+}
+
+static void probe_close(struct probe *p)
+{
+    stlink_free(p->stlink);
+    buspirate_free(p->jtag);
+}
+
+static bool probe_busy(const struct probe *p)
+{
+    return p->stlink ? stlink_busy(p->stlink) : buspirate_busy(p->jtag);
+}
+
+static void probe_poll_prepare(struct probe *p, struct pollfd fds[PROBE_FDS])
+{
+    for (int i = 0; i < PROBE_FDS; i++)
+        fds[i] = (struct pollfd){.fd = -1};
+    if (p->stlink)
+        stlink_poll_prepare(p->stlink, fds);
+    else
+        buspirate_poll_prepare(p->jtag, fds);
+}
+
+static void probe_poll_handle(struct probe *p, const struct pollfd fds[PROBE_FDS])
+{
+    if (p->stlink)
+        stlink_poll_handle(p->stlink, fds);
+    else
+        buspirate_poll_handle(p->jtag, fds);
+}
+
+static int announce(const struct board *b, const struct probe *probe, const struct pty *p,
                     struct err *e)
 {
     struct buf line;
@@ -65,7 +129,13 @@ static int announce(const struct board *b, const struct stlink *s, const struct 
     buf_json_str(&line, b->config.id);
     buf_puts(&line, ",\"serial\":");
     buf_json_str(&line, b->serial);
-    buf_printf(&line, ",\"stlink_port\":%u,\"tty\":", stlink_port(s));
+    if (probe->stlink) {
+        buf_printf(&line, ",\"stlink_port\":%u", stlink_port(probe->stlink));
+    } else {
+        buf_puts(&line, ",\"jtag_tty\":");
+        buf_json_str(&line, buspirate_tty(probe->jtag));
+    }
+    buf_puts(&line, ",\"tty\":");
     buf_json_str(&line, p->name);
     buf_puts(&line, "}\n");
     if (line.failed || fputs(buf_str(&line), stdout) == EOF || fflush(stdout))
@@ -91,20 +161,18 @@ static void feed(struct board *b, struct pty *p, struct input *in, bool readable
     in->used -= taken;
 }
 
-static void serve(struct board *b, struct stlink *s, struct pty *p, int signals)
+static void serve(struct board *b, struct probe *probe, struct pty *p, int signals)
 {
     struct input in = {.used = 0};
-    struct pollfd fds[2 + STLINK_FDS];
+    struct pollfd fds[2 + PROBE_FDS];
     uint64_t idle_since = 0;
 
     for (;;) {
         bool idle = board_idle(b), runnable = board_runnable(b);
         // Work: do not wait. Asleep or polling its serial line: wait for input, but let time pass for it now and then.
         // Halted: wait for the debugger.
-        int timeout = runnable && !idle                                      ? 0
-                      : b->m.halted || b->m.lockup || b->nrst_low || b->hung ? -1
-                                                                             : IDLE_MS;
-        stlink_poll_prepare(s, fds + 2);
+        int timeout = runnable && !idle ? 0 : board_waits_for_debugger(b) ? -1 : IDLE_MS;
+        probe_poll_prepare(probe, fds + 2);
         fds[0] = (struct pollfd){.fd = signals, .events = POLLIN};
         fds[1] = (struct pollfd){.fd = p->master, .events = in.used < sizeof in.bytes ? POLLIN : 0};
         if (p->out_used) {
@@ -113,7 +181,7 @@ static void serve(struct board *b, struct stlink *s, struct pty *p, int signals)
         }
         if (idle && !idle_since)
             idle_since = now_ns();
-        if (poll(fds, 2 + STLINK_FDS, timeout) < 0 && errno != EINTR) {
+        if (poll(fds, 2 + PROBE_FDS, timeout) < 0 && errno != EINTR) {
             log_error("main", "poll: %s", strerror(errno));
             return;
         }
@@ -125,9 +193,9 @@ static void serve(struct board *b, struct stlink *s, struct pty *p, int signals)
             idle_since = 0;
             board_wake(b);
         }
-        stlink_poll_handle(s, fds + 2);
+        probe_poll_handle(probe, fds + 2);
         feed(b, p, &in, (fds[1].revents & POLLIN) != 0);
-        board_run(b, stlink_busy(s) ? SLICE_DEBUGGED : SLICE);
+        board_run(b, probe_busy(probe) ? SLICE_DEBUGGED : SLICE);
     }
 }
 
@@ -207,7 +275,7 @@ int main(int argc, char **argv)
     struct state flash = {.fd = -1};
     struct pty pty = {.master = -1, .slave = -1};
     struct board *board = NULL;
-    struct stlink *stlink = NULL;
+    struct probe probe = {.stlink = NULL};
     struct fault fault;
     sigset_t mask;
     int signals = -1, rc = 1;
@@ -237,22 +305,21 @@ int main(int argc, char **argv)
         goto out;
     board->fault = fault;
     memcpy(board->serial, o.serial, strlen(o.serial) + 1);
-    stlink = stlink_new(board, o.stlink_port, &e);
-    if (!stlink || pty_open(&pty, o.tty_link, &e))
+    if (probe_open(&probe, board, o.stlink_port, &e) || pty_open(&pty, o.tty_link, &e))
         goto out;
     board->uart_out = put_byte;
     board->uart_user = &pty;
     if (fault.kind != FAULT_NONE)
         log_warn("fault", "fault injection is on: %s", o.fault);
-    if (announce(board, stlink, &pty, &e))
+    if (announce(board, &probe, &pty, &e))
         goto out;
-    serve(board, stlink, &pty, signals);
+    serve(board, &probe, &pty, signals);
     rc = 0;
 out:
     if (e.code)
         fprintf(stderr, "farm-vboard: %s\n", e.msg);
     pty_close(&pty);
-    stlink_free(stlink);
+    probe_close(&probe);
     board_free(board);
     state_close(&flash);
     if (signals >= 0)

@@ -7,9 +7,8 @@
 
 struct soc_ops {
     const char *prefix; // of board.json's "soc": "STM32F7"
-    const char *core;   // model for core_new()
-    uint32_t boot_address;
-    // Maps memory and peripherals on b->core, sets b->m's cpuid and fpu_double. NULL and e on failure.
+    struct cpu *(*new_cpu)(const struct cpu_bus *bus, struct err *e);
+    // Maps memory and peripherals on b->cpu. NULL and e on failure.
     struct soc *(*open)(struct board *b, struct err *e);
     void (*close)(struct soc *s);
     void (*reset)(struct soc *s, bool by_software);
@@ -20,7 +19,7 @@ struct soc_ops {
     uint32_t (*merge_base)(struct soc *s, uint32_t address);
     // A store to flash: what it holds afterwards.
     uint32_t (*program)(struct soc *s, uint32_t offset, unsigned size, uint32_t value);
-    // Returns a reason when the chip can no longer fetch from its flash, once per cause.
+    // Returns a reason when the chip can no longer fetch from its flash, once per cause; NULL: that does not happen.
     const char *(*clock_trouble)(struct soc *s);
     uint32_t (*cpu_hz)(struct soc *s);
     bool (*uart_idle)(struct soc *s);

@@ -3,6 +3,7 @@
 // differs between chips is a row of stm32_chip.c; oscillator and serial pins come from board.json. Everything else reads 0,
 // ignores writes and is logged once.
 #include "agent/vboard/soc.h"
+#include "agent/vboard/cpu_arm.h"
 #include "agent/vboard/stm32_chip.h"
 #include "agent/vboard/stm32_flash.h"
 #include "agent/vboard/stm32_rcc.h"
@@ -86,7 +87,7 @@ static struct stm32_usart_now usart_now(struct soc *s)
 {
     struct stm32_rcc_clocks clocks;
     stm32_rcc_clocks(&s->rcc, &clocks);
-    return (struct stm32_usart_now){core_cycles(s->board->core), clocks.hclk_hz,
+    return (struct stm32_usart_now){cpu_cycles(s->board->cpu), clocks.hclk_hz,
                                     stm32_rcc_usart_hz(&s->rcc, s->place->n)};
 }
 
@@ -118,7 +119,7 @@ static void transmit(void *user, uint8_t byte)
 static void flash_changed(void *user, uint32_t offset, uint32_t size)
 {
     struct soc *s = user;
-    core_memory_changed(s->board->core, FLASH_BASE + offset, size);
+    cpu_memory_changed(s->board->cpu, FLASH_BASE + offset, size);
 }
 
 static void stm32_close(struct soc *s)
@@ -170,7 +171,7 @@ static uint8_t *new_ram(uint32_t bytes, struct err *e)
 
 static int map_flash(struct board *b, uint32_t base, struct err *e)
 {
-    if (core_map_memory(b->core, base, b->config.flash_bytes, b->flash, false, e))
+    if (cpu_map_memory(b->cpu, base, b->config.flash_bytes, b->flash, CPU_READ | CPU_EXECUTE, e))
         return -1;
     board_add_range(b, base, b->config.flash_bytes, b->flash, true);
     return 0;
@@ -178,7 +179,7 @@ static int map_flash(struct board *b, uint32_t base, struct err *e)
 
 static int map_ram(struct board *b, uint32_t base, uint32_t bytes, uint8_t *memory, struct err *e)
 {
-    if (core_map_memory(b->core, base, bytes, memory, true, e))
+    if (cpu_map_memory(b->cpu, base, bytes, memory, CPU_READ | CPU_WRITE | CPU_EXECUTE, e))
         return -1;
     board_add_range(b, base, bytes, memory, false);
     return 0;
@@ -187,7 +188,7 @@ static int map_ram(struct board *b, uint32_t base, uint32_t bytes, uint8_t *memo
 static int map_all(struct soc *s, struct err *e)
 {
     struct board *b = s->board;
-    struct core *c = b->core;
+    struct cpu *c = b->cpu;
     bool f7 = s->chip->family == STM32_F7;
     s->ram = new_ram(s->chip->ram_bytes, e);
     if (!s->ram || map_flash(b, FLASH_BASE, e) ||
@@ -199,11 +200,11 @@ static int map_all(struct soc *s, struct err *e)
         if (!s->itcm || map_ram(b, BOOT_BASE, s->chip->itcm_ram_bytes, s->itcm, e))
             return -1;
     }
-    return core_map_io(c, f7 ? SYSTEM_BASE_F7 : SYSTEM_BASE_F4, 4 * KB, e) ||
-                   core_map_io(c, PERIPHERAL_BASE, PERIPHERAL_BYTES, e) ||
-                   core_map_io(c, AHB2_BASE, AHB2_BYTES, e) ||
-                   core_map_io(c, QUADSPI_BASE, 4 * KB, e) ||
-                   core_map_io(c, PPB_BASE, PPB_BYTES, e) || core_map_io(c, PAGE_BASE, 4 * KB, e)
+    return cpu_map_io(c, f7 ? SYSTEM_BASE_F7 : SYSTEM_BASE_F4, 4 * KB, e) ||
+                   cpu_map_io(c, PERIPHERAL_BASE, PERIPHERAL_BYTES, e) ||
+                   cpu_map_io(c, AHB2_BASE, AHB2_BYTES, e) ||
+                   cpu_map_io(c, QUADSPI_BASE, 4 * KB, e) ||
+                   cpu_map_io(c, PPB_BASE, PPB_BYTES, e) || cpu_map_io(c, PAGE_BASE, 4 * KB, e)
                ? -1
                : 0;
 }
@@ -220,8 +221,9 @@ static struct soc *stm32_open(struct board *b, struct err *e)
         stm32_close(s);
         return NULL;
     }
-    b->m.cpuid = s->chip->cpuid;
-    b->m.fpu_double = s->chip->fpu_double;
+    struct armv7m *m = &cpu_arm(b->cpu)->m;
+    m->cpuid = s->chip->cpuid;
+    m->fpu_double = s->chip->fpu_double;
     stm32_flash_init(&s->flash, &s->chip->flash, b->flash, b->config.flash_bytes);
     s->flash.changed = flash_changed;
     s->flash.user = s;
@@ -324,9 +326,9 @@ static uint32_t stm32_read(struct soc *s, uint32_t address, bool debugger)
         struct stm32_usart_now now = usart_now(s);
         uint32_t v = stm32_usart_read(&s->usart, (uint32_t)at, &now, &skip);
         if (skip)
-            core_skip_cycles(s->board->core, skip);
+            cpu_skip_cycles(s->board->cpu, skip);
         if (stm32_usart_idle(&s->usart))
-            core_request_stop(s->board->core);
+            cpu_request_stop(s->board->cpu);
         return v;
     }
     if ((at = inside(address, RCC_BASE, 0x400)) >= 0)
@@ -365,7 +367,7 @@ static void check_clocks(struct soc *s, bool debugger)
         s->warned_debugger_clock = true;
     } else {
         memcpy(s->trouble, why, sizeof why);
-        core_request_stop(s->board->core);
+        cpu_request_stop(s->board->cpu);
     }
 }
 
@@ -450,15 +452,25 @@ static size_t stm32_uart_in(struct soc *s, const uint8_t *bytes, size_t n)
     return stm32_usart_input(&s->usart, bytes, n, &now);
 }
 
+static struct cpu *f4_new_cpu(const struct cpu_bus *bus, struct err *e)
+{
+    return cpu_arm_new("cortex-m4", BOOT_BASE, bus, e);
+}
+
+static struct cpu *f7_new_cpu(const struct cpu_bus *bus, struct err *e)
+{
+    return cpu_arm_new("cortex-m7", FLASH_ITCM_BASE, bus, e);
+}
+
 // The core and its boot address are a family's.
-#define STM32_OPS(family_prefix, core_model, boot)                                                 \
+#define STM32_OPS(family_prefix, cpu)                                                              \
     {                                                                                              \
-        .prefix = (family_prefix), .core = (core_model), .boot_address = (boot),                   \
-        .open = stm32_open, .close = stm32_close, .reset = stm32_reset, .read = stm32_read,        \
-        .write = stm32_write, .merge_base = stm32_merge_base, .program = stm32_program,            \
+        .prefix = (family_prefix), .new_cpu = (cpu), .open = stm32_open, .close = stm32_close,     \
+        .reset = stm32_reset, .read = stm32_read, .write = stm32_write,                            \
+        .merge_base = stm32_merge_base, .program = stm32_program,                                  \
         .clock_trouble = stm32_clock_trouble, .cpu_hz = stm32_cpu_hz,                              \
         .uart_idle = stm32_uart_idle, .uart_in = stm32_uart_in,                                    \
     }
 
-const struct soc_ops soc_stm32f4 = STM32_OPS("STM32F4", "cortex-m4", BOOT_BASE);
-const struct soc_ops soc_stm32f7 = STM32_OPS("STM32F7", "cortex-m7", FLASH_ITCM_BASE);
+const struct soc_ops soc_stm32f4 = STM32_OPS("STM32F4", f4_new_cpu);
+const struct soc_ops soc_stm32f7 = STM32_OPS("STM32F7", f7_new_cpu);

@@ -11,6 +11,7 @@
 //             @8 USB command (16), @24 direction (0 write, 1 read), @28 size
 //   0x06  4   version               16  status, API, client, server version
 #include "agent/vboard/stlink.h"
+#include "agent/vboard/cpu_arm.h"
 #include "agent/vboard/debug.h"
 #include "common/log.h"
 
@@ -116,7 +117,7 @@ static void debug_command(struct stlink *s, const uint8_t *cmd, const uint8_t *o
         reply = 2;
         break;
     case DEBUG_IDCODES:
-        put32(scratch + 4, armv7m_swd_idcode(&s->board->m));
+        put32(scratch + 4, armv7m_swd_idcode(&cpu_arm(s->board->cpu)->m));
         reply = 12;
         break;
     case DEBUG_RESET:

@@ -4,6 +4,7 @@
 #include "tests/tap.h"
 
 #include "agent/vboard/board.h"
+#include "agent/vboard/cpu_arm.h"
 #include "agent/vboard/debug.h"
 
 enum {
@@ -86,8 +87,8 @@ static void start(const uint16_t *code, size_t halfwords)
         printf("Bail out! %s\n", e.msg);
         exit(1);
     }
-    core_memory_changed(board->core, VECTORS, 0x1000);
-    board->m.dhcsr = board->m.demcr = 0;
+    core_memory_changed(cpu_arm(board->cpu)->core, VECTORS, 0x1000);
+    cpu_arm(board->cpu)->m.dhcsr = cpu_arm(board->cpu)->m.demcr = 0;
     board->fault.kind = FAULT_NONE;
     board_reset(board, false);
     board->uart_out = hear;
@@ -95,7 +96,7 @@ static void start(const uint16_t *code, size_t halfwords)
     memset(heard, 0, sizeof heard);
     if (code) {
         debug_write(board, CODE, 2, (const uint8_t *)code, 2 * halfwords, true);
-        core_set(board->core, CORE_PC, CODE);
+        core_set(cpu_arm(board->cpu)->core, CORE_PC, CODE);
     }
 }
 #define START(...)                                                                                 \
@@ -103,12 +104,12 @@ static void start(const uint16_t *code, size_t halfwords)
 
 static uint32_t reg(unsigned n)
 {
-    return core_get(board->core, n);
+    return core_get(cpu_arm(board->cpu)->core, n);
 }
 
 static void set(unsigned n, uint32_t v)
 {
-    core_set(board->core, n, v);
+    core_set(cpu_arm(board->cpu)->core, n, v);
 }
 
 static void run(void)
@@ -135,22 +136,22 @@ static void test_counts(void)
     static const uint64_t slices[] = {1000000, 1, 7, 64};
     for (size_t i = 0; i < sizeof slices / sizeof slices[0]; i++) {
         start(loop, sizeof loop / 2);
-        uint64_t before = core_instructions(board->core), cycles_before = core_cycles(board->core);
+        uint64_t before = core_instructions(cpu_arm(board->cpu)->core), cycles_before = core_cycles(cpu_arm(board->cpu)->core);
         for (int n = 0; n < 2000 && board_runnable(board); n++)
             board_run(board, slices[i]);
         // 2 + 100 * 3, and once the branch to itself, which then counts as sleep
-        EQ_INT(core_instructions(board->core) - before, 303);
+        EQ_INT(core_instructions(cpu_arm(board->cpu)->core) - before, 303);
         EQ_INT(reg(0), 300);
-        uint64_t taken = core_cycles(board->core) - cycles_before;
+        uint64_t taken = core_cycles(cpu_arm(board->cpu)->core) - cycles_before;
         if (i == 0)
             cycles = taken;
         OKF(taken == cycles, "slices of %llu instructions: %llu cycles",
             (unsigned long long)slices[i], (unsigned long long)taken);
     }
     START(0x2001, 0x2802, 0xbf08, 0x2009, 0xe7fe); // movs; cmp; it eq; moveq; b .
-    uint64_t before = core_instructions(board->core);
+    uint64_t before = core_instructions(cpu_arm(board->cpu)->core);
     run();
-    EQ_INT(core_instructions(board->core) - before, 5 + 1); // what an IT block skips counts
+    EQ_INT(core_instructions(cpu_arm(board->cpu)->core) - before, 5 + 1); // what an IT block skips counts
     EQ_INT(reg(0), 1);
 }
 
@@ -161,10 +162,10 @@ static void test_exceptions(void)
     set(4, 0x20000000);
     set(1, 0x60000000);
     set(2, 0x22);
-    uint64_t before = core_instructions(board->core);
+    uint64_t before = core_instructions(cpu_arm(board->cpu)->core);
     run();
     OK(in_handler(3));
-    EQ_INT(core_ipsr(board->core), 3);
+    EQ_INT(core_ipsr(cpu_arm(board->cpu)->core), 3);
     EQ_INT(stacked(6), CODE + 8); // pc of the load that faulted
     EQ_INT(stacked(0), 3);        // r0 as it was there
     EQ_INT(stacked(2), 0x22);
@@ -172,7 +173,7 @@ static void test_exceptions(void)
     EQ_INT(rd(SCB_CFSR), CFSR_PRECISE_VALID);
     EQ_INT(rd(SCB_HFSR), HFSR_FORCED);
     EQ_INT(rd(SCB_BFAR), 0x60000000);
-    EQ_INT(core_instructions(board->core) - before,
+    EQ_INT(core_instructions(cpu_arm(board->cpu)->core) - before,
            4 + 1); // four before the fault, one in the handler
 
     START(0x600a, 0xe7fe); // str r2,[r1]
@@ -218,7 +219,7 @@ static void test_exceptions(void)
     run();
     EQ_INT(reg(0), 5);
     EQ_INT(reg(2), 0); // restored by the return
-    EQ_INT(core_ipsr(board->core), 0);
+    EQ_INT(core_ipsr(cpu_arm(board->cpu)->core), 0);
     EQ_INT(reg(CORE_SP), STACK);
 
     START(0x2001, 0xbe00, 0xe7fe); // bkpt without a debugger
@@ -230,7 +231,7 @@ static void test_exceptions(void)
     put32(HANDLER + 16 * 3, 0xe7fe680a);
     set(1, 0x60000000);
     run();
-    OK(board->m.lockup && !board_runnable(board));
+    OK(cpu_arm(board->cpu)->m.lockup && !board_runnable(board));
     OK(rd(DHCSR) & 1 << 19);
 
     START(0x680a, 0xe7fe); // no stack for the frame
@@ -242,14 +243,14 @@ static void test_exceptions(void)
     start(NULL, 0);
     memset(flash, 0xff, FLASH_BYTES);
     board_reset(board, false);
-    OK(board->m.lockup); // nothing flashed
+    OK(cpu_arm(board->cpu)->m.lockup); // nothing flashed
 }
 
 static void test_sleep(void)
 {
     START(0xbf30, 0x2003, 0xe7fe); // wfi; movs r0,#3
     board_run(board, 1000);
-    OK(board->m.sleeping);
+    OK(cpu_arm(board->cpu)->m.sleeping);
     EQ_INT(reg(0), 0);
     board_wake(board);
     run();
@@ -270,22 +271,22 @@ static void test_cycle_counter(void)
     EQ_INT(reg(3), 0); // off
     start(code, 6);
     set(1, DWT_CYCCNT);
-    board->m.demcr = 1 << 24;
-    armv7m_write(&board->m, DWT_CTRL, 1, false);
+    cpu_arm(board->cpu)->m.demcr = 1 << 24;
+    armv7m_write(&cpu_arm(board->cpu)->m, DWT_CTRL, 1, false);
     EQ_INT(rd(DWT_CTRL), 0); // the Cortex-M7 wants its key first
-    armv7m_write(&board->m, DWT_LAR, 0xc5acce55u, false);
-    armv7m_write(&board->m, DWT_CYCCNT, 0, false);
-    armv7m_write(&board->m, DWT_CTRL, 1, false);
+    armv7m_write(&cpu_arm(board->cpu)->m, DWT_LAR, 0xc5acce55u, false);
+    armv7m_write(&cpu_arm(board->cpu)->m, DWT_CYCCNT, 0, false);
+    armv7m_write(&cpu_arm(board->cpu)->m, DWT_CTRL, 1, false);
     run();
     OKF(reg(3) > reg(2) && reg(3) - reg(2) <= 4, "CYCCNT went from %u to %u", reg(2), reg(3));
     uint32_t now = rd(DWT_CYCCNT);
     wr(DEMCR, 0); // stops and keeps its value
-    core_skip_cycles(board->core, 1000);
+    core_skip_cycles(cpu_arm(board->cpu)->core, 1000);
     EQ_INT(rd(DWT_CYCCNT), now);
 
     EQ_INT(rd(PAGE), 0x44524256);
     EQ_INT(rd(PAGE + 4), 1);
-    EQ_INT(rd(PAGE + 8), core_instructions(board->core));
+    EQ_INT(rd(PAGE + 8), core_instructions(cpu_arm(board->cpu)->core));
     char name[33] = "";
     for (unsigned i = 0; i < 8; i++) {
         uint32_t v = rd(PAGE + 0x10 + 4 * i);
@@ -412,13 +413,13 @@ static void test_debug(void)
     debug_reg_write(board, CORE_PC, CODE);
     debug_resume(board);
     run();
-    OK(board->m.halted);
+    OK(cpu_arm(board->cpu)->m.halted);
     EQ_INT(debug_reg_read(board, 0), 99);
     EQ_INT(debug_reg_read(board, CORE_PC), CODE + 2);
 
     wr(DEMCR, 1); // vector catch
     debug_system_reset(board);
-    OK(board->m.halted);
+    OK(cpu_arm(board->cpu)->m.halted);
     EQ_INT(debug_reg_read(board, CORE_PC), HANDLER + 16);
     board_set_nrst(board, true);
     OK(!board_runnable(board));
@@ -442,7 +443,7 @@ static void test_faults(void)
     OK(fault_parse(&board->fault, "hang:5000", &e) == 0);
     run();
     OK(board->hung && !board_runnable(board));
-    uint64_t used = core_instructions(board->core) - board->reset_instructions;
+    uint64_t used = core_instructions(cpu_arm(board->cpu)->core) - board->reset_instructions;
     OKF(used >= 5000 && used < 5100, "hang:5000 stopped after %llu instructions",
         (unsigned long long)used);
     board_reset(board, false);

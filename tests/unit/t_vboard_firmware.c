@@ -5,6 +5,7 @@
 #include "tests/unit/netgen.h"
 
 #include "agent/vboard/board.h"
+#include "agent/vboard/cpu_arm.h"
 #include "firmware/executor/exec.h"
 #include "firmware/executor/program.h"
 #include "firmware/wire/wire.h"
@@ -431,7 +432,7 @@ static void test_core_faults(struct bench *b)
     struct buf program;
     struct expected want;
     char pc[9], erased[9];
-    struct core *core = b->board->core;
+    struct core *core = cpu_arm(b->board->cpu)->core;
 
     bench_reset(b);
     core_set(core, CORE_PC,
