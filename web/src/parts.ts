@@ -80,7 +80,7 @@ export function campaignName(campaign: Campaign): string {
 
 /** Each board keeps its colour on every page: by its place in the server's list. */
 export function boardColours(boards: readonly string[]): Map<string, string> {
-    return new Map(boards.map((id, i) => [id, `--board-${(i % 6) + 1}`]));
+    return new Map(boards.map((id, i) => [id, `--board-${(i % 8) + 1}`]));
 }
 
 /** A link to a file of the API: opened in a new tab, or saved under `name`. */
