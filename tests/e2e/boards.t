@@ -1,0 +1,84 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# Every virtual board that OpenOCD reaches through an ST-LINK, at once behind one agent: the same model on each, a plain
+# run and a spread of the front. Each output is right, RAM is as predicted to the byte, and each board is what its folder
+# says. Prints how long flashing took and what an inference costs.
+use strict;
+use warnings;
+use lib 'tests/e2e';
+use Farm;
+use JSON::PP ();
+use Test::More;
+use Time::HiRes qw(time);
+
+my %board;
+for my $file (glob 'firmware/boards/*/board.json') {
+    open my $f, '<:raw', $file or die "$file: $!";
+    local $/;
+    my $b = JSON::PP->new->decode(scalar <$f>);
+    $board{ $b->{id} } = $b if $b->{soc} =~ /^STM32/;
+}
+my @ids = sort keys %board;
+ok @ids >= 3, scalar(@ids) . " boards: @ids";
+
+my $farm = Farm->new;
+ok $farm->start_server, 'the server starts' or BAIL_OUT('no server');
+ok $farm->start_agent('host-1', virtual => "$ids[0]:1", options => [map { ('--virtual', "$_:1") } @ids[1 .. $#ids]]),
+    'the agent starts' or BAIL_OUT('no agent');
+ok $farm->wait_until('all rigs', 40, sub { $farm->live_rigs('host-1') == @ids }), 'with a rig of each board';
+
+my $model = $farm->upload("$Farm::MODELS/tiny_mbv2.tflite", 'tiny_mbv2') or BAIL_OUT('no model');
+my $plain = '0-' . ($model->{layers} - 1) . ':plain';
+my @front = @{ $farm->get("/models/$model->{id}/front")->{points} };
+my %specs = map { $_ => 1 } $plain, map { $front[$_ * $#front / 4]{spec} } 0 .. 4;
+my $c     = $farm->submit(model => $model->{id}, boards => \@ids, specs => [sort keys %specs], repeats => 2);
+ok $c, 'one campaign for all of them' or BAIL_OUT('no campaign');
+my $done = $farm->wait_done($c->{id}, 240);
+is $done && $done->{jobs}{done}, @ids * keys %specs, 'every job is done'
+    or diag map { "$_->{board} $_->{spec}: $_->{error}{type} $_->{error}{detail}\n" } grep { $_->{error} } $farm->list("/campaigns/$c->{id}/jobs");
+
+my (%results, %crc);
+for my $r ($farm->list("/campaigns/$c->{id}/results")) {
+    push @{ $results{ $r->{board} } }, $r;
+    $crc{ $r->{output_crc32} } = 1;
+}
+is scalar(keys %crc), 1, 'all boards and configurations give the same output';
+for my $id (@ids) {
+    my @r = @{ $results{$id} // [] };
+    is scalar @r, scalar keys %specs, "$id: a result for every configuration";
+    is scalar(grep { $_->{output} eq 'match' } @r), scalar @r, "$id: with the right output";
+    is_deeply [map { $_->{arena_bytes} } @r], [map { $_->{predicted_arena_bytes} } @r], "$id: RAM as predicted";
+    is scalar(grep { $_->{clock_hz} == $board{$id}{clock_hz} } @r), scalar @r, "$id: at the clock of its folder";
+    is scalar(grep { $_->{kernels} eq $board{$id}{kernels} } @r), scalar @r, "$id: with its kernels";
+    my $timing = $board{$id}{core} eq 'Cortex-M4' ? 'm4-table' : 'm7-table';
+    is scalar(grep { $_->{emulated} && $_->{timing} =~ /^\Q$timing\E/ } @r), scalar @r, "$id: timed by $timing";
+    my ($p) = grep { $_->{spec} eq $plain } @r;
+    ok $p, "$id: a plain run among them";
+    note sprintf '%s: plain run %d cycles, %d instructions, %.2f ms', $id, $p->{cycles}{median}, $p->{instructions}, $p->{ms}
+        if $p;
+}
+is $farm->stop('host-1'), 0, 'the agent stops';
+
+# Flashing alone: an erased board, the firmware and 200,000 bytes of program, written and verified.
+my $program = "$farm->{dir}/program.bin";
+open my $f, '>:raw', $program or die "$program: $!";
+srand 1;
+print $f pack 'C*', map { int rand 256 } 1 .. 200_000;
+close $f;
+for my $id (@ids) {
+    local $Farm::BOARD = $id;
+    my $said = $farm->start_vboard("flash-$id") or fail("$id: the virtual board starts"), next;
+    my $begin = time;
+    my $status = system 'openocd', '-l', "$farm->{dir}/openocd.log",
+        '-c', 'gdb_port disabled; telnet_port disabled; tcl_port disabled',
+        '-c', "set FARM_STLINK_PORT $said->{stlink_port}", '-c', 'set FARM_SERIAL ' . uc "flash-$id",
+        '-f', "firmware/boards/$id/openocd.cfg",
+        '-c', "init; farm_flash {$Farm::FIRMWARE/$id/firmware.elf} {$program}; shutdown";
+    is $status, 0, "$id: OpenOCD flashes it with its own board file";
+    note sprintf '%s: flashed and verified in %.2f s', $id, time - $begin;
+    is $farm->stop("flash-$id"), 0, "$id: the virtual board stops";
+}
+
+is $farm->stop('server'), 0, 'the server stops';
+is_deeply [$farm->processes], [], 'no process is left';
+done_testing;
