@@ -26,7 +26,7 @@ enum {
     BOARD_JSON_MAX = 64 * 1024,
 };
 
-static const struct soc_ops *const soc_table[] = {&soc_stm32f4, &soc_stm32f7};
+static const struct soc_ops *const soc_table[] = {&soc_esp32s3, &soc_stm32f4, &soc_stm32f7};
 
 // ---- board.json -----------------------------------------------------------------------------------
 
@@ -457,6 +457,8 @@ void board_run(struct board *b, uint64_t instructions)
             instructions = b->fault.n - used;
     }
     b->cpu->ops->run(b->cpu, instructions);
+    if (b->soc_ops->after_slice)
+        b->soc_ops->after_slice(b->soc);
     if (reset_if_requested(b)) {
         log_info("board", "system reset requested by the program");
         return;

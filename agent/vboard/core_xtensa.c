@@ -93,7 +93,7 @@ void xtensa_map(struct xtensa *x, uint32_t base, uint32_t size, uint8_t *memory,
     for (uint32_t at = 0; at < size; at += XTENSA_PAGE) {
         for (unsigned i = 0; i < MAPS; i++) {
             if (access & (1u << i))
-                x->map[i][(base + at) >> PAGE_SHIFT] = memory + at;
+                x->map[i][(base + at) >> PAGE_SHIFT] = memory ? memory + at : NULL;
         }
     }
     xtensa_forget_code(x);

@@ -64,7 +64,8 @@ enum {
 // vecbase: VECBASE after reset.
 struct xtensa *xtensa_new(uint32_t vecbase, const struct xtensa_bus *bus, struct err *e);
 void xtensa_free(struct xtensa *x);
-// base and size in multiples of XTENSA_PAGE; access: a set of enum xtensa_access. The memory stays the caller's.
+// base and size in multiples of XTENSA_PAGE; access: a set of enum xtensa_access. The memory stays the caller's;
+// NULL: nothing there (any more).
 void xtensa_map(struct xtensa *x, uint32_t base, uint32_t size, uint8_t *memory, unsigned access);
 // Someone other than the guest changed memory that may hold code.
 void xtensa_forget_code(struct xtensa *x);

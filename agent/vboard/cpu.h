@@ -43,7 +43,8 @@ struct cpu;
 
 struct cpu_ops {
     void (*close)(struct cpu *c);
-    // base and size in multiples of 8 KB for all architectures' sake; the memory stays the caller's.
+    // base and size in multiples of 8 KB for all architectures' sake; the memory stays the caller's. Where the
+    // architecture has an MMU of the SoC in front: NULL: nothing there any more.
     int (*map_memory)(struct cpu *c, uint32_t base, uint32_t size, uint8_t *memory, unsigned access,
                       struct err *e);
     int (*map_io)(struct cpu *c, uint32_t base, uint32_t size, struct err *e);

@@ -21,11 +21,12 @@ struct soc_ops {
     uint32_t (*program)(struct soc *s, uint32_t offset, unsigned size, uint32_t value);
     // Returns a reason when the chip can no longer fetch from its flash, once per cause; NULL: that does not happen.
     const char *(*clock_trouble)(struct soc *s);
+    void (*after_slice)(struct soc *s); // after each slice of instructions; NULL: not interested
     uint32_t (*cpu_hz)(struct soc *s);
     bool (*uart_idle)(struct soc *s);
     size_t (*uart_in)(struct soc *s, const uint8_t *bytes, size_t n);
 };
 
-extern const struct soc_ops soc_stm32f4, soc_stm32f7;
+extern const struct soc_ops soc_esp32s3, soc_stm32f4, soc_stm32f7;
 
 #endif

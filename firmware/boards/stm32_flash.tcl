@@ -2,17 +2,7 @@
 # Flashing an STM32 board: the procedures that every board's openocd.cfg offers to the agent. A procedure ends with the
 # board running, or with an error (OpenOCD then exits with 1).
 
-# Takes the program's address from board.json, which has one key a line.
-proc farm_read_board {path} {
-    set file [open $path r]
-    set text [read $file]
-    close $file
-    if { ![regexp {"program_address": *"?([0-9a-fA-Fx]+)} $text all address] } {
-        error "$path: no program_address"
-    }
-    set ::farm_program_address $address
-    return
-}
+source [file join [file dirname [info script]] farm_board.tcl]
 
 proc farm_write_program {program} {
     flash write_image erase $program $::farm_program_address bin

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// ESP32-S3, one core: memory map and the peripherals that farm firmware and OpenOCD touch (ESP32-S3 Technical Reference
+// Manual). Everything else reads 0, ignores writes and is logged once. The ROM is what it does: a flash that begins with
+// the direct-boot magic is mapped and entered at its ninth byte; without it the chip waits.
+//
+//   0x3c000000  flash, data bus: 64 KB pages as the MMU table says       0x42000000  the same, instruction bus
+//   0x3fc88000  SRAM1 and the half of SRAM2 that is no cache, 448 KB     0x40378000  SRAM1, instruction bus
+//   0x40374000  the half of SRAM0 that is no cache                       0x50000000, 0x600fe000  RTC memories
+//   0x60000000  registers                                                0xf0000000  the virtual board's own page
+#include "agent/vboard/cpu_xtensa.h"
+#include "agent/vboard/esp_uart.h"
+#include "agent/vboard/soc.h"
+#include "common/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// clang-format off
+enum {
+    KB = 1024,
+    FLASH_DATA_BASE = 0x3c000000, FLASH_CODE_BASE = 0x42000000,
+    DATA_BASE = 0x3fc88000, DATA_BYTES = 448 * KB, SRAM1_CODE_BASE = 0x40378000, SRAM1_BYTES = 416 * KB,
+    SRAM0_BASE = 0x40374000, SRAM0_BYTES = 16 * KB,
+    RTC_SLOW_BASE = 0x50000000, RTC_FAST_BASE = 0x600fe000, RTC_BYTES = 8 * KB,
+    ROM_BASE = 0x40000000, ROM_BYTES = 8 * KB, ROM_WAIT = 0x40000400, ROM_VECTOR_STEP = 0x40,
+    RAM_BYTES = 512 * KB, // of board.json: with the caches
+    ENTRY = FLASH_CODE_BASE + 8,
+
+    REGISTERS_BASE = 0x60000000, REGISTERS_BYTES = RTC_FAST_BASE - REGISTERS_BASE,
+    UART0_BASE = 0x60000000, EFUSE_BASE = 0x60007000, RTC_BASE = 0x60008000, TIMG0_BASE = 0x6001f000,
+    TIMG1_BASE = 0x60020000, SYSTEM_BASE = 0x600c0000, MMU_BASE = 0x600c5000,
+    BLOCK_BYTES = 0x200, // of a block of registers that is only storage
+
+    RTC_OPTIONS0 = 0x00, OPTIONS0_SW_SYS_RST = 31, RTC_WDTCONFIG0 = 0x98, RTC_WDTWPROTECT = 0xb0,
+    TIMG_WDTCONFIG0 = 0x48, TIMG_WDTWPROTECT = 0x64,
+    RTC_WDT_FLASHBOOT = 1 << 12, TIMG_WDT_FLASHBOOT = 1 << 14, // on after reset, with the enable bit 31
+    RTC_SWD_CONF = 0xb4, RTC_SWD_WPROTECT = 0xb8, SWD_AUTO_FEED = 31,
+    WATCHDOG_SECONDS = 2,  // what is still on by then resets the chip
+    EFUSE_SYS_3 = 0x50, EFUSE_SYS_5 = 0x58,
+    CPU_PER_CONF = 0x10, CPU_PER_CONF_RESET = 0x0c, SYSCLK_CONF = 0x60, SYSCLK_XTAL = 40 << 12,
+    SYSCLK_XTAL_MASK = 0xff << 12,
+    MMU_ENTRIES = 512, MMU_ENTRIES_OF_ROM = 64, MMU_PAGE = 64 * KB, MMU_INVALID = 1 << 14, MMU_PAGE_MASK = 0x3fff,
+    LOGGED_MAX = 64,
+};
+// clang-format on
+#define XTAL_HZ 40000000u
+#define APB_HZ 80000000u
+#define WDT_KEY 0x50d83aa1u
+#define SWD_KEY 0x8f1d312au
+#define BOOT_MAGIC 0xaedb041du
+#define PAGE_BASE 0xf0000000u
+// eFuse: minor revision 7, package 7; major revision 3, upper bit of the minor one: no silicon
+#define EFUSE_SYS_3_VIRTUAL (0x3fu << 18)
+#define EFUSE_SYS_5_VIRTUAL (7u << 23)
+
+struct soc {
+    struct board *board;
+    uint8_t *data, *sram0, *rtc_slow, *rtc_fast, *rom;
+    struct esp_uart uart;
+    uint32_t rtc[BLOCK_BYTES / 4], timg[2][BLOCK_BYTES / 4], system[BLOCK_BYTES / 4];
+    uint32_t mmu[MMU_ENTRIES];
+    uint64_t boot_cycle;
+    uint32_t logged[LOGGED_MAX];
+    int logged_count;
+};
+
+static bool first_time(struct soc *s, uint32_t address)
+{
+    for (int i = 0; i < s->logged_count; i++) {
+        if (s->logged[i] == address)
+            return false;
+    }
+    if (s->logged_count == LOGGED_MAX)
+        return false;
+    s->logged[s->logged_count++] = address;
+    return true;
+}
+
+// Offset inside the block at base, or -1.
+static int32_t inside(uint32_t address, uint32_t base, uint32_t size)
+{
+    return address - base < size ? (int32_t)(address - base) : -1;
+}
+
+static uint32_t cpu_hz(const struct soc *s)
+{
+    static const uint32_t pll_hz[4] = {80000000, 160000000, 240000000, 80000000};
+    uint32_t sysclk = s->system[SYSCLK_CONF / 4], conf = s->system[CPU_PER_CONF / 4];
+    switch (sysclk >> 10 & 3) {
+    case 0:
+        return XTAL_HZ / ((sysclk & 0x3ff) + 1);
+    case 1:
+        return pll_hz[conf & 3];
+    default:
+        return 17500000; // the internal oscillator, nominally
+    }
+}
+
+static struct esp_uart_now uart_now(struct soc *s)
+{
+    return (struct esp_uart_now){cpu_cycles(s->board->cpu), cpu_hz(s)};
+}
+
+static void transmit(void *user, uint8_t byte)
+{
+    struct soc *s = user;
+    struct board *b = s->board;
+    if (fault_transmit(&b->fault, &byte) && b->uart_out)
+        b->uart_out(b->uart_user, byte);
+}
+
+// ---- flash windows --------------------------------------------------------------------------------
+
+static void map_page(struct soc *s, uint32_t entry)
+{
+    struct board *b = s->board;
+    struct err e = {0};
+    uint32_t page = s->mmu[entry] & MMU_PAGE_MASK;
+    bool valid =
+        !(s->mmu[entry] & ~(uint32_t)MMU_PAGE_MASK) && page < b->config.flash_bytes / MMU_PAGE;
+    uint8_t *memory = valid ? b->flash + (size_t)page * MMU_PAGE : NULL;
+    uint32_t offset = entry * MMU_PAGE;
+    if (cpu_map_memory(b->cpu, FLASH_DATA_BASE + offset, MMU_PAGE, memory, CPU_READ, &e) ||
+        cpu_map_memory(b->cpu, FLASH_CODE_BASE + offset, MMU_PAGE, memory,
+                       CPU_READ | CPU_EXECUTE | CPU_WORDS_ONLY, &e))
+        log_error("soc", "%s", e.msg);
+}
+
+static uint32_t entry_point(void *user)
+{
+    struct board *b = user;
+    uint32_t magic[2];
+    memcpy(magic, b->flash, sizeof magic);
+    if (magic[0] == BOOT_MAGIC && magic[1] == BOOT_MAGIC)
+        return ENTRY;
+    log_info("boot", "the flash does not begin with the direct-boot magic: the ROM waits");
+    return ROM_WAIT;
+}
+
+// ---- life -----------------------------------------------------------------------------------------
+
+static struct cpu *s3_new_cpu(const struct cpu_bus *bus, struct err *e)
+{
+    return cpu_xtensa_new(ROM_BASE, entry_point, bus, e);
+}
+
+static void s3_close(struct soc *s)
+{
+    if (!s)
+        return;
+    free(s->data);
+    free(s->sram0);
+    free(s->rtc_slow);
+    free(s->rtc_fast);
+    free(s->rom);
+    free(s);
+}
+
+// Memory with a pattern that finds firmware which relies on zeros, mapped and known to the debugger.
+static int add_ram(struct soc *s, uint8_t **memory, uint32_t base, uint32_t bytes, unsigned access,
+                   struct err *e)
+{
+    if (!*memory) {
+        *memory = malloc(bytes);
+        if (!*memory)
+            return err_set(e, ERR_NO_MEMORY, "no memory for the RAM");
+        memset(*memory, 0xa5, bytes);
+    }
+    board_add_range(s->board, base, bytes, *memory, false);
+    return cpu_map_memory(s->board->cpu, base, bytes, *memory, access, e);
+}
+
+static int map_all(struct soc *s, struct err *e)
+{
+    struct board *b = s->board;
+    const unsigned data = CPU_READ | CPU_WRITE, code = data | CPU_EXECUTE | CPU_WORDS_ONLY;
+    if (add_ram(s, &s->data, DATA_BASE, DATA_BYTES, data, e) ||
+        add_ram(s, &s->data, SRAM1_CODE_BASE, SRAM1_BYTES, code, e) ||
+        add_ram(s, &s->sram0, SRAM0_BASE, SRAM0_BYTES, code, e) ||
+        add_ram(s, &s->rtc_slow, RTC_SLOW_BASE, RTC_BYTES, data | CPU_EXECUTE, e) ||
+        add_ram(s, &s->rtc_fast, RTC_FAST_BASE, RTC_BYTES, data | CPU_EXECUTE, e))
+        return -1;
+    s->rom = calloc(1, ROM_BYTES);
+    if (!s->rom)
+        return err_set(e, ERR_NO_MEMORY, "no memory for the ROM");
+    for (uint32_t at = 0; at < ROM_BYTES; at += ROM_VECTOR_STEP) // jumps to themselves
+        memcpy(s->rom + at, (const uint8_t[]){0x06, 0xff, 0xff}, 3);
+    if (cpu_map_memory(b->cpu, ROM_BASE, ROM_BYTES, s->rom, CPU_READ | CPU_EXECUTE, e))
+        return -1;
+    board_add_range(b, FLASH_DATA_BASE, b->config.flash_bytes, b->flash, true);
+    board_add_range(b, FLASH_CODE_BASE, b->config.flash_bytes, b->flash, true);
+    return cpu_map_io(b->cpu, REGISTERS_BASE, REGISTERS_BYTES, e) ||
+                   cpu_map_io(b->cpu, PAGE_BASE, 4 * KB, e)
+               ? -1
+               : 0;
+}
+
+static struct soc *s3_open(struct board *b, struct err *e)
+{
+    struct soc *s = calloc(1, sizeof *s);
+    if (!s) {
+        err_set(e, ERR_NO_MEMORY, "no memory for the SoC");
+        return NULL;
+    }
+    s->board = b;
+    if (b->config.ram_bytes != RAM_BYTES || b->config.flash_bytes % MMU_PAGE ||
+        b->config.flash_bytes > MMU_ENTRIES * MMU_PAGE) {
+        err_set(e, ERR_BAD_FIELD,
+                "board \"%s\": ram_bytes must be %d, flash_bytes a multiple of %d up to 32 MB",
+                b->config.id, (int)RAM_BYTES, (int)MMU_PAGE);
+        goto fail;
+    }
+    if (map_all(s, e))
+        goto fail;
+    esp_uart_init(&s->uart, b->config.baud, APB_HZ, XTAL_HZ, transmit, s);
+    return s;
+fail:
+    s3_close(s);
+    return NULL;
+}
+
+static void s3_reset(struct soc *s, bool by_software)
+{
+    (void)by_software;
+    esp_uart_reset(&s->uart);
+    memset(s->rtc, 0, sizeof s->rtc);
+    memset(s->timg, 0, sizeof s->timg);
+    memset(s->system, 0, sizeof s->system);
+    s->rtc[RTC_WDTCONFIG0 / 4] = 1u << 31 | RTC_WDT_FLASHBOOT;
+    s->timg[0][TIMG_WDTCONFIG0 / 4] = 1u << 31 | TIMG_WDT_FLASHBOOT;
+    s->system[CPU_PER_CONF / 4] = CPU_PER_CONF_RESET;
+    s->system[SYSCLK_CONF / 4] = SYSCLK_XTAL;
+    for (uint32_t i = 0; i < MMU_ENTRIES; i++) {
+        s->mmu[i] = i < MMU_ENTRIES_OF_ROM ? i : MMU_INVALID;
+        map_page(s, i);
+    }
+    s->boot_cycle = cpu_cycles(s->board->cpu);
+    s->logged_count = 0;
+}
+
+static bool watchdog_on(const struct soc *s)
+{
+    bool rtc = s->rtc[RTC_WDTCONFIG0 / 4] & (1u << 31 | RTC_WDT_FLASHBOOT);
+    bool timer_group = s->timg[0][TIMG_WDTCONFIG0 / 4] & (1u << 31 | TIMG_WDT_FLASHBOOT);
+    bool super = !(s->rtc[RTC_SWD_CONF / 4] >> SWD_AUTO_FEED);
+    return rtc || timer_group || super;
+}
+
+// The ROM's watchdogs are not fed by anyone: they have to be off soon. A debugger stops their time, and so does a chip
+// that has nothing to boot.
+static void s3_after_slice(struct soc *s)
+{
+    struct board *b = s->board;
+    if (board_idle(b) ||
+        cpu_cycles(b->cpu) - s->boot_cycle < (uint64_t)WATCHDOG_SECONDS * cpu_hz(s) ||
+        !watchdog_on(s))
+        return;
+    log_warn("watchdog", "a watchdog is still on %d s after the reset: it resets the chip",
+             (int)WATCHDOG_SECONDS);
+    b->reset_requested = true;
+}
+
+// ---- registers ------------------------------------------------------------------------------------
+
+static uint32_t s3_read(struct soc *s, uint32_t address, bool debugger)
+{
+    int32_t at;
+    if ((at = inside(address, UART0_BASE, ESP_UART_BYTES)) >= 0) {
+        uint64_t skip;
+        if (debugger)
+            return (uint32_t)at == ESP_UART_FIFO ? 0 : s->uart.reg[at / 4]; // without side effects
+        struct esp_uart_now now = uart_now(s);
+        uint32_t v = esp_uart_read(&s->uart, (uint32_t)at, &now, &skip);
+        if (skip)
+            cpu_skip_cycles(s->board->cpu, skip);
+        if (esp_uart_idle(&s->uart))
+            cpu_request_stop(s->board->cpu);
+        return v;
+    }
+    if ((at = inside(address, EFUSE_BASE, BLOCK_BYTES)) >= 0)
+        return at == EFUSE_SYS_3   ? EFUSE_SYS_3_VIRTUAL
+               : at == EFUSE_SYS_5 ? EFUSE_SYS_5_VIRTUAL
+                                   : 0;
+    if ((at = inside(address, RTC_BASE, BLOCK_BYTES)) >= 0)
+        return s->rtc[at / 4];
+    if ((at = inside(address, TIMG0_BASE, BLOCK_BYTES)) >= 0)
+        return s->timg[0][at / 4];
+    if ((at = inside(address, TIMG1_BASE, BLOCK_BYTES)) >= 0)
+        return s->timg[1][at / 4];
+    if ((at = inside(address, SYSTEM_BASE, BLOCK_BYTES)) >= 0)
+        return s->system[at / 4];
+    if ((at = inside(address, MMU_BASE, sizeof s->mmu)) >= 0)
+        return s->mmu[at / 4];
+    if (!debugger && first_time(s, address))
+        log_info("soc", "load from 0x%08x: no such peripheral on the virtual board, reads 0",
+                 address);
+    return 0;
+}
+
+static void rtc_write(struct soc *s, uint32_t offset, uint32_t value)
+{
+    bool watchdog = offset >= RTC_WDTCONFIG0 && offset < RTC_WDTWPROTECT;
+    if ((watchdog && s->rtc[RTC_WDTWPROTECT / 4] != WDT_KEY) ||
+        (offset == RTC_SWD_CONF && s->rtc[RTC_SWD_WPROTECT / 4] != SWD_KEY))
+        return; // protected
+    s->rtc[offset / 4] = value;
+    if (offset == RTC_OPTIONS0 && value >> OPTIONS0_SW_SYS_RST) {
+        s->board->reset_requested = true;
+        cpu_request_stop(s->board->cpu);
+    }
+}
+
+static void s3_write(struct soc *s, uint32_t address, uint32_t value, bool debugger)
+{
+    int32_t at;
+    if ((at = inside(address, UART0_BASE, ESP_UART_BYTES)) >= 0) {
+        struct esp_uart_now now = uart_now(s);
+        esp_uart_write(&s->uart, (uint32_t)at, value, &now);
+    } else if ((at = inside(address, RTC_BASE, BLOCK_BYTES)) >= 0) {
+        rtc_write(s, (uint32_t)at, value);
+    } else if ((at = inside(address, TIMG0_BASE, BLOCK_BYTES)) >= 0 ||
+               (at = inside(address, TIMG1_BASE, BLOCK_BYTES)) >= 0) {
+        uint32_t *timg = s->timg[address >= TIMG1_BASE];
+        if (at < TIMG_WDTCONFIG0 || at >= TIMG_WDTWPROTECT || timg[TIMG_WDTWPROTECT / 4] == WDT_KEY)
+            timg[at / 4] = value;
+    } else if ((at = inside(address, SYSTEM_BASE, BLOCK_BYTES)) >= 0) {
+        if (at == SYSCLK_CONF)
+            value = (value & ~(uint32_t)SYSCLK_XTAL_MASK) | SYSCLK_XTAL; // read-only
+        s->system[at / 4] = value;
+    } else if ((at = inside(address, MMU_BASE, sizeof s->mmu)) >= 0) {
+        s->mmu[at / 4] =
+            value & (MMU_PAGE_MASK | MMU_INVALID | MMU_INVALID << 1); // bit 15: external RAM
+        map_page(s, (uint32_t)at / 4);
+    } else if (!debugger && first_time(s, address)) {
+        log_info("soc", "store to 0x%08x: no such peripheral on the virtual board, ignored",
+                 address);
+    }
+}
+
+static uint32_t s3_merge_base(struct soc *s, uint32_t address)
+{
+    return s3_read(s, address, true);
+}
+
+// Only the debugger gets here, and only on a virtual board: the chip's flash is not written through its window.
+static uint32_t s3_program(struct soc *s, uint32_t offset, unsigned size, uint32_t value)
+{
+    (void)s;
+    (void)offset;
+    (void)size;
+    return value;
+}
+
+static uint32_t s3_cpu_hz(struct soc *s)
+{
+    return cpu_hz(s);
+}
+
+static bool s3_uart_idle(struct soc *s)
+{
+    return esp_uart_idle(&s->uart);
+}
+
+static size_t s3_uart_in(struct soc *s, const uint8_t *bytes, size_t n)
+{
+    struct esp_uart_now now = uart_now(s);
+    return esp_uart_input(&s->uart, bytes, n, &now);
+}
+
+const struct soc_ops soc_esp32s3 = {
+    .prefix = "ESP32-S3",
+    .new_cpu = s3_new_cpu,
+    .open = s3_open,
+    .close = s3_close,
+    .reset = s3_reset,
+    .read = s3_read,
+    .write = s3_write,
+    .merge_base = s3_merge_base,
+    .program = s3_program,
+    .after_slice = s3_after_slice,
+    .cpu_hz = s3_cpu_hz,
+    .uart_idle = s3_uart_idle,
+    .uart_in = s3_uart_in,
+};
