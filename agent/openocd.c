@@ -84,10 +84,12 @@ static bool openocd_means_offline(const char *cause)
 static int openocd_execute(const struct openocd_target *t, const char *command, struct err *e)
 {
     int rc = -1;
-    char port[64], serial[128], cause[200];
+    char port[64], jtag[320], serial[128], cause[200];
     struct openocd_run run = {.target = t};
     buf_init(&run.kept, KEEP_MAX);
     snprintf(port, sizeof port, "set FARM_STLINK_PORT %d", t->stlink_port);
+    const char *jtag_tty = t->jtag_tty ? t->jtag_tty : "";
+    snprintf(jtag, sizeof jtag, "set FARM_JTAG_TTY {%s}", jtag_tty);
     snprintf(serial, sizeof serial, "set FARM_SERIAL %s", t->serial);
     const char *argv[16];
     int n = 0;
@@ -98,6 +100,10 @@ static int openocd_execute(const struct openocd_target *t, const char *command, 
         argv[n++] = "-c";
         argv[n++] = port;
     }
+    if (jtag_tty[0]) {
+        argv[n++] = "-c";
+        argv[n++] = jtag;
+    }
     argv[n++] = "-c";
     argv[n++] = serial;
     argv[n++] = "-f";
@@ -107,6 +113,11 @@ static int openocd_execute(const struct openocd_target *t, const char *command, 
     argv[n] = NULL;
     if (!openocd_serial_ok(t->serial)) {
         err_set(e, ERR_FLASH, "the probe's serial \"%s\" is not one", t->serial);
+        goto out;
+    }
+    if (jtag_tty[0] && (!openocd_path_ok(jtag_tty) || strlen(jtag_tty) > 255)) {
+        err_set(e, ERR_FLASH, "\"%s\" cannot be given to OpenOCD as the JTAG adapter's terminal",
+                jtag_tty);
         goto out;
     }
     const struct child_job job = {

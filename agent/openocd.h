@@ -13,7 +13,8 @@ struct openocd_target {
     const char *openocd;        // program; looked up in PATH when it has no slash
     const char *config;         // .../boards/<id>/openocd.cfg
     const char *serial;         // of the probe
-    int stlink_port;            // ST-LINK server on loopback; 0: USB
+    int stlink_port;            // ST-LINK server on loopback; 0: none
+    const char *jtag_tty;       // terminal of a JTAG adapter; NULL or "": none. With neither: USB
     int deadline_ms;            // then SIGTERM, and SIGKILL 2 s later
     bool (*on_tick)(void *ctx); // see child.h
     void (*on_output)(void *ctx, const char *text, size_t len);

@@ -252,8 +252,12 @@ static bool rig_present(struct rig *r)
             return false;
         }
         r->distrust = true; // its flash is empty: no need to ask it
-        log_info(r->config.name, "virtual board %s is up: ST-LINK on port %d, serial line %s",
-                 r->config.serial, r->config.stlink_port, r->config.tty);
+        if (r->config.stlink_port)
+            log_info(r->config.name, "virtual board %s is up: ST-LINK on port %d, serial line %s",
+                     r->config.serial, r->config.stlink_port, r->config.tty);
+        else
+            log_info(r->config.name, "virtual board %s is up: JTAG on %s, serial line %s",
+                     r->config.serial, r->config.jtag_tty, r->config.tty);
     }
     if (access(r->config.tty, R_OK | W_OK) < 0) {
         char why[400];
@@ -395,6 +399,7 @@ static void rig_openocd_target(struct rig *r, char *config, size_t size, int dea
         .config = config,
         .serial = r->config.serial,
         .stlink_port = r->config.stlink_port,
+        .jtag_tty = r->config.jtag_tty,
         .deadline_ms = deadline_ms,
         .on_tick = rig_tick,
         .on_output = rig_on_output,

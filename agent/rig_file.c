@@ -63,6 +63,8 @@ static int rig_take_field(const struct rig_reading *r, const cJSON *v, struct ri
         return rig_take_text(r, field, v, rig->serial, sizeof rig->serial);
     if (strcmp(field, "tty") == 0)
         return rig_take_text(r, field, v, rig->tty, sizeof rig->tty);
+    if (strcmp(field, "jtag_tty") == 0)
+        return rig_take_text(r, field, v, rig->jtag_tty, sizeof rig->jtag_tty);
     if (strcmp(field, "stlink_port") == 0) {
         if (!cJSON_IsNumber(v) || v->valuedouble < 1 || v->valuedouble > 65535 ||
             v->valuedouble != floor(v->valuedouble))
@@ -72,7 +74,9 @@ static int rig_take_field(const struct rig_reading *r, const cJSON *v, struct ri
         rig->stlink_port = v->valueint;
         return 0;
     }
-    return rig_fail(r, field, "is not known (known: name, board, serial, tty, stlink_port)");
+    return rig_fail(r, field,
+                    "is not known (known: name, board, serial, tty, stlink_port, "
+                    "jtag_tty)");
 }
 
 static int rig_check(const struct rig_reading *r, const struct rig_config *rig)
@@ -95,6 +99,11 @@ static int rig_check(const struct rig_reading *r, const struct rig_config *rig)
         return rig_fail(r, "serial", "may hold letters, digits and . _ : - only");
     if (rig->tty[0] != '/')
         return rig_fail(r, "tty", "must be an absolute path");
+    if (rig->jtag_tty[0] && (rig->jtag_tty[0] != '/' || !openocd_path_ok(rig->jtag_tty)))
+        return rig_fail(r, "jtag_tty",
+                        "must be an absolute path without braces, quotes or backslashes");
+    if (rig->jtag_tty[0] && rig->stlink_port)
+        return rig_fail(r, "jtag_tty", "excludes stlink_port: a rig has one debug probe");
     return 0;
 }
 
@@ -274,7 +283,9 @@ int rig_file_parse_ready(const char *text, size_t len, struct rig_config *out, s
         err_set(e, ERR_BAD_JSON, "farm-vboard: its ready line is not a JSON object");
         goto out;
     }
-    static const char *const wanted[] = {"board", "serial", "stlink_port", "tty"};
+    // A board with a JTAG adapter has its terminal in place of the ST-LINK's port.
+    bool jtag = cJSON_GetObjectItemCaseSensitive(json, "jtag_tty") != NULL;
+    const char *const wanted[] = {"board", "serial", jtag ? "jtag_tty" : "stlink_port", "tty"};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         v = cJSON_GetObjectItemCaseSensitive(json, wanted[i]);
         if (!v) {
@@ -287,6 +298,7 @@ int rig_file_parse_ready(const char *text, size_t len, struct rig_config *out, s
     snprintf(out->board, sizeof out->board, "%s", ready.board);
     snprintf(out->serial, sizeof out->serial, "%s", ready.serial);
     snprintf(out->tty, sizeof out->tty, "%s", ready.tty);
+    snprintf(out->jtag_tty, sizeof out->jtag_tty, "%s", ready.jtag_tty);
     out->stlink_port = ready.stlink_port;
     rc = 0;
 out:

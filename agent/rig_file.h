@@ -12,14 +12,15 @@
 #include "common/err.h"
 
 struct rig_config {
-    char name[64];   // unique on this host: a letter or digit, then also ". _ -"
-    char board[48];  // id of a folder in firmware/boards
-    char serial[65]; // of the debug probe
-    char tty[256];   // /dev/serial/by-id/..., or a virtual board's link
-    int stlink_port; // ST-LINK server on loopback; 0: USB
+    char name[64];      // unique on this host: a letter or digit, then also ". _ -"
+    char board[48];     // id of a folder in firmware/boards
+    char serial[65];    // of the debug probe
+    char tty[256];      // /dev/serial/by-id/..., or a virtual board's link
+    int stlink_port;    // ST-LINK server on loopback; 0: none
+    char jtag_tty[256]; // terminal of a JTAG adapter; "": none. With neither the probe is on USB
 };
 
-// Reads {"rigs":[{"name","board","serial","tty","stlink_port"?}]} strictly: unknown fields, two
+// Reads {"rigs":[{"name","board","serial","tty","stlink_port"?,"jtag_tty"?}]} strictly: unknown fields, two
 // rigs with one name, serial or tty, and wrong values are refused with a message that names file,
 // rig and field. *rigs is malloc'ed, the caller frees it; it may have 0 entries. Files are at most
 // 1 MB, rigs at most 256.
@@ -35,7 +36,8 @@ struct board_info {
 // Reads <boards>/<id>/board.json. Its other fields are the server's affair.
 int rig_file_load_board(const char *boards, const char *id, struct board_info *out, struct err *e);
 
-// Reads {"board","serial","stlink_port","tty"} as printed by farm-vboard. name is left alone.
+// Reads {"board","serial","tty", and "stlink_port" or "jtag_tty"} as printed by farm-vboard. name is
+// left alone.
 int rig_file_parse_ready(const char *text, size_t len, struct rig_config *out, struct err *e);
 
 // True for a name that is safe as a part of a path and of a URL.

@@ -28,7 +28,7 @@ void vrig_free(struct vrig *v);
 
 bool vrig_alive(struct vrig *v);
 
-// Starts the process unless it lives, and fills board, serial, tty and stlink_port of cfg from its
+// Starts the process unless it lives, and fills board, serial, tty and stlink_port or jtag_tty of cfg from its
 // ready line. Failed starts and early deaths are spaced by a pause that doubles from 1 s to 60 s:
 // until it is over, -1 with ERR_OFFLINE and *waiting true. Must be called by one thread only, which
 // has to live as long as the process is needed.

@@ -53,6 +53,11 @@ static void test_ready(void)
     EQ_STR(c.name, "mine");
     EQ_STR(c.tty, "/dev/pts/7");
     EQ_INT(c.stlink_port, 40001);
+    text = "{\"board\":\"esp32s3-devkit\",\"serial\":\"VB0002\",\"jtag_tty\":\"/dev/pts/8\","
+           "\"tty\":\"/dev/pts/9\"}";
+    EQ_INT(rig_file_parse_ready(text, strlen(text), &c, &e), 0);
+    EQ_STR(c.jtag_tty, "/dev/pts/8");
+    EQ_INT(c.stlink_port, 0);
     text = "{\"board\":\"nucleo-f767zi\",\"serial\":\"VB0001\",\"tty\":\"/dev/pts/7\"}";
     EQ_INT(rig_file_parse_ready(text, strlen(text), &c, &e), -1);
     OKF(strstr(e.msg, "stlink_port") != NULL, "%s", e.msg);
@@ -125,6 +130,10 @@ int main(void)
              "field \"tty\"");
     test_bad("{\"rigs\":[{" GOOD ",\"stlink_port\":65536}]}", "field \"stlink_port\"");
     test_bad("{\"rigs\":[{" GOOD ",\"stlink_port\":\"1\"}]}", "field \"stlink_port\"");
+    test_bad("{\"rigs\":[{" GOOD ",\"jtag_tty\":\"pts/3\"}]}", "absolute path");
+    test_bad("{\"rigs\":[{" GOOD ",\"jtag_tty\":\"/dev/{x}\"}]}", "field \"jtag_tty\"");
+    test_bad("{\"rigs\":[{" GOOD ",\"jtag_tty\":\"/dev/pts/3\",\"stlink_port\":1}]}",
+             "one debug probe");
     test_bad("{\"rigs\":[{" GOOD
              "},{\"name\":\"a\",\"board\":\"b\",\"serial\":\"S2\",\"tty\":\"/dev/ttyB\"}]}",
              "field \"name\" is taken");
