@@ -355,12 +355,11 @@ static void dhcsr_write(struct armv7m *m, uint32_t v)
     if (v >> 16 != 0xa05f)
         return;
     m->dhcsr = v & DHCSR_CONTROL;
-    if (!(v & DHCSR_C_DEBUGEN)) {
-        m->halted = false;
-    } else if (v & DHCSR_C_HALT) {
+    bool debug = v & DHCSR_C_DEBUGEN;
+    if (debug && (v & DHCSR_C_HALT)) {
         m->sleeping = false;
         armv7m_halt(m);
-    } else if (m->halted && (v & DHCSR_C_STEP)) {
+    } else if (debug && m->halted && (v & DHCSR_C_STEP)) {
         struct core_event ev;
         m->halted = false;
         core_step(m->core, &ev);

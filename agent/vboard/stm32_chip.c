@@ -3,6 +3,7 @@
 #include "agent/vboard/stm32_chip.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { KB = 1024 };
@@ -73,8 +74,7 @@ bool stm32_usart_pin(unsigned n, bool transmit, const char *name, struct stm32_p
     size_t length = strlen(name);
     if (length < 3 || length > 4)
         return false;
-    memcpy(word, name, length);
-    memcpy(word + length, " ", 2);
+    snprintf(word, sizeof word, "%s ", name);
     for (size_t i = 0; i < sizeof usart_pins / sizeof usart_pins[0]; i++) {
         const char *list = transmit ? usart_pins[i].tx : usart_pins[i].rx;
         if (usart_pins[i].usart != n || word[0] != 'P' || !strstr(list, word))

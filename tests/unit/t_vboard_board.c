@@ -136,7 +136,8 @@ static void test_counts(void)
     static const uint64_t slices[] = {1000000, 1, 7, 64};
     for (size_t i = 0; i < sizeof slices / sizeof slices[0]; i++) {
         start(loop, sizeof loop / 2);
-        uint64_t before = core_instructions(cpu_arm(board->cpu)->core), cycles_before = core_cycles(cpu_arm(board->cpu)->core);
+        uint64_t before = core_instructions(cpu_arm(board->cpu)->core),
+                 cycles_before = core_cycles(cpu_arm(board->cpu)->core);
         for (int n = 0; n < 2000 && board_runnable(board); n++)
             board_run(board, slices[i]);
         // 2 + 100 * 3, and once the branch to itself, which then counts as sleep
@@ -151,7 +152,8 @@ static void test_counts(void)
     START(0x2001, 0x2802, 0xbf08, 0x2009, 0xe7fe); // movs; cmp; it eq; moveq; b .
     uint64_t before = core_instructions(cpu_arm(board->cpu)->core);
     run();
-    EQ_INT(core_instructions(cpu_arm(board->cpu)->core) - before, 5 + 1); // what an IT block skips counts
+    EQ_INT(core_instructions(cpu_arm(board->cpu)->core) - before,
+           5 + 1); // what an IT block skips counts
     EQ_INT(reg(0), 1);
 }
 
