@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# Every virtual board that OpenOCD reaches through an ST-LINK, at once behind one agent: the same model on each, a plain
+# Every virtual board, behind an ST-LINK or a JTAG adapter, at once behind one agent: the same model on each, a plain
 # run and a spread of the front. Each output is right, RAM is as predicted to the byte, and each board is what its folder
 # says. Prints how long flashing took and what an inference costs.
 use strict;
@@ -16,10 +16,10 @@ for my $file (glob 'firmware/boards/*/board.json') {
     open my $f, '<:raw', $file or die "$file: $!";
     local $/;
     my $b = JSON::PP->new->decode(scalar <$f>);
-    $board{ $b->{id} } = $b if $b->{soc} =~ /^STM32/;
+    $board{ $b->{id} } = $b if $b->{soc} =~ /^(?:STM32|ESP32-S3)/;
 }
 my @ids = sort keys %board;
-ok @ids >= 3, scalar(@ids) . " boards: @ids";
+ok @ids >= 5, scalar(@ids) . " boards: @ids";
 
 my $farm = Farm->new;
 ok $farm->start_server, 'the server starts' or BAIL_OUT('no server');
@@ -50,7 +50,7 @@ for my $id (@ids) {
     is_deeply [map { $_->{arena_bytes} } @r], [map { $_->{predicted_arena_bytes} } @r], "$id: RAM as predicted";
     is scalar(grep { $_->{clock_hz} == $board{$id}{clock_hz} } @r), scalar @r, "$id: at the clock of its folder";
     is scalar(grep { $_->{kernels} eq $board{$id}{kernels} } @r), scalar @r, "$id: with its kernels";
-    my $timing = $board{$id}{core} eq 'Cortex-M4' ? 'm4-table' : 'm7-table';
+    my $timing = { 'Cortex-M4' => 'm4-table', 'Cortex-M7' => 'm7-table', 'Xtensa LX7' => 'lx7-table' }->{ $board{$id}{core} };
     is scalar(grep { $_->{emulated} && $_->{timing} =~ /^\Q$timing\E/ } @r), scalar @r, "$id: timed by $timing";
     my ($p) = grep { $_->{spec} eq $plain } @r;
     ok $p, "$id: a plain run among them";
@@ -71,7 +71,8 @@ for my $id (@ids) {
     my $begin = time;
     my $status = system 'openocd', '-l', "$farm->{dir}/openocd.log",
         '-c', 'gdb_port disabled; telnet_port disabled; tcl_port disabled',
-        '-c', "set FARM_STLINK_PORT $said->{stlink_port}", '-c', 'set FARM_SERIAL ' . uc "flash-$id",
+        '-c', $said->{jtag_tty} ? "set FARM_JTAG_TTY $said->{jtag_tty}" : "set FARM_STLINK_PORT $said->{stlink_port}",
+        '-c', 'set FARM_SERIAL ' . uc "flash-$id",
         '-f', "firmware/boards/$id/openocd.cfg",
         '-c', "init; farm_flash {$Farm::FIRMWARE/$id/firmware.elf} {$program}; shutdown";
     is $status, 0, "$id: OpenOCD flashes it with its own board file";
