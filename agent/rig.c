@@ -128,8 +128,7 @@ static void rig_on_line(void *ctx, const char *line)
     joblog_printf(&r->log, "%s", line);
 }
 
-// ---- heartbeats
-
+// ---- heartbeats ----
 static double rig_progress(const struct rig *r)
 {
     switch (r->state) {
@@ -198,8 +197,7 @@ static bool rig_tick(void *ctx)
     return r->give_up.code == ERR_NONE;
 }
 
-// ---- states
-
+// ---- states ----
 static void rig_enter(struct rig *r, enum rig_state state)
 {
     if (state == r->state)

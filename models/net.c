@@ -12,8 +12,7 @@
 #define FX_BITS 16
 #define FX_ONE (1 << FX_BITS)
 
-// ---- Small helpers
-
+// ---- Small helpers ----
 static int fail(struct net *n, enum err_code code, const char *what)
 {
     err_set(&n->err, code, "%s: %s", n->description, what);
@@ -33,8 +32,7 @@ static int clamp(int64_t v, int lo, int hi)
     return v < lo ? lo : v > hi ? hi : (int)v;
 }
 
-// ---- Tensors and operators
-
+// ---- Tensors and operators ----
 static int add_tensor(struct net *n, const char *name, const char *suffix, enum net_type type,
                       int n_dims, const int *dims)
 {
@@ -150,8 +148,7 @@ void net_free(struct net *n)
     free(n);
 }
 
-// ---- The input and its calibration images
-
+// ---- The input and its calibration images ----
 int net_input(struct net *n, int h, int w, int c, struct scale scale, int zero)
 {
     int t = add_activation(n, "input", 4, (int[]){1, h, w, c}, scale, zero);
@@ -162,8 +159,7 @@ int net_input(struct net *n, int h, int w, int c, struct scale scale, int zero)
     return t;
 }
 
-// ---- Convolution
-
+// ---- Convolution ----
 struct shape {
     int h, w, c;
 };
@@ -382,8 +378,7 @@ out:
     return n->err.code ? -1 : out;
 }
 
-// ---- The other operators
-
+// ---- The other operators ----
 // The real value of element i of a tensor's images.
 static int32_t real_fx(const struct net_tensor *t, size_t i)
 {

@@ -28,7 +28,7 @@ enum {
 
 static const struct soc_ops *const soc_table[] = {&soc_esp32s3, &soc_stm32f4, &soc_stm32f7};
 
-// ---- board.json -----------------------------------------------------------------------------------
+// ---- board.json ----
 
 static int json_text(const cJSON *root, const char *path, const char *field, char *out,
                      size_t out_bytes, struct err *e)
@@ -140,7 +140,7 @@ out:
     return rc;
 }
 
-// ---- memory and bus -------------------------------------------------------------------------------
+// ---- memory and bus ----
 
 void board_add_range(struct board *b, uint32_t base, uint32_t size, uint8_t *memory, bool flash)
 {
@@ -313,7 +313,7 @@ static void cpu_chip_reset(void *user)
     board_reset(user, true);
 }
 
-// ---- life -----------------------------------------------------------------------------------------
+// ---- life ----
 
 struct board *board_new(const struct board_config *cfg, uint8_t *flash, struct err *e)
 {

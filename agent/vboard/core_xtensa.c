@@ -124,7 +124,7 @@ void xtensa_request_stop(struct xtensa *x)
     x->stop_requested = true;
 }
 
-// ---- registers ------------------------------------------------------------------------------------
+// ---- registers ----
 
 uint32_t xtensa_ar(const struct xtensa *x, unsigned n)
 {
@@ -192,7 +192,7 @@ unsigned xtensa_timing_version(void)
     return LX7_VERSION;
 }
 
-// ---- blocks ---------------------------------------------------------------------------------------
+// ---- blocks ----
 
 // Cycles of the first n instructions of a block.
 static uint32_t block_cycles(const struct block *b, uint32_t n)
@@ -267,7 +267,7 @@ static bool decode_block(const struct xtensa *x, struct block *b, uint32_t pc, u
     return b->count > 0;
 }
 
-// ---- exceptions -----------------------------------------------------------------------------------
+// ---- exceptions ----
 
 static void enter_vector(struct xtensa *x, enum xtensa_cause cause)
 {
@@ -308,7 +308,7 @@ static void take_back(struct xtensa *x, const struct block *b, uint32_t index)
     x->pc = block_pc(b, index);
 }
 
-// ---- memory ---------------------------------------------------------------------------------------
+// ---- memory ----
 
 struct access { // one that the fast path could not do
     struct xtensa *x;
@@ -395,7 +395,7 @@ static inline bool store(struct xtensa *x, const struct block *b, const struct x
     return true;
 }
 
-// ---- arithmetic that is more than an operator -------------------------------------------------------
+// ---- arithmetic that is more than an operator ----
 
 static uint32_t shift_right_signed(uint32_t v, unsigned n)
 {
@@ -449,7 +449,7 @@ static uint32_t normalization_shift(uint32_t v) // NSA
     return n - 1;
 }
 
-// ---- running --------------------------------------------------------------------------------------
+// ---- running ----
 
 // The last instruction of a block, when it is none of the plain branches: pc is at the following instruction.
 static bool end_block(struct xtensa *x, const struct block *b, const struct xt_op *op,

@@ -109,7 +109,7 @@ static void transmit(void *user, uint8_t byte)
         b->uart_out(b->uart_user, byte);
 }
 
-// ---- flash windows --------------------------------------------------------------------------------
+// ---- flash windows ----
 
 static void map_page(struct soc *s, uint32_t entry)
 {
@@ -137,7 +137,7 @@ static uint32_t entry_point(void *user)
     return ROM_WAIT;
 }
 
-// ---- life -----------------------------------------------------------------------------------------
+// ---- life ----
 
 static struct cpu *s3_new_cpu(const struct cpu_bus *bus, struct err *e)
 {
@@ -260,7 +260,7 @@ static void s3_after_slice(struct soc *s)
     b->reset_requested = true;
 }
 
-// ---- registers ------------------------------------------------------------------------------------
+// ---- registers ----
 
 static uint32_t s3_read(struct soc *s, uint32_t address, bool debugger)
 {

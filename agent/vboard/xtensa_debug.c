@@ -75,7 +75,7 @@ bool xtensa_debug_break(struct xtensa_debug *d)
     return true;
 }
 
-// ---- injected instructions -------------------------------------------------------------------------
+// ---- injected instructions ----
 
 static unsigned ar_index(const struct xtensa_debug *d, unsigned n)
 {
@@ -239,7 +239,7 @@ static void execute(struct xtensa_debug *d, uint32_t word)
     d->dsr |= DSR_EXECDONE | (ok ? 0u : DSR_EXECEXCEPTION);
 }
 
-// ---- registers behind JTAG -------------------------------------------------------------------------
+// ---- registers behind JTAG ----
 
 static uint32_t nar_read(struct xtensa_debug *d, unsigned n)
 {

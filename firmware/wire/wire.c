@@ -25,8 +25,7 @@ static bool text_equal(const char *a, const char *b)
     return *a == *b;
 }
 
-// ---- checksums
-// -------------------------------------------------------------------------------------------------
+// ---- checksums ----
 
 static uint16_t crc16_byte(uint16_t crc, uint8_t byte)
 {
@@ -63,8 +62,7 @@ uint32_t wire_crc32(uint32_t crc, const void *bytes, size_t n)
     return ~crc;
 }
 
-// ---- reading
-// ---------------------------------------------------------------------------------------------------
+// ---- reading ----
 
 void wire_reader_init(struct wire_reader *r, enum wire_kind kind, char *buffer, size_t cap)
 {
@@ -190,8 +188,7 @@ const char *wire_bad_text(enum wire_bad bad)
     return "unknown";
 }
 
-// ---- writing records
-// -------------------------------------------------------------------------------------------
+// ---- writing records ----
 
 static void put(struct wire_writer *w, char c)
 {
@@ -333,8 +330,7 @@ int wire_end(struct wire_writer *w)
     return w->overflow ? -1 : 0;
 }
 
-// ---- commands
-// --------------------------------------------------------------------------------------------------
+// ---- commands ----
 
 static const char *const command_names[] = {
     [WIRE_CMD_HELLO] = "hello", [WIRE_CMD_RUN] = "run", [WIRE_CMD_RESET] = "reset"};

@@ -24,8 +24,7 @@
 #define WIRE_NAME_MAX 15 // letters, digits and '-' of a record's or command's name
 #define WIRE_REPEATS_MAX 100
 
-// ---- checksums
-// -------------------------------------------------------------------------------------------------
+// ---- checksums ----
 #define WIRE_CRC16_INIT 0xFFFFu
 // CRC-16/CCITT-FALSE (poly 0x1021, not reflected); start with WIRE_CRC16_INIT. "123456789" ->
 // 0x29B1.
@@ -33,8 +32,7 @@ uint16_t wire_crc16(uint16_t crc, const void *bytes, size_t n);
 // CRC-32 as in zlib and PNG; start with 0, feed pieces in order. "123456789" -> 0xCBF43926.
 uint32_t wire_crc32(uint32_t crc, const void *bytes, size_t n);
 
-// ---- reading
-// ---------------------------------------------------------------------------------------------------
+// ---- reading ----
 enum wire_kind {
     WIRE_RECORDS,  // "@name {...}": the host reads these
     WIRE_COMMANDS, // "name" or "name {...}": the device reads these
@@ -74,8 +72,7 @@ void wire_reader_init(struct wire_reader *r, enum wire_kind kind, char *buffer, 
 int wire_feed(struct wire_reader *r, uint8_t byte, struct wire_line *line);
 const char *wire_bad_text(enum wire_bad bad); // "the CRC does not match"
 
-// ---- writing records (device)
-// ----------------------------------------------------------------------------------
+// ---- writing records (device) ----
 struct wire_writer {
     void (*put)(void *ctx, char c); // the byte sink, e.g. a UART
     void *ctx;
@@ -101,8 +98,7 @@ void wire_field_i8_array(struct wire_writer *w, const char *key, const int8_t *v
 // 0, or -1 when a field had to be left out (the line itself is still valid).
 int wire_end(struct wire_writer *w);
 
-// ---- commands
-// --------------------------------------------------------------------------------------------------
+// ---- commands ----
 enum wire_command_kind { WIRE_CMD_HELLO, WIRE_CMD_RUN, WIRE_CMD_RESET };
 
 struct wire_command {

@@ -138,8 +138,7 @@ static void test_missing_program(void)
     buf_free(&w.out);
 }
 
-// ---- OpenOCD
-
+// ---- OpenOCD ----
 static char dir[256];
 
 static void set_mode(const char *mode)

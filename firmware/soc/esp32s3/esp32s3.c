@@ -14,7 +14,7 @@
 
 #define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
-// ---- registers ------------------------------------------------------------------------------------
+// ---- registers ----
 #define RTC_OPTIONS0 REG32(0x60008000)
 #define RTC_WDTCONFIG0 REG32(0x60008098)
 #define RTC_WDTWPROTECT REG32(0x600080B0)
@@ -116,7 +116,7 @@ uint32_t platform_clock_hz(void)
     }
 }
 
-// ---- serial line ----------------------------------------------------------------------------------
+// ---- serial line ----
 static void serial_start(void)
 {
     uint32_t divider16 = (XTAL_HZ * 16u + BOARD_BAUD / 2) / BOARD_BAUD; // in sixteenths
@@ -150,7 +150,7 @@ int platform_get(void)
     return (int)(UART_FIFO & 0xFF);
 }
 
-// ---- core -----------------------------------------------------------------------------------------
+// ---- core ----
 uint32_t platform_cycles(void)
 {
     uint32_t cycles;
