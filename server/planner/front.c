@@ -58,9 +58,8 @@ static int price_block(struct fusion *f, struct edges *es, int first, int last)
         return -1;
     int max_band = fusion_max_band(f);
     for (int r = 1; r <= max_band; r++) {
-        if (fusion_block_cols(f, r) != NULL)
-            break;
-        if (add_edge(es, begin, f))
+        // A narrow band that lies in padding alone is refused where a wider one is not.
+        if (fusion_block_cols(f, r) == NULL && add_edge(es, begin, f))
             return -1;
     }
     return 0;
