@@ -151,7 +151,8 @@ static bool read_kernels(const char *board, char *out, size_t bytes)
     return ok;
 }
 
-static bool bench_open(struct bench *b, const char *board, const struct buf *image)
+// hse: the clock or crystal at OSC_IN works.
+static bool bench_open(struct bench *b, const char *board, const struct buf *image, bool hse)
 {
     struct err e = {0};
     memset(b, 0, sizeof *b);
@@ -161,6 +162,8 @@ static bool bench_open(struct bench *b, const char *board, const struct buf *ima
         printf("# %s\n", e.msg);
         return false;
     }
+    if (!hse)
+        b->config.hse_hz = 0;
     b->flash = aligned_alloc(4096, b->config.flash_bytes);
     if (!b->flash)
         return false;
@@ -186,6 +189,8 @@ static void bench_close(struct bench *b)
     bench_forget(b);
     board_free(b->board);
     free(b->flash);
+    b->board = NULL;
+    b->flash = NULL;
 }
 
 // A network's plain or two-block program, and what the executor on the host makes of it.
@@ -514,6 +519,19 @@ static void test_core_faults(struct bench *b)
     buf_free(&program);
 }
 
+// Without its external clock the firmware says so, from the clock after reset, and goes no further.
+static void test_no_clock(struct bench *b)
+{
+    OK(bench_settle(b));
+    EQ_INT(count(b, "hello"), 0);
+    OKF(count(b, "fault") == 1 && strcmp(text(b, "fault", "code"), "clock") == 0 &&
+            strstr(text(b, "fault", "detail"), "HSE"),
+        "no external clock: %s", text(b, "fault", "detail"));
+    OK(bench_command(b, WIRE_CMD_RUN, 1));
+    EQ_INT(count(b, "fault"), 1);
+    EQ_INT(count(b, "run"), 0);
+}
+
 static void test_board(const char *board)
 {
     struct bench b = {0};
@@ -526,7 +544,7 @@ static void test_board(const char *board)
     if (buf_read_file(&image, path)) {
         SKIP("firmware on the virtual board",
              "no firmware.bin: make firmware, or set FARM_FIRMWARE");
-    } else if (OKF(bench_open(&b, board, &image), "%s", board)) {
+    } else if (OKF(bench_open(&b, board, &image, true), "%s", board)) {
         test_hello(&b, &image);
         test_run(&b, 1000005, true);
         test_run(&b, 1000005, false);
@@ -535,6 +553,10 @@ static void test_board(const char *board)
         test_bad_programs(&b);
         test_bad_lines(&b);
         test_core_faults(&b);
+        bool has_hse = b.config.hse_hz != 0;
+        bench_close(&b);
+        if (has_hse && OK(bench_open(&b, board, &image, false)))
+            test_no_clock(&b);
     }
     bench_close(&b);
     buf_free(&image);
