@@ -8,3 +8,4 @@ farm-vboard_MAIN := agent/vboard/main.c
 farm-vboard_USES_VBOARD := 1
 VLIBS := -lunicorn -lcapstone -lcjson
 fz_vboard_stlink_USES_VBOARD := 1
+fz_vboard_buspirate_USES_VBOARD := 1
