@@ -151,8 +151,7 @@ _Noreturn void esp32s3_exception(enum vector vector, uint32_t sp, uint32_t lr)
     __asm__ volatile("rsr.excvaddr %0" : "=r"(address));
     __asm__ volatile("rsr.epc1 %0" : "=r"(epc1));
     __asm__ volatile("rsr.depc %0" : "=r"(depc));
-    __asm__ volatile(".byte 0x40, 0xb6, 0x03\n\tmov %0, a4"
-                     : "=r"(epc6)::"a4"); // RSR.EPC6 a4
+    __asm__ volatile(".byte 0x40, 0xb6, 0x03\n\tmov %0, a4" : "=r"(epc6)::"a4"); // RSR.EPC6 a4
     ps = 0x2f;
     __asm__ volatile("wsr.ps %0\n\trsync" ::"r"(ps));
     struct fault f = {
