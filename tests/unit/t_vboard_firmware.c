@@ -6,6 +6,7 @@
 
 #include "agent/vboard/board.h"
 #include "agent/vboard/cpu_arm.h"
+#include "agent/vboard/cpu_riscv.h"
 #include "agent/vboard/cpu_xtensa.h"
 #include "firmware/executor/exec.h"
 #include "firmware/executor/program.h"
@@ -152,7 +153,9 @@ static bool read_kernels(const char *board, char *out, size_t bytes)
 }
 
 // hse: the clock or crystal at OSC_IN works.
-static bool bench_open(struct bench *b, const char *board, const struct buf *image, bool hse)
+// at: offset of the image in the flash.
+static bool bench_open(struct bench *b, const char *board, const struct buf *image, uint32_t at,
+                       bool hse)
 {
     struct err e = {0};
     memset(b, 0, sizeof *b);
@@ -168,7 +171,7 @@ static bool bench_open(struct bench *b, const char *board, const struct buf *ima
     if (!b->flash)
         return false;
     memset(b->flash, 0xFF, b->config.flash_bytes);
-    memcpy(b->flash, image->data, image->len);
+    memcpy(b->flash + at, image->data, image->len);
     b->board = board_new(&b->config, b->flash, &e);
     if (!b->board) {
         printf("# %s\n", e.msg);
@@ -443,7 +446,8 @@ struct arch {
     void (*set_sp)(struct cpu *c, uint32_t v);
     uint32_t program_to_code; // added to an address of the program's flash: where it is fetched
     uint32_t stack_bottom;
-    const char *code; // first digits of the firmware's addresses
+    const char *code;      // first digits of the firmware's addresses
+    uint32_t image_offset; // in the flash: behind a boot loader
 };
 
 static void arm_set_pc(struct cpu *c, uint32_t v)
@@ -466,9 +470,22 @@ static void xtensa_set_sp_of(struct cpu *c, uint32_t v)
     xtensa_set_ar(cpu_xtensa_core(c), 1, v);
 }
 
+static void riscv_set_pc(struct cpu *c, uint32_t v)
+{
+    const unsigned dpc = 0x7b1;
+    riscv_csr_write(cpu_riscv_core(c), dpc, true, v);
+}
+
+static void riscv_set_sp(struct cpu *c, uint32_t v)
+{
+    riscv_set(cpu_riscv_core(c), 2, v);
+}
+
 static const struct arch archs[] = {
-    {"STM32", arm_set_pc, arm_set_sp, 0, 0x20000000, "0800"},
-    {"ESP32-S3", xtensa_set_pc_of, xtensa_set_sp_of, 0x42000000u - 0x3c000000u, 0x3fc88000, "4200"},
+    {"STM32", arm_set_pc, arm_set_sp, 0, 0x20000000, "0800", 0},
+    {"ESP32-S3", xtensa_set_pc_of, xtensa_set_sp_of, 0x42000000u - 0x3c000000u, 0x3fc88000, "4200",
+     0},
+    {"FE310", riscv_set_pc, riscv_set_sp, 0, 0x80000000, "2001", 0x10000},
 };
 
 static const struct arch *arch_of(const struct board_config *config)
@@ -532,7 +549,7 @@ static void test_no_clock(struct bench *b)
     EQ_INT(count(b, "run"), 0);
 }
 
-static void test_board(const char *board)
+static void test_board(const char *board, uint32_t image_offset)
 {
     struct bench b = {0};
     struct buf image;
@@ -544,7 +561,7 @@ static void test_board(const char *board)
     if (buf_read_file(&image, path)) {
         SKIP("firmware on the virtual board",
              "no firmware.bin: make firmware, or set FARM_FIRMWARE");
-    } else if (OKF(bench_open(&b, board, &image, true), "%s", board)) {
+    } else if (OKF(bench_open(&b, board, &image, image_offset, true), "%s", board)) {
         test_hello(&b, &image);
         test_run(&b, 1000005, true);
         test_run(&b, 1000005, false);
@@ -555,7 +572,7 @@ static void test_board(const char *board)
         test_core_faults(&b);
         bool has_hse = b.config.hse_hz != 0;
         bench_close(&b);
-        if (has_hse && OK(bench_open(&b, board, &image, false)))
+        if (has_hse && OK(bench_open(&b, board, &image, image_offset, false)))
             test_no_clock(&b);
     }
     bench_close(&b);
@@ -578,10 +595,10 @@ int main(void)
         if (!OKF(board_config_load(&config, BOARDS_DIR, board, &e) == 0, "%s: %s", board, e.msg) ||
             !arch_of(&config))
             continue;
-        test_board(board);
+        test_board(board, arch_of(&config)->image_offset);
         boards++;
     }
     globfree(&folders);
-    OKF(boards >= 5, "%d boards", boards);
+    OKF(boards >= 6, "%d boards", boards);
     return tap_done();
 }
