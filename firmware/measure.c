@@ -45,17 +45,16 @@ const void *measure_find_program(const char **why)
     return error ? NULL : program;
 }
 
-// The 32-bit counter wraps within seconds; it is read at every block, so a run may be as long as it
-// likes as long as no single block takes 2^32 cycles.
+// Some cores count 32 bits, which wrap within seconds; the counter is read at every block, so a run may be as
+// long as it likes as long as no single block takes 2^32 cycles.
 struct stopwatch {
-    uint64_t total;
-    uint32_t last;
+    uint64_t total, last;
 };
 
 static void stopwatch_lap(struct stopwatch *s)
 {
-    uint32_t now = platform_cycles();
-    s->total += (uint32_t)(now - s->last);
+    uint64_t now = platform_cycles();
+    s->total += (now - s->last) & platform_cycles_mask;
     s->last = now;
 }
 

@@ -13,8 +13,9 @@ struct virtual_page;
 // serial line then still works, at its rate, from the clock after reset.
 const char *platform_init(void);
 uint32_t platform_clock_hz(void); // of the core, decoded from the clock registers as they are now
-uint32_t platform_cycles(void);   // core clock cycles, wraps
-void platform_put(char c);        // one byte to the host; waits for room
+uint64_t platform_cycles(void);   // core clock cycles
+extern const uint64_t platform_cycles_mask; // its bits that count: beyond them it wraps
+void platform_put(char c);                  // one byte to the host; waits for room
 int platform_get(
     void); // one byte from the host, -1: none yet, -2: bytes were lost since the last call
 uint32_t platform_irq_off(void); // returns the state for platform_irq_restore()

@@ -112,7 +112,9 @@ uint32_t cortexm_cycles(void)
     return DWT_CYCCNT;
 }
 
-uint32_t platform_cycles(void)
+const uint64_t platform_cycles_mask = UINT32_MAX;
+
+uint64_t platform_cycles(void)
 {
     return cortexm_cycles();
 }

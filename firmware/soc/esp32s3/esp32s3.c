@@ -151,7 +151,9 @@ int platform_get(void)
 }
 
 // ---- core ----
-uint32_t platform_cycles(void)
+const uint64_t platform_cycles_mask = UINT32_MAX;
+
+uint64_t platform_cycles(void)
 {
     uint32_t cycles;
     __asm__ volatile("rsr.ccount %0" : "=r"(cycles)::"memory");
@@ -186,7 +188,7 @@ _Noreturn void platform_reset(void)
 
 static const char *cycles_check(void)
 {
-    uint32_t before = platform_cycles();
+    uint64_t before = platform_cycles();
     for (int i = 0; i < 1000; i++) {
         if (platform_cycles() != before)
             return NULL;

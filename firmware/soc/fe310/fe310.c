@@ -119,7 +119,7 @@ static void watchdog_write(volatile uint32_t *reg, uint32_t value)
 
 static void wait_us(uint32_t us) // at least, on any clock up to HFROSC_MAX_HZ
 {
-    uint32_t start = platform_cycles();
+    uint64_t start = platform_cycles();
     while (platform_cycles() - start < us * (HFROSC_MAX_HZ / 1000000u)) {
     }
 }
@@ -185,11 +185,17 @@ int platform_get(void)
 }
 
 // ---- core -----------------------------------------------------------------------------------------
-uint32_t platform_cycles(void)
+const uint64_t platform_cycles_mask = UINT64_MAX;
+
+uint64_t platform_cycles(void)
 {
-    uint32_t v;
-    __asm__ volatile("csrr %0, mcycle" : "=r"(v)::"memory");
-    return v;
+    uint32_t high, low, again;
+    do { // the low half may wrap in between
+        __asm__ volatile("csrr %0, mcycleh" : "=r"(high)::"memory");
+        __asm__ volatile("csrr %0, mcycle" : "=r"(low)::"memory");
+        __asm__ volatile("csrr %0, mcycleh" : "=r"(again)::"memory");
+    } while (high != again);
+    return (uint64_t)high << 32 | low;
 }
 
 uint32_t platform_irq_off(void)
@@ -224,7 +230,7 @@ _Noreturn void platform_reset(void)
 
 static const char *cycles_check(void)
 {
-    uint32_t before = platform_cycles();
+    uint64_t before = platform_cycles();
     for (int i = 0; i < 1000; i++) {
         if (platform_cycles() != before)
             return NULL;
