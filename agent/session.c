@@ -34,7 +34,7 @@ static int session_send(struct session *s, const struct wire_command *cmd, struc
 
 static void session_note_bad(struct session *s, const char *why)
 {
-    char text[400];
+    char text[sizeof((struct err){0}.msg) + 52];
     s->bad_lines++;
     snprintf(text, sizeof text, "(a broken line was skipped: %s)", why);
     if (s->bad_lines <= SESSION_MAX_BAD_LINES)

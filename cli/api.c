@@ -171,7 +171,7 @@ const char *api_advice(const char *type)
         {"unauthorized", "set FARM_TOKEN to a token of this server (docs/security.md)"},
         {"forbidden", "use a token whose role allows it (docs/security.md)"},
         {"too-many-requests", "wait a moment and try again"},
-        {"too-large", "a model may have 32 MB at most"},
+        {"too-large", "a model may have 32 MiB at most"},
         {"internal", "the server's log on stderr has the cause"},
         {"io", "the server's log on stderr has the cause; is its disk full?"},
     };

@@ -159,9 +159,9 @@ static int take_option(struct cli_args *a, const char *name, const char *value, 
     } else if (strcmp(name, "--max-overhead") == 0) {
         char *end = NULL;
         a->max_overhead = strtod(value, &end);
-        if (end == value || *end || !(a->max_overhead >= 1 && a->max_overhead <= 1e6))
+        if (end == value || *end || !(a->max_overhead > 0 && a->max_overhead <= 1e6))
             return err_set(e, ERR_BAD_REQUEST,
-                           "--max-overhead takes a factor of at least 1 (1.2), not \"%s\"", value);
+                           "--max-overhead takes a factor above 0 (1.2), not \"%s\"", value);
     } else if (strcmp(name, "--watch") == 0)
         a->watch = true;
     else if (strcmp(name, "--json") == 0)

@@ -44,7 +44,7 @@ enum err_code {
 
 struct err {
     enum err_code code; // ERR_NONE: no error
-    char msg[320];      // one sentence that names the thing and the place
+    char msg[480];      // one sentence that names the thing and the place
 };
 
 // Sets e unless it is already set (the first cause survives). e may be NULL. Always returns -1.

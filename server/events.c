@@ -99,11 +99,15 @@ int events_open(struct app *a, int64_t campaign, int64_t after, struct stream *o
     struct watch *w = calloc(1, sizeof *w);
     if (!w)
         return err_set(&p->err, ERR_NO_MEMORY, "no memory for an event stream");
-    *w = (struct watch){.app = a, .campaign = campaign, .seen = after, .state_first = after < 0};
-    if (after < 0 && store_event_last(a->store, campaign, &w->seen, &p->err)) {
+    int64_t last;
+    if (store_event_last(a->store, campaign, &last, &p->err)) {
         free(w);
         return -1;
     }
+    // An id that was never given out is of another life of this server: begin with the present state.
+    bool known = after >= 0 && after <= last;
+    *w = (struct watch){
+        .app = a, .campaign = campaign, .seen = known ? after : last, .state_first = !known};
     *out = (struct stream){.next = watch_next, .free = free, .cls = w, .topic = campaign};
     return 0;
 }

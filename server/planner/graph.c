@@ -14,7 +14,8 @@ const char *const layer_op_names[LAYER_OP_COUNT] = {
 
 #define SUPPORTED                                                                                  \
     "CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, ADD, AVERAGE_POOL_2D, MAX_POOL_2D, MEAN, PAD, "  \
-    "RELU, RELU6, SOFTMAX, RESHAPE, TRANSPOSE, QUANTIZE"
+    "PADV2, RELU, RELU6, SOFTMAX, RESHAPE, TRANSPOSE, QUANTIZE and DEQUANTIZE at the borders, "    \
+    "SHAPE with STRIDED_SLICE and PACK as the shape of a RESHAPE"
 
 /* ---- the model ---- */
 

@@ -42,7 +42,7 @@ void planner_layers_json(const struct planner *p, struct buf *out);
 // A configuration is its text: blocks in order, "first-last:schedule" (or "i:schedule"), separated
 // by one space, the schedule one of plain, rows, colsR (R output rows a band):
 // "0-8:rows 9:plain 10-20:cols4". It covers every layer once.
-#define PLANNER_MAX_SPEC 2048
+#define PLANNER_MAX_SPEC 8192
 struct config {
     char spec[PLANNER_MAX_SPEC];
     uint32_t arena_bytes; // exact; without the model input, with the model output

@@ -117,6 +117,12 @@ $api->result($l);
 ok @e && $e[0]{id} > $last, 'ids go on rising';
 ok +(grep { $_->{event} eq 'job' && $_->{data}{state} eq 'done' } @e), 'what happened since is sent';
 
+# An id that this server never gave out, from before its data was replaced, say
+for my $future (watch($more->{id}, 'Last-Event-ID' => $last + 99999), watch($more->{id}, query => '?since=' . ($last + 99999))) {
+    my @state = events($future, 5, sub { grep { $_->{event} eq 'campaign' } @_ });
+    ok +(grep { $_->{event} eq 'campaign' } @state), 'an id from the future gets the present state';
+}
+
 is $api->fails(GET => "/campaigns/$c->{id}/events?since=x"), '422 bad-field since', 'since what?';
 my $open = watch($quiet->{id});
 events($open, 1, sub { @_ >= 1 });

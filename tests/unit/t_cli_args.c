@@ -98,7 +98,7 @@ static void test_mistakes(void)
         {"front 1 --max-ram", "--max-ram"},
         {"front 1 --max-ram lots", "lots"},
         {"front 1 --max-ram -5", "-5"},
-        {"front 1 --max-overhead 0.5", "0.5"},
+        {"front 1 --max-overhead 0", "not \"0\""},
         {"front 1 --max-overhead nan", "nan"},
         {"front 1 --max-overhead 1.2x", "1.2x"},
         {"submit m --points 0", "\"0\""},

@@ -95,7 +95,7 @@ static bool check_network(uint32_t seed, int size, int tries)
     struct err e = {0};
     struct config_block blocks[NETGEN_MAX];
     bool ok = true;
-    char why[400] = "";
+    char why[500] = "";
     uint32_t planned = 0;
     netgen_make(&n, seed, size);
     if (fusion_open(&f, &n.g, &e))

@@ -109,7 +109,7 @@ static void check_model(const char *dir, const char *model)
     struct front front = {0};
     struct planner_info info;
     struct err e = {0};
-    char path[600], why[400];
+    char path[600], why[500];
     int runs = 0, bad = 0;
     buf_init(&file, 64u << 20);
     buf_init(&input, 1u << 20);
