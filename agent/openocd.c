@@ -71,9 +71,11 @@ static void openocd_cause(struct buf *kept, char *out, size_t size)
 // OpenOCD has no exit codes: its words tell a missing probe or board from a flash that failed.
 static bool openocd_means_offline(const char *cause)
 {
-    static const char *const words[] = {"open failed",        "unable to open",   "No such device",
-                                        "not found",          "init mode failed", "connect failed",
-                                        "Connection refused", "unable to connect"};
+    static const char *const words[] = {
+        "open failed",        "unable to open",    "No such device",
+        "not found",          "init mode failed",  "connect failed",
+        "Connection refused", "unable to connect", "Could not open serial port",
+        "Error reading data"}; // the last two: a JTAG adapter
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (strstr(cause, words[i]))
             return true;

@@ -124,5 +124,6 @@ waitpid $pid, 0;
 is openocd($said->{jtag_tty}, "farm_flash {$ELF} {$big}"), 0, 'the next one flashes, 2 MB';
 ok record($tty, 'hello'), 'and the board boots';
 is $farm->stop('s3'), 0, 'the board stops';
+isnt openocd($said->{jtag_tty}, 'farm_reset'), 0, 'a board that is gone is an error';
 is_deeply [$farm->processes], [], 'no process is left';
 done_testing;

@@ -300,6 +300,7 @@ int main(void)
     test_openocd("ok", 0, ERR_NONE, "");
     test_openocd("fail", -1, ERR_FLASH, "Warn : option bytes 0xCC; Error: stm32x device protected");
     test_openocd("offline", -1, ERR_OFFLINE, "open failed");
+    test_openocd("offline-jtag", -1, ERR_OFFLINE, "serial port");
     test_openocd("stuck", -1, ERR_FLASH, "did not end within 1 s");
     test_openocd_arguments();
     test_runtime_dir();
