@@ -13,10 +13,10 @@ fit-latency_MAIN := tools/fit_latency.c
 .PHONY: help install run test lint bench sanitize
 help:  ## list the targets
 	@sed -n -E 's/^([a-z][a-z-]*):.*  ?## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
-	@echo "Variables: MODEL= POINTS= PORT= DATA= (run), SAN=address,undefined (host programs), O= (where to build)."
+	@echo "Variables: MODEL= POINTS= PORT= DATA= VIRTUAL= (run), SAN=address,undefined (host programs), O= (where to build)."
 install:  ## install what building and running need (apt-get; sudo when not root)
 	@tools/install build
-run:  ## install, build, start a farm with one virtual board, measure MODEL (default: an own small network), serve
+run:  ## install, build, start a farm with a virtual board of every kind, measure MODEL (default: an own small network), serve
 	@tools/install build
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@tools/run
