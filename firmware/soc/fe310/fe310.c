@@ -189,7 +189,7 @@ const uint64_t platform_cycles_mask = UINT64_MAX;
 
 uint64_t platform_cycles(void)
 {
-    uint32_t high, low, again;
+    uint32_t high = 0, low = 0, again = 0;
     do { // the low half may wrap in between
         __asm__ volatile("csrr %0, mcycleh" : "=r"(high)::"memory");
         __asm__ volatile("csrr %0, mcycle" : "=r"(low)::"memory");
