@@ -23,7 +23,7 @@ export class Explorer {
     private readonly colours: Map<string, string>;
     private shown: Set<string>;
     private y: "ms" | "overhead" = "ms";
-    private logY = false;
+    private scale: "auto" | "linear" | "log" = "auto";
     private withInput = false;
     private selected: string | null = null;
     private tableState = "";
@@ -102,6 +102,20 @@ export class Explorer {
         if (scroll) this.detail.element.scrollIntoView({ block: "nearest" });
     }
 
+    /** Boards of very different speed: on a linear axis the fast ones would be one line at the bottom. */
+    private spansDecades(points: readonly Point[]): boolean {
+        let least = Infinity;
+        let most = 0;
+        for (const point of points) {
+            for (const m of point.measured) {
+                if (!this.shown.has(m.board)) continue;
+                least = Math.min(least, m.ms);
+                most = Math.max(most, m.ms);
+            }
+        }
+        return most > 8 * least;
+    }
+
     private draw(): void {
         if (this.signal.aborted) return;
         const points = this.points.all;
@@ -113,7 +127,7 @@ export class Explorer {
             boards: this.shownBoards,
             colours: this.colours,
             y,
-            logY: this.logY,
+            logY: this.scale === "auto" ? y === "ms" && this.spansDecades(points) : this.scale === "log",
             withInput: this.withInput,
             selected: this.selected,
             marks: answers,
@@ -284,7 +298,8 @@ export class Explorer {
                 "Scale ",
                 h(
                     "select",
-                    { name: "scale", onchange: choose((v) => (this.logY = v === "log")) },
+                    { name: "scale", onchange: choose((v) => (this.scale = v as "auto" | "linear" | "log")) },
+                    h("option", { value: "auto" }, "auto"),
                     h("option", { value: "linear" }, "linear"),
                     h("option", { value: "log" }, "log"),
                 ),
