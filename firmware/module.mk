@@ -13,7 +13,7 @@ FW_CFLAGS := -std=c11 -ffreestanding -O2 -g $(WARN) -fno-common -ffunction-secti
 define fw_board_rules
 $(2)/board_config.h: firmware/boards/$(1)/board.json firmware/boards/$(1)/board.mk firmware/board_config.sh
 	@mkdir -p $$(@D)
-	firmware/board_config.sh $$< FLASH_BASE=$(FLASH_BASE) RAM_BASE=$(RAM_BASE) STACK_BYTES=$(STACK_BYTES) > $$@.tmp
+	firmware/board_config.sh $$< FLASH_BASE=$(FLASH_BASE) RAM_BASE=$(RAM_BASE) STACK_BYTES=$(STACK_BYTES) CACHE_BYTES=$(CACHE_BYTES) > $$@.tmp
 	@mv $$@.tmp $$@
 $(2)/%.o: %.c $(2)/board_config.h firmware/module.mk
 	@mkdir -p $$(@D)
@@ -30,9 +30,10 @@ EXTRA += $(2)/firmware.elf $(2)/firmware.bin
 DEPS += $(patsubst %.c,$(2)/%.d,$(FW_SRC) $(SOC_SRC) firmware/libc/mem.c $(wildcard firmware/boards/$(1)/*.c))
 endef
 
-# A board's soc.mk may name another linker script.
+# A board's soc.mk may name another linker script, its board.mk the part of ram_bytes that caches take.
 define fw_board
 $(eval LINKER_SCRIPT := firmware/ld/flash_ram.ld)
+$(eval CACHE_BYTES := 0)
 $(eval include firmware/boards/$(1)/board.mk)
 $(eval include firmware/soc/$(SOC)/soc.mk)
 $(eval $(call fw_board_rules,$(1),$(O)/firmware/$(1)))

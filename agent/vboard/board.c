@@ -26,8 +26,8 @@ enum {
     BOARD_JSON_MAX = 64 * 1024,
 };
 
-static const struct soc_ops *const soc_table[] = {&soc_esp32s3, &soc_fe310, &soc_stm32f4,
-                                                  &soc_stm32f7};
+static const struct soc_ops *const soc_table[] = {&soc_esp32c3, &soc_esp32s3, &soc_fe310,
+                                                  &soc_stm32f4, &soc_stm32f7};
 
 // ---- board.json ----
 

@@ -13,9 +13,14 @@ enum {
     TRAPS_TO_LOCKUP = 100, // traps without an instruction in between
     NO_PC = 1,             // of a free entry: no instruction has an odd address
 
+    MISA_A = 1 << 0,
     MSTATUS_MIE = 1 << 3,
     MSTATUS_MPIE = 1 << 7,
     MSTATUS_MPP = 3 << 11, // always machine mode
+    MPCER_CYCLES = 1 << 0,
+    MPCER_WRITABLE = 0x7ff,
+    MPCMR_ENABLE = 1 << 0,
+    MPCMR_WRITABLE = 3,
     DCSR_STEP = 1 << 2,
     DCSR_EBREAKM = 1 << 15,
     DCSR_WRITABLE = 0xbe04, // ebreakm, ebreaks, ebreaku, stepie, stopcount, stoptime, step
@@ -38,6 +43,7 @@ enum cause {
 enum csr {
     CSR_MSTATUS = 0x300, CSR_MISA = 0x301, CSR_MIE = 0x304, CSR_MTVEC = 0x305, CSR_MCOUNTEREN = 0x306,
     CSR_MSCRATCH = 0x340, CSR_MEPC = 0x341, CSR_MCAUSE = 0x342, CSR_MTVAL = 0x343, CSR_MIP = 0x344,
+    CSR_MPCER = 0x7e0, CSR_MPCMR = 0x7e1, CSR_MPCCR = 0x7e2,
     CSR_DCSR = 0x7b0, CSR_DPC = 0x7b1, CSR_FEATURE = 0x7c1, CSR_BPM = 0x7c0,
     CSR_MCYCLE = 0xb00, CSR_MINSTRET = 0xb02, CSR_MCYCLEH = 0xb80, CSR_MINSTRETH = 0xb82,
     CSR_CYCLE = 0xc00, CSR_INSTRET = 0xc02, CSR_CYCLEH = 0xc80, CSR_INSTRETH = 0xc82,
@@ -57,9 +63,23 @@ const struct riscv_timing riscv_timing_fe310 = {
     .trap = 5,
 };
 
+const struct riscv_timing riscv_timing_c3 = {
+    .name = "c3-table",
+    .version = 1,
+    .load_word = 2,
+    .load_narrow = 2,
+    .csr = 1,
+    .multiply = 2,
+    .divide_max = 33,
+    .mispredicted = 2,
+    .trap = 5,
+};
+
 struct range {
     uint32_t base, size;
-    uint8_t *memory; // NULL: registers
+    uint8_t *memory; // NULL: registers, or a window
+    uint8_t **pages; // of a window: memory of each page or NULL; NULL: no window
+    uint32_t page_bytes;
     unsigned access;
     bool enabled;
 };
@@ -84,6 +104,8 @@ struct riscv {
     uint32_t mstatus, mie, mtvec, mscratch, mepc, mcause, mtval, mcounteren, feature, bpm;
     uint32_t dcsr;
     uint64_t cycle_offset, instret_offset; // CSR = counter + offset
+    uint32_t mpcer, mpcmr, mpccr;          // mpccr: its value while it stands still
+    uint64_t mpccr_offset;                 // CSR = counter + offset while it counts
     struct riscv_config config;
     struct riscv_bus bus;
     struct range ranges[MAX_RANGES];
@@ -112,6 +134,8 @@ void riscv_free(struct riscv *c)
 {
     if (!c)
         return;
+    for (int i = 0; i < c->range_count; i++)
+        free(c->ranges[i].pages);
     free(c->table);
     free(c);
 }
@@ -127,14 +151,34 @@ static int add_range(struct riscv *c, const struct range *r, struct err *e)
 int riscv_map_memory(struct riscv *c, uint32_t base, uint32_t size, uint8_t *memory,
                      unsigned access, struct err *e)
 {
-    const struct range r = {base, size, memory, access, true};
+    const struct range r = {
+        .base = base, .size = size, .memory = memory, .access = access, .enabled = true};
     return add_range(c, &r, e);
 }
 
 int riscv_map_io(struct riscv *c, uint32_t base, uint32_t size, struct err *e)
 {
-    const struct range r = {base, size, NULL, RISCV_READ | RISCV_WRITE, true};
+    const struct range r = {
+        .base = base, .size = size, .access = RISCV_READ | RISCV_WRITE, .enabled = true};
     return add_range(c, &r, e);
+}
+
+int riscv_map_window(struct riscv *c, uint32_t base, uint32_t size, uint32_t page_bytes,
+                     unsigned access, struct err *e)
+{
+    struct range r = {.base = base,
+                      .size = size,
+                      .pages = calloc(size / page_bytes, sizeof(uint8_t *)),
+                      .page_bytes = page_bytes,
+                      .access = access,
+                      .enabled = true};
+    if (!r.pages)
+        return err_set(e, ERR_NO_MEMORY, "no memory for a table of pages");
+    if (add_range(c, &r, e)) {
+        free(r.pages);
+        return -1;
+    }
+    return 0;
 }
 
 static struct range *find_range(struct riscv *c, uint32_t address)
@@ -146,11 +190,35 @@ static struct range *find_range(struct riscv *c, uint32_t address)
     return NULL;
 }
 
+bool riscv_map_page(struct riscv *c, uint32_t base, uint8_t *memory)
+{
+    struct range *r = find_range(c, base);
+    if (!r || !r->pages)
+        return false;
+    r->pages[(base - r->base) / r->page_bytes] = memory;
+    c->stale = true;
+    return true;
+}
+
+static bool is_io(const struct range *r)
+{
+    return !r->memory && !r->pages;
+}
+
+// Memory behind an offset of a range; NULL: none there.
+static uint8_t *host(const struct range *r, uint32_t offset)
+{
+    if (!r->pages)
+        return r->memory + offset;
+    uint8_t *page = r->pages[offset / r->page_bytes];
+    return page ? page + offset % r->page_bytes : NULL;
+}
+
 bool riscv_is_io(const struct riscv *c, uint32_t address)
 {
     for (int i = 0; i < c->range_count; i++) {
         if (address - c->ranges[i].base < c->ranges[i].size)
-            return !c->ranges[i].memory;
+            return is_io(&c->ranges[i]);
     }
     return false;
 }
@@ -181,13 +249,14 @@ void riscv_reset(struct riscv *c)
     memset(c->x, 0, sizeof c->x);
     memset(c->ready, 0, sizeof c->ready);
     c->hazard = c->unit_free = 0;
-    c->pc = c->config.reset_pc;
+    c->pc = c->config.entry_point ? c->config.entry_point(c->bus.user) : c->config.reset_pc;
     c->state = RISCV_RUNS;
     c->traps_in_a_row = 0;
     c->reserved = false;
     c->mstatus = MSTATUS_MPP;
     c->mie = c->mtvec = c->mscratch = c->mepc = c->mcause = c->mtval = c->mcounteren = 0;
     c->feature = c->bpm = 0;
+    c->mpcer = c->mpcmr = c->mpccr = 0;
     c->dcsr = DCSR_RESET;
     c->cycle_offset = -c->cycles;
     c->instret_offset = -c->instructions;
@@ -235,8 +304,51 @@ void riscv_halt(struct riscv *c, unsigned cause)
 }
 
 // ---- CSRs -----------------------------------------------------------------------------------------
+// The ESP32-C3's counter: of cycles, the one event that is modelled, while it is enabled.
+static bool mpccr_counts(const struct riscv *c)
+{
+    return (c->mpcer & MPCER_CYCLES) && (c->mpcmr & MPCMR_ENABLE);
+}
+
+static uint32_t mpccr(const struct riscv *c)
+{
+    return mpccr_counts(c) ? (uint32_t)(c->cycles + c->mpccr_offset) : c->mpccr;
+}
+
+static bool espressif_csr_read(const struct riscv *c, unsigned csr, uint32_t *value)
+{
+    *value = csr == CSR_MPCER ? c->mpcer : csr == CSR_MPCMR ? c->mpcmr : mpccr(c);
+    return true;
+}
+
+static bool espressif_csr_write(struct riscv *c, unsigned csr, uint32_t value)
+{
+    uint32_t now = mpccr(c);
+    if (csr == CSR_MPCER)
+        c->mpcer = value & MPCER_WRITABLE;
+    else if (csr == CSR_MPCMR)
+        c->mpcmr = value & MPCMR_WRITABLE;
+    else
+        now = value;
+    c->mpccr = now;
+    c->mpccr_offset = now - c->cycles;
+    return true;
+}
+
+// Whether the core has the register: some cores lack the standard's counters.
+static bool has_csr(const struct riscv *c, unsigned csr)
+{
+    bool standard_counter = (csr >= CSR_MCYCLE && csr <= CSR_MINSTRETH) ||
+                            (csr >= CSR_CYCLE && csr <= CSR_INSTRETH) || csr == CSR_MCOUNTEREN ||
+                            csr == CSR_MIE || csr == CSR_MIP;
+    bool espressif = csr >= CSR_MPCER && csr <= CSR_MPCCR;
+    return c->config.espressif_csrs ? !standard_counter : !espressif;
+}
+
 bool riscv_csr_read(struct riscv *c, unsigned csr, bool debugger, uint32_t *value)
 {
+    if (!has_csr(c, csr))
+        return false;
     uint64_t cycles = c->cycles + c->cycle_offset, retired = c->instructions + c->instret_offset;
     switch ((enum csr)csr) {
     case CSR_MSTATUS:
@@ -276,6 +388,10 @@ bool riscv_csr_read(struct riscv *c, unsigned csr, bool debugger, uint32_t *valu
     case CSR_BPM:
         *value = c->bpm;
         return true;
+    case CSR_MPCER:
+    case CSR_MPCMR:
+    case CSR_MPCCR:
+        return espressif_csr_read(c, csr, value);
     case CSR_MCYCLE:
     case CSR_CYCLE:
         *value = (uint32_t)cycles;
@@ -323,6 +439,8 @@ static uint64_t with_high(uint64_t counter, uint32_t high)
 
 bool riscv_csr_write(struct riscv *c, unsigned csr, bool debugger, uint32_t value)
 {
+    if (!has_csr(c, csr))
+        return false;
     uint64_t cycles = c->cycles + c->cycle_offset, retired = c->instructions + c->instret_offset;
     switch ((enum csr)csr) {
     case CSR_MSTATUS:
@@ -335,7 +453,7 @@ bool riscv_csr_write(struct riscv *c, unsigned csr, bool debugger, uint32_t valu
         c->mie = value;
         return true;
     case CSR_MTVEC:
-        c->mtvec = value & ~2u;
+        c->mtvec = c->config.espressif_csrs ? (value & ~0xffu) | 1 : value & ~2u;
         return true;
     case CSR_MCOUNTEREN:
         c->mcounteren = value;
@@ -358,6 +476,10 @@ bool riscv_csr_write(struct riscv *c, unsigned csr, bool debugger, uint32_t valu
     case CSR_BPM:
         c->bpm = value & 1;
         return true;
+    case CSR_MPCER:
+    case CSR_MPCMR:
+    case CSR_MPCCR:
+        return espressif_csr_write(c, csr, value);
     case CSR_MCYCLE:
         c->cycle_offset = with_low(cycles, value) - c->cycles;
         return true;
@@ -393,11 +515,12 @@ static bool load(struct riscv *c, uint32_t address, unsigned size, uint32_t *val
         return false;
     }
     const struct range *r = find_range(c, address);
-    if (!r || !r->enabled || size > r->size - (address - r->base)) {
+    if (!r || !r->enabled || size > r->size - (address - r->base) ||
+        (size < 4 && (r->access & RISCV_WORDS_ONLY))) {
         trap(c, CAUSE_LOAD, address);
         return false;
     }
-    if (!r->memory) {
+    if (is_io(r)) {
         c->cycles = *issued;
         *value = c->bus.read(c->bus.user, address, size);
         *issued = c->cycles; // it may have let time pass
@@ -405,8 +528,13 @@ static bool load(struct riscv *c, uint32_t address, unsigned size, uint32_t *val
     }
     if (r->access & RISCV_SLOW)
         *issued += c->bus.slow_read(c->bus.user, address, size) - 1;
+    const uint8_t *memory = host(r, address - r->base);
+    if (!memory) {
+        trap(c, CAUSE_LOAD, address);
+        return false;
+    }
     *value = 0;
-    memcpy(value, r->memory + (address - r->base), size);
+    memcpy(value, memory, size);
     return true;
 }
 
@@ -418,17 +546,23 @@ static bool store(struct riscv *c, uint32_t address, unsigned size, uint32_t val
         return false;
     }
     const struct range *r = find_range(c, address);
-    if (!r || !r->enabled || !(r->access & RISCV_WRITE) || size > r->size - (address - r->base)) {
+    if (!r || !r->enabled || !(r->access & RISCV_WRITE) || size > r->size - (address - r->base) ||
+        (size < 4 && (r->access & RISCV_WORDS_ONLY))) {
         trap(c, CAUSE_STORE, address);
         return false;
     }
-    if (!r->memory) {
+    if (is_io(r)) {
         c->cycles = *issued;
         c->bus.write(c->bus.user, address, size, value);
         *issued = c->cycles;
         return true;
     }
-    memcpy(r->memory + (address - r->base), &value, size);
+    uint8_t *memory = host(r, address - r->base);
+    if (!memory) {
+        trap(c, CAUSE_STORE, address);
+        return false;
+    }
+    memcpy(memory, &value, size);
     return true;
 }
 
@@ -436,13 +570,18 @@ static bool store(struct riscv *c, uint32_t address, unsigned size, uint32_t val
 static bool fetch(struct riscv *c, struct entry *at)
 {
     const struct range *r = find_range(c, c->pc);
-    uint32_t word = 0;
-    if (!r || !r->memory || !r->enabled || !(r->access & RISCV_EXECUTE))
+    uint16_t half[2] = {0};
+    if (!r || is_io(r) || !r->enabled || !(r->access & RISCV_EXECUTE))
         return false;
-    uint32_t offset = c->pc - r->base, left = r->size - offset;
-    memcpy(&word, r->memory + offset, left < 4 ? 2 : 4);
-    if ((word & 3) == 3 && left < 4)
-        return false;
+    uint32_t offset = c->pc - r->base;
+    for (unsigned i = 0; i < 2; i++) { // the second one may be on another page, or nowhere
+        const uint8_t *memory = offset + 2 * i < r->size ? host(r, offset + 2 * i) : NULL;
+        if (!memory && (i == 0 || (half[0] & 3) == 3))
+            return false;
+        if (memory)
+            memcpy(&half[i], memory, sizeof half[i]);
+    }
+    uint32_t word = half[0] | (uint32_t)half[1] << 16;
     rv_decode(word, c->pc, &at->op);
     at->pc = c->pc;
     return true;
@@ -733,6 +872,10 @@ static void step(struct riscv *c)
     case RV_AMOMAX:
     case RV_AMOMINU:
     case RV_AMOMAXU:
+        if (!(c->config.misa & MISA_A)) {
+            trap(c, CAUSE_ILLEGAL, 0);
+            return;
+        }
         if (!amo(c, op, &v, &issued))
             return;
         x[op->rd] = v;

@@ -33,11 +33,15 @@ struct riscv_timing {
 
 struct riscv_config {
     uint32_t reset_pc;
+    uint32_t (*entry_point)(void *user); // of the bus: where it begins after reset; NULL: reset_pc
     uint32_t misa, mvendorid, marchid, mimpid;
+    // An ESP32-C3's: a counter of 32 bits behind CSRs 0x7e0 to 0x7e2 in place of mcycle and minstret, no mie and mip;
+    // mtvec is always vectored, its table on a multiple of 256 bytes.
+    bool espressif_csrs;
     const struct riscv_timing *timing;
 };
 
-enum { RISCV_READ = 1, RISCV_WRITE = 2, RISCV_EXECUTE = 4, RISCV_SLOW = 8 };
+enum { RISCV_READ = 1, RISCV_WRITE = 2, RISCV_EXECUTE = 4, RISCV_SLOW = 8, RISCV_WORDS_ONLY = 16 };
 
 enum riscv_state { RISCV_RUNS, RISCV_SLEEPS, RISCV_HALTED, RISCV_LOCKED_UP };
 
@@ -54,6 +58,11 @@ void riscv_free(struct riscv *c);
 int riscv_map_memory(struct riscv *c, uint32_t base, uint32_t size, uint8_t *memory,
                      unsigned access, struct err *e);
 int riscv_map_io(struct riscv *c, uint32_t base, uint32_t size, struct err *e);
+// A window with an MMU of the SoC in front: nothing in it until riscv_map_page().
+int riscv_map_window(struct riscv *c, uint32_t base, uint32_t size, uint32_t page_bytes,
+                     unsigned access, struct err *e);
+// false: base is in no window. NULL: nothing there any more.
+bool riscv_map_page(struct riscv *c, uint32_t base, uint8_t *memory);
 bool riscv_is_io(const struct riscv *c, uint32_t address);
 // Takes memory away (false) and gives it back: an access in between is an access fault.
 void riscv_enable_memory(struct riscv *c, uint32_t base, bool enabled);
@@ -80,6 +89,6 @@ uint64_t riscv_cycles(const struct riscv *c);
 void riscv_skip_cycles(struct riscv *c, uint64_t cycles);
 const struct riscv_timing *riscv_timing_of(const struct riscv *c);
 
-extern const struct riscv_timing riscv_timing_fe310; // docs/timing.md
+extern const struct riscv_timing riscv_timing_c3, riscv_timing_fe310; // docs/timing.md
 
 #endif

@@ -13,6 +13,7 @@ struct cpu_riscv {
     struct riscv_debug debug;
     uint32_t (*cost)(void *user, uint32_t address, unsigned size);
     void *cost_user;
+    uint32_t (*entry_point)(void *user);
     bool lockup_told;
 };
 
@@ -37,13 +38,25 @@ static void rv_close(struct cpu *c)
     free(c);
 }
 
+static unsigned rights_of(unsigned access)
+{
+    return (access & CPU_READ ? RISCV_READ : 0u) | (access & CPU_WRITE ? RISCV_WRITE : 0u) |
+           (access & CPU_EXECUTE ? RISCV_EXECUTE : 0u) |
+           (access & CPU_WORDS_ONLY ? RISCV_WORDS_ONLY : 0u);
+}
+
 static int rv_map_memory(struct cpu *c, uint32_t base, uint32_t size, uint8_t *memory,
                          unsigned access, struct err *e)
 {
-    unsigned rights = (access & CPU_READ ? RISCV_READ : 0u) |
-                      (access & CPU_WRITE ? RISCV_WRITE : 0u) |
-                      (access & CPU_EXECUTE ? RISCV_EXECUTE : 0u);
-    return riscv_map_memory(core_of(c), base, size, memory, rights, e);
+    if (riscv_map_page(core_of(c), base, memory))
+        return 0;
+    return riscv_map_memory(core_of(c), base, size, memory, rights_of(access), e);
+}
+
+int cpu_riscv_map_window(struct cpu *c, uint32_t base, uint32_t size, uint32_t page_bytes,
+                         unsigned access, struct err *e)
+{
+    return riscv_map_window(core_of(c), base, size, page_bytes, rights_of(access), e);
 }
 
 int cpu_riscv_map_slow(struct cpu *c, uint32_t base, uint32_t size, uint8_t *memory,
@@ -60,6 +73,12 @@ static uint32_t slow_read(void *user, uint32_t address, unsigned size)
 {
     struct cpu_riscv *r = user;
     return r->cost(r->cost_user, address, size);
+}
+
+static uint32_t entry_point(void *user)
+{
+    struct cpu_riscv *r = user;
+    return r->entry_point(r->bus.user);
 }
 
 static uint32_t bus_read(void *user, uint32_t address, unsigned size)
@@ -202,7 +221,10 @@ struct cpu *cpu_riscv_new(const struct riscv_config *config, uint32_t idcode,
     r->cpu.ops = &riscv_ops;
     r->bus = *bus;
     const struct riscv_bus core_bus = {r, bus_read, bus_write, slow_read};
-    r->core = riscv_new(config, &core_bus, e);
+    struct riscv_config own = *config;
+    r->entry_point = config->entry_point;
+    own.entry_point = config->entry_point ? entry_point : NULL;
+    r->core = riscv_new(&own, &core_bus, e);
     if (!r->core) {
         free(r);
         return NULL;

@@ -27,6 +27,6 @@ struct soc_ops {
     size_t (*uart_in)(struct soc *s, const uint8_t *bytes, size_t n);
 };
 
-extern const struct soc_ops soc_esp32s3, soc_fe310, soc_stm32f4, soc_stm32f7;
+extern const struct soc_ops soc_esp32c3, soc_esp32s3, soc_fe310, soc_stm32f4, soc_stm32f7;
 
 #endif

@@ -13,7 +13,7 @@ use Time::HiRes qw(time);
 
 # Cores that can be virtual, and the timing model of each.
 my %TIMING = ('Cortex-M4' => 'm4-table', 'Cortex-M7' => 'm7-table', 'Xtensa LX7' => 'lx7-table',
-    'RV32IMAC' => 'fe310-table');
+    'RV32IMAC' => 'fe310-table', 'RV32IMC' => 'c3-table');
 
 my %board;
 for my $file (glob 'firmware/boards/*/board.json') {

@@ -485,6 +485,7 @@ static const struct arch archs[] = {
     {"STM32", arm_set_pc, arm_set_sp, 0, 0x20000000, "0800", 0},
     {"ESP32-S3", xtensa_set_pc_of, xtensa_set_sp_of, 0x42000000u - 0x3c000000u, 0x3fc88000, "4200",
      0},
+    {"ESP32-C3", riscv_set_pc, riscv_set_sp, 0x42000000u - 0x3c000000u, 0x3fc80000, "4200", 0},
     {"FE310", riscv_set_pc, riscv_set_sp, 0, 0x80000000, "2001", 0x10000},
 };
 
@@ -599,6 +600,6 @@ int main(void)
         boards++;
     }
     globfree(&folders);
-    OKF(boards >= 6, "%d boards", boards);
+    OKF(boards >= 7, "%d boards", boards);
     return tap_done();
 }

@@ -256,6 +256,77 @@ static void spi(struct spi_flash *f, const uint8_t *bytes, size_t n)
     spi_flash_deselect(f);
 }
 
+// An ESP32-C3's core: its counter, its mtvec, no A extension, windows of pages, and a bus for words only.
+static void test_c3(void)
+{
+    enum { WINDOW = 0x42000000, PAGE = 8192 };
+    static struct bench b;
+    const struct riscv_config config = {
+        .reset_pc = RAM, .misa = 0x40101104, .espressif_csrs = true, .timing = &riscv_timing_c3};
+    const struct riscv_bus bus = {&b, io_read, io_write, slow_read};
+    struct err e;
+    uint32_t v, again;
+    b.core = riscv_new(&config, &bus, &e);
+    if (!OK(b.core) ||
+        !OK(riscv_map_memory(b.core, RAM, sizeof b.ram, b.ram,
+                             RISCV_READ | RISCV_WRITE | RISCV_EXECUTE, &e) == 0) ||
+        !OK(riscv_map_window(b.core, WINDOW, 2 * PAGE, PAGE,
+                             RISCV_READ | RISCV_EXECUTE | RISCV_WORDS_ONLY, &e) == 0))
+        goto out;
+
+    const uint32_t count[] = {0x7e00d073, 0x7e10d073,  // csrwi mpcer, 1; csrwi mpcmr, 1
+                              0x7e2fd073,              // csrwi mpccr, 31
+                              0x00000013, 0x7e202573}; // nop; csrr a0, mpccr
+    run(&b, count, 5);
+    EQ_INT(riscv_get(b.core, 10), 33); // the write itself and the nop; the read is not over yet
+    run(&b, count + 2, 3);
+    EQ_INT(riscv_get(b.core, 10), 31); // after a reset it does not count
+    OK(!riscv_csr_read(b.core, 0xb00, false, &v) && !riscv_csr_read(b.core, 0x304, false, &v));
+    OK(riscv_csr_write(b.core, MTVEC, false, RAM + 0x1fc) &&
+       riscv_csr_read(b.core, MTVEC, false, &v));
+    EQ_INT(v, RAM + 0x101);
+
+    // EBREAK at the trap vector stops each of these.
+    const uint32_t lr[] = {0x100525af}, load_word[] = {0x42000537, 0x00052583},
+                   load_byte[] = {0x42000537, 0x00050583};
+    run(&b, lr, 1);
+    riscv_csr_read(b.core, MCAUSE, false, &v);
+    EQ_INT(v, 2); // no A: illegal
+    run(&b, load_word, 2);
+    riscv_csr_read(b.core, MCAUSE, false, &v);
+    EQ_INT(v, 5); // nothing mapped
+    OK(riscv_map_page(b.core, WINDOW, b.slow) && !riscv_map_page(b.core, RAM, b.slow));
+    memcpy(b.slow, (const uint32_t[]){0x12345678}, 4);
+    run(&b, load_word, 2);
+    EQ_INT(riscv_get(b.core, 11), 0x12345678);
+    run(&b, load_byte, 2);
+    riscv_csr_read(b.core, MCAUSE, false, &v);
+    EQ_INT(v, 5); // a byte on an instruction bus
+
+    // A 32-bit instruction across two pages: only where the second one is mapped.
+    const uint32_t jump[] = {0x42002537, 0xffe50067}; // lui a0, 0x42002; jr -2(a0)
+    const uint32_t li = 0x12300593;                   // li a1, 0x123
+    memcpy(b.slow + PAGE - 2, &li, 2);
+    run(&b, jump, 2);
+    riscv_csr_read(b.core, MCAUSE, false, &v);
+    riscv_csr_read(b.core, MEPC, false, &again);
+    EQ_INT(v, 1);
+    EQ_INT(again, WINDOW + PAGE - 2);
+    memcpy(b.ram + 8192, (const uint8_t *)&li + 2, 2);
+    memcpy(b.ram + 8194, (const uint32_t[]){EBREAK}, 4);
+    riscv_map_page(b.core, WINDOW + PAGE, b.ram + 8192);
+    run(&b, jump, 2);
+    EQ_INT(riscv_get(b.core, 11), 0x123);
+    riscv_csr_read(b.core, DPC, true, &v);
+    EQ_INT(v, WINDOW + PAGE + 2);
+    riscv_map_page(b.core, WINDOW, NULL);
+    run(&b, load_word, 2);
+    riscv_csr_read(b.core, MCAUSE, false, &v);
+    EQ_INT(v, 5);
+out:
+    riscv_free(b.core);
+}
+
 static void test_spi_flash(void)
 {
     static uint8_t memory[65536 * 2];
@@ -297,6 +368,7 @@ int main(void)
         test_debug(&b);
     }
     riscv_free(b.core);
+    test_c3();
     test_spi_flash();
     return tap_done();
 }

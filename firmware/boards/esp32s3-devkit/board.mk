@@ -7,3 +7,5 @@ SOC := esp32s3
 FLASH_BASE := 0x3c000000
 RAM_BASE := 0x3fc88000
 STACK_BYTES := 4096
+# Of ram_bytes: 32 KB on the instruction bus alone, 32 KB data cache.
+CACHE_BYTES := 65536

@@ -33,8 +33,8 @@ _Noreturn void esp32s3_exception(enum vector vector, uint32_t sp, uint32_t lr);
 // clang-format off
 __asm__(
     "    .section .header, \"ax\"\n"
-    "    .global esp32s3_header\n"
-    "esp32s3_header:\n" // direct boot: two magic words, then the entry
+    "    .global esp_header\n"
+    "esp_header:\n" // direct boot: two magic words, then the entry
     "    .word 0xaedb041d, 0xaedb041d\n"
     "    j esp32s3_entry\n"
 
@@ -45,7 +45,7 @@ __asm__(
     "    movi a2, 0x2f\n" // PS: user vector, all interrupts masked, no windows
     "    wsr.ps a2\n"
     "    rsync\n"
-    "    movi a2, esp32s3_vectors\n"
+    "    movi a2, esp_vectors\n"
     "    wsr.vecbase a2\n"
     "    movi a2, 0\n"
     "    wsr.intenable a2\n"

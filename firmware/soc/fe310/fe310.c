@@ -198,25 +198,6 @@ uint64_t platform_cycles(void)
     return (uint64_t)high << 32 | low;
 }
 
-uint32_t platform_irq_off(void)
-{
-    uint32_t state;
-    __asm__ volatile("csrrci %0, mstatus, 8" : "=r"(state)::"memory");
-    return state;
-}
-
-void platform_irq_restore(uint32_t state)
-{
-    __asm__ volatile("csrs mstatus, %0" ::"r"(state & 8u) : "memory");
-}
-
-uintptr_t platform_stack_pointer(void)
-{
-    uintptr_t sp;
-    __asm__ volatile("mv %0, sp" : "=r"(sp));
-    return sp;
-}
-
 // The chip has no reset register; its watchdog bites after one tick of the 32 kHz clock.
 _Noreturn void platform_reset(void)
 {
