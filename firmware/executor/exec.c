@@ -124,8 +124,9 @@ static void open_window(const struct run *r, const struct prog_view *v,
         // Slices are rows: ask for those of the window. Slices are columns: all rows, and the
         // column within them.
         bool rows = v->slice_step >= v->pix_step;
-        base = rows ? input_rows(r, (unsigned)slice, (unsigned)taps)
-                    : input_rows(r, 0, r->header->in_h) + (size_t)slice * v->slice_step;
+        if (taps > 0) // else a window of padding only: the source need not be asked
+            base = rows ? input_rows(r, (unsigned)slice, (unsigned)taps)
+                        : input_rows(r, 0, r->header->in_h) + (size_t)slice * v->slice_step;
         w->slice = base;
         w->end = (const int8_t *)UINTPTR_MAX;
         return;

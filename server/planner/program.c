@@ -325,6 +325,8 @@ static void add_op(struct compiler *c, int i, bool acc)
     op.in[0] = view_of(c, l->in[0], l->in_h, l->in_w, l->in_c);
     op.in[1] = (struct prog_view){.space = PROG_NONE};
     op.out = view_of(c, l->out, l->out_h, l->out_w, l->out_c);
+    if (op.kernel == PROG_COPY)
+        op.ks = op.in_slices; // reads all of its input at once
     if (c->packed && l->weights)
         op.kernel = packed_kernel(l, op.kernel);
     if (op.kernel >= PROG_CONV_P4) {
