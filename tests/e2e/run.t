@@ -55,6 +55,23 @@ is(HTTP::Tiny->new(timeout => 2)->get("$url/healthz")->{status}, 599, 'nobody an
 
 $url = start('again');
 like $farm->log_of('again', 'out'), qr/campaign 3 of tiny_mbv2: 3 measured, 0 failed/, 'it runs again on the same data';
+sub also { my ($settings) = @_;    # another one while that serves
+    my $said = "$farm->{dir}/also.txt";
+    my $status = system("$settings tools/run >$said 2>&1") >> 8;
+    open my $h, '<', $said or die "$said: $!";
+    local $/;
+    return ($status, <$h>);
+}
+my ($status, $said) = also("VIRTUAL='$Farm::BOARD nucleo-f446re' POINTS=1 MODEL=$Farm::MODELS/mbv2_w035_r144.tflite");
+is $status, 0, 'a model that is too large for one of the boards';
+like $said, qr/^nucleo-f446re is left out: the model does not fit it$/m, 'that board is left out and named';
+like $said, qr/campaign 4 of mbv2_w035_r144: 1 measured, 0 failed/, 'the other one measures it';
+($status, $said) = also("VIRTUAL=nucleo-f446re MODEL=$Farm::MODELS/mbv2_w035_r144.tflite");
+isnt $status, 0, 'a model that fits no board is refused';
+like $said, qr/does not fit the board/, '... saying so';
+($status, $said) = also('MODEL=README.md');
+isnt $status, 0, 'what is no model is refused';
+like $said, qr/not a usable model|cannot be used|flatbuffer/i, '... saying so';
 is signal_group('again', 'TERM') >> 8, 143, 'SIGTERM ends it';
 is_deeply [$farm->processes], [], 'no process is left';
 
