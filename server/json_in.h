@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// JSON from outside -> checked plain structs. The only file that parses JSON for the server (cJSON inside). Text is
+// JSON from outside -> checked plain structs. The only file that parses JSON for the server. Text is
 // checked before cJSON sees it: valid UTF-8, nesting of at most 8, no control characters, no \u0000. Unknown and repeated
 // fields are refused, except inside what a device reported (hello, mem, out), where another firmware may say more.
 //
