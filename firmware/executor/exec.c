@@ -27,6 +27,7 @@ struct run { // what one exec_run() needs to hand around
     const struct prog_header *header;
     uint8_t *arena;
     const struct exec_input *input;
+    const struct exec_hooks *profile; // NULL unless kernel calls are to be told
 };
 
 static const void *at(const struct run *r, uint32_t offset)
@@ -95,6 +96,25 @@ uint32_t exec_blocks(const void *program)
 uint32_t exec_output_bytes(const void *program)
 {
     return ((const struct prog_header *)program)->output_bytes;
+}
+
+void exec_block_ops(const void *program, unsigned block, uint32_t *first, uint32_t *n)
+{
+    const struct prog_header *h = program;
+    const uint8_t *p = program;
+    const struct prog_block *b = (const struct prog_block *)(const void *)(p + h->blocks) + block;
+    const struct prog_stage *stages =
+        (const struct prog_stage *)(const void *)(p + h->stages) + b->first_stage;
+    const struct prog_stage *last = stages + b->n_stages - 1;
+    *first = stages->first_op;
+    *n = (uint32_t)last->first_op + last->n_ops - *first;
+}
+
+uint32_t exec_op_layer(const void *program, uint32_t op)
+{
+    const struct prog_header *h = program;
+    const uint8_t *p = program;
+    return ((const struct prog_op *)(const void *)(p + h->ops))[op].layer;
 }
 
 // First byte of the model input from row y on; `n` rows will be read.
@@ -231,6 +251,22 @@ static void run_op(const struct run *r, const struct prog_block *b, const struct
     }
 }
 
+static void tell(const struct run *r, const struct prog_op *op, int pixels)
+{
+    const struct prog_op *ops = at(r, r->header->ops);
+    r->profile->kernel(r->profile->ctx, (unsigned)(op - ops), pixels);
+}
+
+// run_op() between two calls of the hook. Apart, so that a run without a profile pays one test.
+static void profile_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
+                       const struct prog_interval *intervals, int slice, int first, int n,
+                       struct k_window *in)
+{
+    tell(r, op, n);
+    run_op(r, b, op, intervals, slice, first, n, in);
+    tell(r, op, -1);
+}
+
 static void run_step(const struct run *r, const struct prog_block *b, const struct prog_step *step,
                      const struct prog_interval *intervals)
 {
@@ -239,14 +275,17 @@ static void run_step(const struct run *r, const struct prog_block *b, const stru
     const struct prog_op *ops = (const struct prog_op *)at(r, r->header->ops) + stage->first_op;
     const int lo = intervals[stage->interval].lo, hi = intervals[stage->interval].hi;
     const int chunk = stage->chunk ? stage->chunk : hi - lo;
+    void (*const run_one)(const struct run *, const struct prog_block *, const struct prog_op *,
+                          const struct prog_interval *, int, int, int, struct k_window *) =
+        r->profile ? profile_op : run_op;
     struct k_window head, inner;
     open_input(r, &ops[0], intervals, step->slice, &head);
     for (int p = lo; p < hi; p += chunk) {
         int n = hi - p < chunk ? hi - p : chunk;
-        run_op(r, b, &ops[0], intervals, step->slice, p, n, &head);
+        run_one(r, b, &ops[0], intervals, step->slice, p, n, &head);
         for (int i = 1; i < stage->n_ops; i++) {
             open_input(r, &ops[i], intervals, step->slice, &inner);
-            run_op(r, b, &ops[i], intervals, step->slice, p, n, &inner);
+            run_one(r, b, &ops[i], intervals, step->slice, p, n, &inner);
         }
     }
 }
@@ -257,6 +296,8 @@ static void finish_accumulators(const struct run *r, const struct prog_block *b)
     const int32_t *acc = (const int32_t *)(const void *)(r->arena + b->acc);
     int8_t *out = (int8_t *)r->arena + op->out.offset;
     struct k_consts k;
+    if (r->profile)
+        tell(r, op, 0);
     consts_of(r, op, &k);
     if (op->kernel == PROG_ACC_CONV)
         k_acc_conv_end(op, &k, acc, out);
@@ -264,6 +305,8 @@ static void finish_accumulators(const struct run *r, const struct prog_block *b)
         k_acc_avgpool_end(op, acc, out);
     else
         k_acc_mean_end(op, &k, acc, out);
+    if (r->profile)
+        tell(r, op, -1);
 }
 
 static void run_block(const struct run *r, const struct prog_block *b)
@@ -287,7 +330,11 @@ int exec_run(const void *program, void *arena, size_t arena_bytes, const struct 
              const struct exec_hooks *hooks, const int8_t **output)
 {
     const struct prog_header *h = program;
-    const struct run r = {.program = program, .header = h, .arena = arena, .input = input};
+    const struct run r = {.program = program,
+                          .header = h,
+                          .arena = arena,
+                          .input = input,
+                          .profile = hooks && hooks->kernel ? hooks : NULL};
     const struct prog_block *blocks = at(&r, h->blocks);
     if (arena_bytes < h->arena_bytes)
         return EXEC_ARENA;

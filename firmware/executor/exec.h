@@ -30,9 +30,12 @@ struct exec_input {
     void *ctx;
 };
 
-// Called when a block is done; for profiles.
+// For profiles; each may be NULL.
 struct exec_hooks {
-    void (*block)(void *ctx, unsigned block);
+    void (*block)(void *ctx, unsigned block); // a block is done
+    // Around each kernel call of operator `op` of the program. Before it: how many positions it
+    // handles, 0 when it closes an accumulator (at most one such call a block); after it: -1.
+    void (*kernel)(void *ctx, unsigned op, int pixels);
     void *ctx;
 };
 
@@ -43,6 +46,10 @@ uint32_t exec_crc32(const void *program); // the header's CRC; the program's nam
 // Exact need: a run writes the last byte of it and nothing beyond.
 uint32_t exec_arena_bytes(const void *program);
 uint32_t exec_blocks(const void *program);
+// Operators are numbered through the program; those of a block are consecutive. exec_op_layer():
+// the layer of the model that an operator is.
+void exec_block_ops(const void *program, unsigned block, uint32_t *first, uint32_t *n);
+uint32_t exec_op_layer(const void *program, uint32_t op);
 uint32_t exec_output_bytes(const void *program);
 // The best kernel variant of this build: "armv7em" or "generic". Programs for any variant that it
 // has run: exec_check().

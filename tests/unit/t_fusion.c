@@ -3,6 +3,7 @@
 // variant, gives the bytes of the plain one with generic kernels, touches exactly the arena that was
 // planned, and nothing outside it.
 #include "tests/tap.h"
+#include "tests/unit/netcut.h"
 #include "tests/unit/netgen.h"
 
 #include "firmware/executor/exec.h"
@@ -64,30 +65,6 @@ out:
     return mark;
 }
 
-// A random way to cut the network: blocks of random length, each with a schedule that it can run.
-static int random_blocks(struct netgen *n, struct fusion *f, struct config_block *blocks)
-{
-    int count = 0;
-    for (int i = 0; i < n->g.n_layers;) {
-        int last = i + netgen_pick(n, 0, 8);
-        if (last >= n->g.n_layers)
-            last = n->g.n_layers - 1;
-        struct config_block b = {i, last, FUSION_ROWS, 0};
-        if (fusion_block_begin(f, i, last) != NULL) {
-            b.last = i;
-        } else if (i < last && netgen_pick(n, 0, 2)) {
-            int r = netgen_pick(n, 1, fusion_max_band(f));
-            if (fusion_block_cols(f, r) == NULL) {
-                b.axis = FUSION_COLS;
-                b.band_rows = r;
-            }
-        }
-        blocks[count++] = b;
-        i = b.last + 1;
-    }
-    return count;
-}
-
 static bool check_network(uint32_t seed, int size, int tries)
 {
     struct netgen n;
@@ -115,7 +92,7 @@ static bool check_network(uint32_t seed, int size, int tries)
         ok = false;
     }
     for (int t = 0; t < tries && ok; t++) {
-        int count = random_blocks(&n, &f, blocks);
+        int count = netcut_random(&n, &f, blocks);
         char spec[512] = "";
         config_format(blocks, count, spec, sizeof spec, &e);
         mark = run_painted(&f, blocks, count, t % 2 ? "armv7em" : "generic", input, fused, &planned,

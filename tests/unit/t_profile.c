@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// The executor's hook around kernel calls counts what the planner planned: on random small networks
+// cut at random, MACs and kernel calls are equal to the planned ones, and a run with the hook gives
+// the bytes of a run without.
+#include "tests/tap.h"
+#include "tests/unit/netgen.h"
+#include "tests/unit/netcut.h"
+
+#include "firmware/executor/exec.h"
+#include "firmware/executor/program.h"
+#include "server/planner/config.h"
+#include "server/planner/fusion.h"
+#include "server/planner/program.h"
+
+struct counter {
+    const struct prog_op *ops;
+    int open; // operator whose kernel runs, or -1
+    bool unpaired;
+    uint64_t macs, calls;
+};
+
+static uint64_t macs_per_pixel(const struct prog_op *op)
+{
+    switch (op->kernel) {
+    case PROG_DWCONV:
+    case PROG_DWCONV_P2:
+        return (uint64_t)op->ks * op->ka * op->out_c;
+    case PROG_CONV:
+    case PROG_CONV_P4:
+    case PROG_CONV_COPY4:
+        return (uint64_t)op->ks * op->ka * op->in_c * op->out_c;
+    case PROG_ACC_CONV:
+        return (uint64_t)op->in_c * op->out_c;
+    default:
+        return 0;
+    }
+}
+
+static void count_kernel(void *ctx, unsigned op, int pixels)
+{
+    struct counter *c = ctx;
+    if (pixels < 0) {
+        c->unpaired |= c->open != (int)op;
+        c->open = -1;
+        return;
+    }
+    c->unpaired |= c->open != -1;
+    c->open = (int)op;
+    c->calls++;
+    c->macs += (uint64_t)pixels * macs_per_pixel(&c->ops[op]);
+}
+
+// Runs a program with and without the hook. False: a run failed or the outputs differ.
+static bool run_counted(const struct buf *program, struct counter *c)
+{
+    const struct prog_header *h = (const void *)program->data;
+    uint32_t bytes = exec_arena_bytes(h), out_bytes = exec_output_bytes(h);
+    void *arena = aligned_alloc(16, ((size_t)bytes + 31) / 16 * 16);
+    int8_t *plain = malloc(out_bytes);
+    const int8_t *out;
+    *c = (struct counter){.ops = (const void *)(program->data + h->ops), .open = -1};
+    const struct exec_hooks hooks = {.kernel = count_kernel, .ctx = c};
+    bool ok = exec_run(h, arena, bytes, NULL, NULL, &out) == 0;
+    if (ok)
+        memcpy(plain, out, out_bytes);
+    ok = ok && exec_run(h, arena, bytes, NULL, &hooks, &out) == 0;
+    ok = ok && memcmp(plain, out, out_bytes) == 0 && c->open == -1 && !c->unpaired;
+    free(arena);
+    free(plain);
+    return ok;
+}
+
+static bool check_config(struct fusion *f, const struct config_block *blocks, int count,
+                         const char *variant, const int8_t *input, uint64_t *macs_seen)
+{
+    struct buf program;
+    struct counter c = {0};
+    struct err e = {0};
+    uint64_t macs = 0, calls = 0;
+    uint32_t arena = 0;
+    bool ok = config_arena(f, blocks, count, &arena, &e) == 0;
+    for (int i = 0; i < count && ok; i++) {
+        ok = config_block_fill(f, &blocks[i], arena, &e) == 0;
+        macs += f->cost.macs;
+        calls += f->cost.calls + f->acc; // closing an accumulator is a call
+    }
+    buf_init(&program, PROGRAM_MAX_BYTES);
+    ok = ok && program_compile(f, blocks, count, variant, input, &program, &e) == 0 &&
+         exec_check(program.data, program.len) == 0 && run_counted(&program, &c);
+    if (!ok || c.macs != macs || c.calls != calls) {
+        char spec[512] = "";
+        config_format(blocks, count, spec, sizeof spec, &e);
+        printf("# \"%s\" %s: %llu MACs of %llu planned, %llu calls of %llu, %s\n", spec, variant,
+               (unsigned long long)c.macs, (unsigned long long)macs, (unsigned long long)c.calls,
+               (unsigned long long)calls, ok ? "ran" : "did not run as told");
+        ok = false;
+    }
+    *macs_seen += c.macs;
+    buf_free(&program);
+    return ok;
+}
+
+static bool check_network(uint32_t seed, int size, uint64_t *macs_seen)
+{
+    struct netgen n;
+    struct fusion f;
+    struct err e = {0};
+    struct config_block blocks[NETGEN_MAX];
+    bool ok = true;
+    netgen_make(&n, seed, size);
+    if (fusion_open(&f, &n.g, &e))
+        return false;
+    size_t in_bytes = fusion_tensor_bytes(&n.g, n.g.input);
+    int8_t *input = malloc(in_bytes);
+    for (size_t i = 0; i < in_bytes; i++)
+        input[i] = (int8_t)(netgen_next(&n) >> 24);
+    for (int t = 0; t < 3 && ok; t++) {
+        int count = netcut_random(&n, &f, blocks);
+        ok = check_config(&f, blocks, count, t % 2 ? "armv7em" : "generic", input, macs_seen);
+    }
+    if (!ok)
+        printf("# seed %u size %d\n", seed, size);
+    free(input);
+    fusion_close(&f);
+    netgen_free(&n);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    int networks = argc > 1 ? atoi(argv[1]) : 3000;
+    for (int size = 1; size <= 12; size++) {
+        int bad = 0;
+        uint64_t macs = 0;
+        for (int i = 0; i < networks / 12 + 1; i++)
+            bad += !check_network((uint32_t)(size * 100000 + i), size, &macs);
+        OKF(bad == 0 && macs > 0,
+            "networks of about %d layers: counted MACs and kernel calls are the planned ones (%d "
+            "bad, %llu MACs)",
+            size, bad, (unsigned long long)macs);
+    }
+    return tap_done();
+}
