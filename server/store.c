@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// See store.h. The only file that sees SQLite. Statements come from sql.def, are prepared once at start and reset after
+// See store.h and store_impl.h. Statements come from sql.def, are prepared once at start and reset after
 // every use; values are bound, never pasted.
 #include "server/store.h"
 
-#include <pthread.h>
-#include <sqlite3.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +11,7 @@
 
 #include "common/log.h"
 #include "server/asset.h"
-
-enum sql_id {
-#define X(name, text) name,
-#include "server/sql.def"
-    SQL_COUNT
-};
+#include "server/store_impl.h"
 
 static const char *const sql_texts[SQL_COUNT] = {
 #define X(name, text) text,
@@ -32,21 +26,13 @@ static const char *const sql_setup[] = {
 const char *const job_state_names[JOB_STATES] = {"queued", "leased", "done", "failed"};
 const char *const event_kind_names[EVENT_KINDS] = {"job", "campaign", "log"};
 
-struct store {
-    sqlite3 *db;
-    sqlite3_stmt *stmt[SQL_COUNT];
-    pthread_mutex_t lock; // recursive: a callback may read more
-};
-
 // --- statements -----------------------------------------------------------------------------------------------------
 
-static int store_fail(struct store *s, const char *what, struct err *e)
+int store_fail(struct store *s, const char *what, struct err *e)
 {
     return err_set(e, ERR_IO, "database: %s (%.160s)", sqlite3_errmsg(s->db), what);
 }
 
-// Binds values to ?1.. by a format: t text (NULL or "" binds NULL), s text ("" stays ""), i int64_t, I int64_t (negative
-// binds NULL), d double, D double (negative binds NULL), b blob (pointer, size_t).
 static int store_bind(struct store *s, enum sql_id id, const char *fmt, va_list ap)
 {
     sqlite3_stmt *q = s->stmt[id];
@@ -78,6 +64,11 @@ static int store_bind(struct store *s, enum sql_id id, const char *fmt, va_list 
             rc = v < 0 ? sqlite3_bind_null(q, i) : sqlite3_bind_double(q, i, v);
             break;
         }
+        case 'n': {
+            double v = va_arg(ap, double);
+            rc = isnan(v) ? sqlite3_bind_null(q, i) : sqlite3_bind_double(q, i, v);
+            break;
+        }
         case 'b': {
             const void *bytes = va_arg(ap, const void *);
             size_t n = va_arg(ap, size_t);
@@ -97,8 +88,7 @@ static void store_done(struct store *s, enum sql_id id)
     sqlite3_clear_bindings(s->stmt[id]);
 }
 
-// Takes the store and steps to the first row: 1 row, 0 no row, -1 error. The caller calls store_finish() in every case.
-static int store_query(struct store *s, enum sql_id id, struct err *e, const char *fmt, ...)
+int store_query(struct store *s, enum sql_id id, struct err *e, const char *fmt, ...)
 {
     pthread_mutex_lock(&s->lock);
     va_list ap;
@@ -112,8 +102,7 @@ static int store_query(struct store *s, enum sql_id id, struct err *e, const cha
     return rc == SQLITE_DONE ? 0 : store_fail(s, sql_texts[id], e);
 }
 
-// The next row: 1, 0 or -1 as above.
-static int store_next(struct store *s, enum sql_id id, struct err *e)
+int store_next(struct store *s, enum sql_id id, struct err *e)
 {
     int rc = sqlite3_step(s->stmt[id]);
     if (rc == SQLITE_ROW)
@@ -121,14 +110,13 @@ static int store_next(struct store *s, enum sql_id id, struct err *e)
     return rc == SQLITE_DONE ? 0 : store_fail(s, sql_texts[id], e);
 }
 
-static void store_finish(struct store *s, enum sql_id id)
+void store_finish(struct store *s, enum sql_id id)
 {
     store_done(s, id);
     pthread_mutex_unlock(&s->lock);
 }
 
-// Runs a statement that returns nothing.
-static int store_run(struct store *s, enum sql_id id, struct err *e, const char *fmt, ...)
+int store_run(struct store *s, enum sql_id id, struct err *e, const char *fmt, ...)
 {
     pthread_mutex_lock(&s->lock);
     va_list ap;
@@ -142,10 +130,7 @@ static int store_run(struct store *s, enum sql_id id, struct err *e, const char 
     return bad;
 }
 
-// Runs a statement whose one row is one integer; *out stays as it was when there is no row.
-#define store_integer(s, id, out, e, ...)                                                          \
-    store_integer_end(s, id, store_query(s, id, e, __VA_ARGS__), out)
-static int store_integer_end(struct store *s, enum sql_id id, int row, int64_t *out)
+int store_integer_end(struct store *s, enum sql_id id, int row, int64_t *out)
 {
     if (row > 0)
         *out = sqlite3_column_int64(s->stmt[id], 0);
@@ -153,10 +138,7 @@ static int store_integer_end(struct store *s, enum sql_id id, int row, int64_t *
     return row < 0 ? -1 : 0;
 }
 
-// Like store_integer() for INSERT ... RETURNING: steps to the end, so that the row is written.
-#define store_insert(s, id, out, e, ...)                                                           \
-    store_insert_end(s, id, store_query(s, id, e, __VA_ARGS__), out, e)
-static int store_insert_end(struct store *s, enum sql_id id, int row, int64_t *out, struct err *e)
+int store_insert_end(struct store *s, enum sql_id id, int row, int64_t *out, struct err *e)
 {
     if (row > 0) {
         *out = sqlite3_column_int64(s->stmt[id], 0);
@@ -166,28 +148,28 @@ static int store_insert_end(struct store *s, enum sql_id id, int row, int64_t *o
     return row < 0 ? -1 : 0;
 }
 
-static void col_text(sqlite3_stmt *q, int i, char *out, size_t size)
+void col_text(sqlite3_stmt *q, int i, char *out, size_t size)
 {
     const unsigned char *text = sqlite3_column_text(q, i);
     snprintf(out, size, "%s", text ? (const char *)text : "");
 }
 
-static int64_t col_i64(sqlite3_stmt *q, int i)
+int64_t col_i64(sqlite3_stmt *q, int i)
 {
     return sqlite3_column_int64(q, i);
 }
 
-static int col_int(sqlite3_stmt *q, int i)
+int col_int(sqlite3_stmt *q, int i)
 {
     return sqlite3_column_int(q, i);
 }
 
-static uint32_t col_u32(sqlite3_stmt *q, int i)
+uint32_t col_u32(sqlite3_stmt *q, int i)
 {
     return (uint32_t)sqlite3_column_int64(q, i);
 }
 
-static bool col_is_null(sqlite3_stmt *q, int i)
+bool col_is_null(sqlite3_stmt *q, int i)
 {
     return sqlite3_column_type(q, i) == SQLITE_NULL;
 }
