@@ -26,6 +26,18 @@ static bool take_word(const char **p, const char *word)
     return true;
 }
 
+// "rows", "colsR" or "patchN".
+static bool take_schedule(const char **p, struct config_block *b)
+{
+    if (take_word(p, "rows"))
+        return true;
+    b->axis = take_word(p, "cols") ? FUSION_COLS : FUSION_PATCH;
+    if (b->axis == FUSION_PATCH && !take_word(p, "patch"))
+        return false;
+    b->band_rows = take_number(p);
+    return b->band_rows >= 1;
+}
+
 int config_parse(const char *text, int n_layers, struct config_block *blocks, int *n_blocks,
                  struct err *e)
 {
@@ -51,16 +63,12 @@ int config_parse(const char *text, int n_layers, struct config_block *blocks, in
                            "spec: block %d-%d at character %td, expected one that begins with "
                            "layer %d and ends by %d",
                            b.first, b.last, start - text, expect, n_layers - 1);
-        bool plain = take_word(&p, "plain"), cols = false;
-        if (!plain && !take_word(&p, "rows")) {
-            cols = take_word(&p, "cols");
-            b.axis = FUSION_COLS;
-            b.band_rows = cols ? take_number(&p) : 0;
-        }
-        if ((b.axis == FUSION_COLS && b.band_rows < 1) || (*p != ' ' && *p != '\0'))
+        bool plain = take_word(&p, "plain");
+        if ((!plain && !take_schedule(&p, &b)) || (*p != ' ' && *p != '\0'))
             return err_set(e, ERR_BAD_FIELD,
-                           "spec: block %d-%d: expected plain, rows or colsR with R >= 1", b.first,
-                           b.last);
+                           "spec: block %d-%d: expected plain, rows, colsR with R >= 1 or patchN "
+                           "with N >= 1",
+                           b.first, b.last);
         while (*p == ' ')
             p++;
         expect = b.last + 1;
@@ -77,6 +85,15 @@ int config_parse(const char *text, int n_layers, struct config_block *blocks, in
     return 0;
 }
 
+void config_schedule(const struct config_block *b, char text[CONFIG_MAX_SCHEDULE])
+{
+    if (b->axis == FUSION_ROWS)
+        snprintf(text, CONFIG_MAX_SCHEDULE, "%s", b->first == b->last ? "plain" : "rows");
+    else
+        snprintf(text, CONFIG_MAX_SCHEDULE, "%s%d", b->axis == FUSION_COLS ? "cols" : "patch",
+                 b->band_rows);
+}
+
 int config_format(const struct config_block *blocks, int n_blocks, char *text, size_t size,
                   struct err *e)
 {
@@ -84,12 +101,9 @@ int config_format(const struct config_block *blocks, int n_blocks, char *text, s
     text[0] = '\0';
     for (int i = 0; i < n_blocks; i++) {
         const struct config_block *b = &blocks[i];
-        char schedule[16];
+        char schedule[CONFIG_MAX_SCHEDULE];
         int first = b->first, last = b->last;
-        if (b->axis == FUSION_COLS)
-            snprintf(schedule, sizeof schedule, "cols%d", b->band_rows);
-        else
-            snprintf(schedule, sizeof schedule, "%s", first == last ? "plain" : "rows");
+        config_schedule(b, schedule);
         bool plain = first == last;
         while (plain && i + 1 < n_blocks && blocks[i + 1].first == blocks[i + 1].last)
             last = blocks[++i].last;

@@ -11,7 +11,8 @@
 struct config_block {
     int first, last; // layers
     enum fusion_axis axis;
-    int band_rows; // FUSION_COLS: output rows a band; 0 for rows and plain (plain: first == last)
+    int band_rows; // FUSION_COLS: output rows a band; FUSION_PATCH: n; 0 for rows and plain
+                   // (plain: first == last)
 };
 
 // Parses a text that must cover layers 0..n_layers-1 once, in order; "a-b:plain" becomes b-a+1
@@ -21,6 +22,10 @@ int config_parse(const char *text, int n_layers, struct config_block *blocks, in
 // Writes the text; runs of plain blocks are joined. -1: ERR_TOO_LARGE.
 int config_format(const struct config_block *blocks, int n_blocks, char *text, size_t size,
                   struct err *e);
+
+// The schedule of a block: "plain", "rows", "cols4", "patch3".
+#define CONFIG_MAX_SCHEDULE 16
+void config_schedule(const struct config_block *b, char text[CONFIG_MAX_SCHEDULE]);
 
 // Arena of a configuration: the largest of its blocks'. -1: a block cannot run (ERR_BAD_FIELD).
 int config_arena(struct fusion *f, const struct config_block *blocks, int n, uint32_t *arena_bytes,

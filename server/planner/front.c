@@ -27,8 +27,9 @@ static bool dominates(const struct edge *a, const struct edge *b)
 // Adds the block at hand unless another schedule of the same block is as good in every respect.
 static int add_edge(struct edges *es, size_t block_begin, const struct fusion *f)
 {
-    struct edge new = {f->cost.arena_bytes, f->first,     f->last,      f->axis,
-                       f->band_rows,        f->cost.macs, f->cost.calls};
+    int rows = f->axis == FUSION_PATCH ? f->patches : f->band_rows;
+    struct edge new = {f->cost.arena_bytes, f->first,     f->last, f->axis, rows,
+                       f->cost.macs,        f->cost.calls};
     size_t kept = block_begin;
     for (size_t i = block_begin; i < es->n; i++) {
         if (dominates(&es->at[i], &new))
@@ -60,6 +61,11 @@ static int price_block(struct fusion *f, struct edges *es, int first, int last)
     for (int r = 1; r <= max_band; r++) {
         // A narrow band that lies in padding alone is refused where a wider one is not.
         if (fusion_block_cols(f, r) == NULL && add_edge(es, begin, f))
+            return -1;
+    }
+    // One patch is the layers one by one, which their own blocks do with no more RAM.
+    for (int n = 2; n <= fusion_max_patch(f); n = fusion_next_patch(f, n)) {
+        if (fusion_block_patch(f, n) == NULL && add_edge(es, begin, f))
             return -1;
     }
     return 0;

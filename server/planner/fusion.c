@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // See fusion.h. Ring sizes and the overlap of X and Y come from simulating the very steps that the
 // executor will take.
-#include "server/planner/fusion.h"
+#include "server/planner/fusion_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,8 +67,9 @@ int fusion_open(struct fusion *f, const struct graph *g, struct err *e)
     f->next = malloc(n_layers * sizeof *f->next);
     f->tensors = calloc(n_tensors, sizeof *f->tensors);
     f->need = calloc(n_tensors, sizeof *f->need);
+    f->need_columns = calloc(n_tensors, sizeof *f->need_columns);
     if (!f->last_use || !f->uses || !f->use_layer || !f->stages || !f->stage_of || !f->next ||
-        !f->tensors || !f->need) {
+        !f->tensors || !f->need || !f->need_columns) {
         fusion_close(f);
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for a graph of %d layers",
                        g->n_layers);
@@ -103,6 +104,7 @@ void fusion_close(struct fusion *f)
     free(f->next);
     free(f->tensors);
     free(f->need);
+    free(f->need_columns);
     free(f->steps);
     *f = (struct fusion){0};
 }
@@ -276,7 +278,7 @@ static int x_tensor(const struct fusion *f)
     return x >= 0 && f->tensors[x].role == FUSION_X ? x : -1;
 }
 
-static void record_step(struct fusion *f, int stage, int slice)
+void fusion__record_step(struct fusion *f, int stage, int slice)
 {
     if (f->n_steps == f->cap_steps) {
         size_t cap = f->cap_steps ? 2 * f->cap_steps : 1024;
@@ -328,7 +330,7 @@ static void make_slice(struct fusion *f, int stage)
                                                live_x_bytes(f, x_tensor(f)));
     }
     if (f->record)
-        record_step(f, stage, s->done);
+        fusion__record_step(f, stage, s->done);
     s->done++;
 }
 
@@ -421,7 +423,7 @@ void fusion_band(struct fusion *f, int band)
 }
 
 // Places everything above the in/out region and adds up.
-static void add_up(struct fusion *f)
+void fusion__add_up(struct fusion *f)
 {
     const struct graph *g = f->g;
     uint64_t base = 0, top;
@@ -464,7 +466,7 @@ static void add_up(struct fusion *f)
 }
 
 // MACs, outputs and calls of `positions` positions of each slice of layer i's stage.
-static void add_work(struct fusion *f, int i, uint64_t positions)
+void fusion__add_work(struct fusion *f, int i, uint64_t positions)
 {
     const struct layer *l = &f->g->layers[i];
     const struct fusion_stage *s = &f->stages[f->stage_of[i]];
@@ -492,61 +494,87 @@ const char *fusion_block_rows(struct fusion *f)
     for (int i = f->first; i <= f->last; i++) {
         const struct layer *l = &f->g->layers[i];
         f->tensors[l->out].positions = (uint32_t)l->out_w;
-        add_work(f, i, (uint64_t)(is_acc_layer(f, i) ? l->in_w : l->out_w));
+        fusion__add_work(f, i, (uint64_t)(is_acc_layer(f, i) ? l->in_w : l->out_w));
     }
-    add_up(f);
+    fusion__add_up(f);
+    return NULL;
+}
+
+const char *fusion__no_bands(const struct fusion *f)
+{
+    int x = x_tensor(f);
+    if (f->first == f->last)
+        return "a single layer has no bands";
+    if (f->kept_bytes > 0)
+        return "a tensor made inside is needed by a later block";
+    for (int u = x < 0 ? 0 : f->uses[x]; x >= 0 && u < f->uses[x + 1]; u++) {
+        if (in_block(f, f->use_layer[u]) && !sees_shape_of(f, &f->g->layers[f->use_layer[u]], x))
+            return "a layer sees the block's input reshaped";
+    }
+    return NULL;
+}
+
+void fusion__begin_bands(struct fusion *f, int band_rows)
+{
+    int x = x_tensor(f), y = f->g->layers[f->last].out;
+    f->cost = (struct fusion_cost){0};
+    f->band_rows = band_rows;
+    f->n_bands = (fusion_max_band(f) + band_rows - 1) / band_rows;
+    f->io_bytes = fusion_tensor_bytes(f->g, y);
+    if (x >= 0)
+        f->io_bytes = max_u64(f->io_bytes, fusion_tensor_bytes(f->g, x));
+    for (int i = f->first; i <= f->last; i++)
+        f->tensors[f->g->layers[i].out].positions = 0;
+}
+
+// What is written of Y when the band at hand is done, and what it and later ones need of X.
+static void widen_io(struct fusion *f)
+{
+    int x = x_tensor(f), y = f->g->layers[f->last].out;
+    if (x < 0)
+        return;
+    const struct tensor *tx = &f->g->tensors[x];
+    const struct layer *l = &f->g->layers[f->last];
+    uint64_t made = f->acc ? 0 : (uint64_t)f->need[y].hi * (uint64_t)l->out_w * (uint64_t)l->out_c;
+    uint64_t live = 0;
+    if (f->need[x].lo < f->need[x].hi)
+        live = (uint64_t)(tx->h - f->need[x].lo) * (uint64_t)tx->w * (uint64_t)tx->c;
+    f->io_bytes = max_u64(f->io_bytes, made + live);
+}
+
+const char *fusion__add_band(struct fusion *f, int band)
+{
+    fusion_band(f, band);
+    for (int i = f->first; i <= f->last; i++) {
+        const struct layer *l = &f->g->layers[i];
+        struct fusion_interval need = f->need[is_acc_layer(f, i) ? l->in[0] : l->out];
+        if (need.lo >= need.hi)
+            return "a band needs nothing of a layer inside";
+        struct fusion_tensor *t = &f->tensors[l->out];
+        t->positions = (uint32_t)max_int((int)t->positions, need.hi - need.lo);
+        fusion__add_work(f, i, (uint64_t)(need.hi - need.lo));
+    }
+    widen_io(f);
     return NULL;
 }
 
 const char *fusion_block_cols(struct fusion *f, int band_rows)
 {
-    const struct graph *g = f->g;
-    if (f->first == f->last)
-        return "a single layer has no bands";
-    if (f->kept_bytes > 0)
-        return "a tensor made inside is needed by a later block";
-    int x = x_tensor(f), y = g->layers[f->last].out;
-    for (int u = x < 0 ? 0 : f->uses[x]; x >= 0 && u < f->uses[x + 1]; u++) {
-        if (in_block(f, f->use_layer[u]) && !sees_shape_of(f, &g->layers[f->use_layer[u]], x))
-            return "a layer sees the block's input reshaped";
-    }
+    const char *why = fusion__no_bands(f);
+    if (why)
+        return why;
     // Slots do not depend on the band height: simulate once per block, unless steps are to be
     // recorded.
     if (f->axis != FUSION_COLS || f->n_bands == 0 || f->record || f->stages[0].done == 0) {
         f->axis = FUSION_COLS;
         simulate(f);
     }
-    f->cost = (struct fusion_cost){0};
-    f->band_rows = band_rows;
-    f->n_bands = (fusion_max_band(f) + band_rows - 1) / band_rows;
-    f->io_bytes = fusion_tensor_bytes(g, y);
-    if (x >= 0)
-        f->io_bytes = max_u64(f->io_bytes, fusion_tensor_bytes(g, x));
-    for (int i = f->first; i <= f->last; i++)
-        f->tensors[g->layers[i].out].positions = 0;
-    for (int band = 0; band < f->n_bands; band++) {
-        fusion_band(f, band);
-        for (int i = f->first; i <= f->last; i++) {
-            const struct layer *l = &g->layers[i];
-            struct fusion_interval need = f->need[is_acc_layer(f, i) ? l->in[0] : l->out];
-            if (need.lo >= need.hi)
-                return "a band needs nothing of a layer inside";
-            struct fusion_tensor *t = &f->tensors[l->out];
-            t->positions = (uint32_t)max_int((int)t->positions, need.hi - need.lo);
-            add_work(f, i, (uint64_t)(need.hi - need.lo));
-        }
-        if (x >= 0) {
-            const struct tensor *tx = &g->tensors[x];
-            const struct layer *l = &g->layers[f->last];
-            uint64_t made =
-                f->acc ? 0 : (uint64_t)f->need[y].hi * (uint64_t)l->out_w * (uint64_t)l->out_c;
-            uint64_t live = 0;
-            if (f->need[x].lo < f->need[x].hi)
-                live = (uint64_t)(tx->h - f->need[x].lo) * (uint64_t)tx->w * (uint64_t)tx->c;
-            f->io_bytes = max_u64(f->io_bytes, made + live);
-        }
-    }
-    add_up(f);
+    fusion__begin_bands(f, band_rows);
+    for (int band = 0; band < f->n_bands && !why; band++)
+        why = fusion__add_band(f, band);
+    if (why)
+        return why;
+    fusion__add_up(f);
     return NULL;
 }
 
@@ -558,7 +586,9 @@ static int layout(struct fusion *f, int first, int last, enum fusion_axis axis, 
     f->out_of_memory = false;
     f->chunk = chunk;
     if (!why)
-        why = axis == FUSION_ROWS ? fusion_block_rows(f) : fusion_block_cols(f, band_rows);
+        why = axis == FUSION_ROWS   ? fusion_block_rows(f)
+              : axis == FUSION_COLS ? fusion_block_cols(f, band_rows)
+                                    : fusion_block_patch(f, band_rows);
     f->record = false;
     if (f->out_of_memory)
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for the steps of block %d-%d", first,

@@ -24,9 +24,11 @@
 #include "server/planner/graph.h"
 
 enum fusion_axis {
-    FUSION_ROWS, // slices are rows; nothing is recomputed
-    FUSION_COLS, // horizontal bands of band_rows output rows; slices are columns; rows between
-                 // bands are recomputed
+    FUSION_ROWS,  // slices are rows; nothing is recomputed
+    FUSION_COLS,  // horizontal bands of band_rows output rows; slices are columns; rows between
+                  // bands are recomputed
+    FUSION_PATCH, // n x n patches, each by itself, layer after layer: what two patches both need is
+                  // computed twice. A patch's part of a tensor is a tile; slices are its columns
 };
 
 enum fusion_role { // of a tensor in a block
@@ -36,7 +38,7 @@ enum fusion_role { // of a tensor in a block
     FUSION_X,     // whole, made by the layer before the block, dies in it: shares the in/out region
     FUSION_Y,     // whole, output of the last layer
     FUSION_KEPT,  // whole, made here, read by later blocks
-    FUSION_RING,
+    FUSION_RING,  // or, of FUSION_PATCH, a tile: its slots are the columns of the widest
     FUSION_CHUNK,
 };
 
@@ -87,14 +89,16 @@ struct fusion {
     int first, last;
     enum fusion_axis axis;
     int band_rows, n_bands;
-    int chunk; // pixels that pass through a stage together
-    bool acc;  // the last layer is a reduction fed by the stage before it
+    int patches; // FUSION_PATCH: n
+    int chunk;   // pixels that pass through a stage together
+    bool acc;    // the last layer is a reduction fed by the stage before it
     int n_stages;
-    struct fusion_stage *stages;   // [n_layers]
-    int *stage_of, *next;          // [n_layers]; next within a stage, -1 = tail
-    struct fusion_tensor *tensors; // [n_tensors]
-    struct fusion_interval *need;  // [n_tensors] positions that the band at hand needs
-    struct fusion_step *steps;     // recorded by fusion_block_layout()
+    struct fusion_stage *stages;          // [n_layers]
+    int *stage_of, *next;                 // [n_layers]; next within a stage, -1 = tail
+    struct fusion_tensor *tensors;        // [n_tensors]
+    struct fusion_interval *need;         // [n_tensors] positions that the band at hand needs
+    struct fusion_interval *need_columns; // [n_tensors] slices that the patch at hand needs
+    struct fusion_step *steps;            // recorded by fusion_block_layout()
     size_t n_steps, cap_steps;
     bool record, out_of_memory;
     uint64_t live_bytes, kept_bytes, io_bytes, ring_bytes, acc_bytes; // parts of arena_bytes
@@ -113,7 +117,11 @@ const char *fusion_block_begin(struct fusion *f, int first, int last);
 // simulation each.
 const char *fusion_block_rows(struct fusion *f);
 const char *fusion_block_cols(struct fusion *f, int band_rows);
-int fusion_max_band(const struct fusion *f); // rows of the tensor that the bands divide
+// n >= 1. Takes the stages of fusion_block_begin() apart: rows and cols come before it.
+const char *fusion_block_patch(struct fusion *f, int n);
+int fusion_max_patch(const struct fusion *f);         // n beyond it changes nothing
+int fusion_next_patch(const struct fusion *f, int n); // the next n that makes other patches
+int fusion_max_band(const struct fusion *f);          // rows of the tensor that the bands divide
 // As the two above with single pixels as chunks, and records steps and offsets for the program compiler. -1: ERR_NO_MEMORY or
 // ERR_BAD_FIELD.
 int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
@@ -122,7 +130,7 @@ int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis 
 // within `limit` bytes, or with single pixels where even those do not.
 int fusion_block_fill(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
                       uint32_t limit, struct err *e);
-// Positions of every tensor that band `band` needs, in f->need (cols; rows: whole slices).
+// Positions of every tensor that band `band` needs, in f->need (cols, patch; rows: whole slices).
 void fusion_band(struct fusion *f, int band);
 
 // An output pixel needs the input pixel at the same place only.

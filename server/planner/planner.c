@@ -195,11 +195,8 @@ int planner_blocks_json(const struct planner *p, const char *spec, struct buf *o
         const struct config_block *b = &s->blocks[i];
         if (config_block_fill(&s->fusion, b, arena, e))
             return -1;
-        char schedule[16];
-        if (b->axis == FUSION_COLS)
-            snprintf(schedule, sizeof schedule, "cols%d", b->band_rows);
-        else
-            snprintf(schedule, sizeof schedule, "%s", b->first == b->last ? "plain" : "rows");
+        char schedule[CONFIG_MAX_SCHEDULE];
+        config_schedule(b, schedule);
         buf_printf(out,
                    "%s{\"first\":%d,\"last\":%d,\"schedule\":\"%s\",\"arena_bytes\":%u,\"macs\":\"%"
                    "llu\",\"bands\":%d,"

@@ -40,7 +40,8 @@ void planner_info(const struct planner *p, struct planner_info *info);
 void planner_layers_json(const struct planner *p, struct buf *out);
 
 // A configuration is its text: blocks in order, "first-last:schedule" (or "i:schedule"), separated
-// by one space, the schedule one of plain, rows, colsR (R output rows a band):
+// by one space, the schedule one of plain, rows, colsR (R output rows a band), patchN (N by N
+// patches):
 // "0-8:rows 9:plain 10-20:cols4". It covers every layer once.
 #define PLANNER_MAX_SPEC 8192
 struct config {

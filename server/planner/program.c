@@ -301,7 +301,7 @@ static uint16_t kernel_of(const struct layer *l, bool acc)
 static void add_op(struct compiler *c, int i, bool acc)
 {
     const struct layer *l = &c->g->layers[i];
-    bool cols = c->f->axis == FUSION_COLS;
+    bool cols = c->f->axis != FUSION_ROWS;
     struct prog_op op = {
         .kernel = kernel_of(l, acc),
         .layer = (uint16_t)i,
@@ -440,7 +440,7 @@ static int add_block(struct compiler *c, const struct config_block *cb, struct e
         int t = c->g->layers[i].out;
         if (f->tensors[t].role == FUSION_KEPT || f->tensors[t].role == FUSION_Y)
             c->position[t] = f->tensors[t].offset;
-        if (c->g->layers[i].in[0] == c->g->input && cb->axis == FUSION_COLS)
+        if (c->g->layers[i].in[0] == c->g->input && cb->axis != FUSION_ROWS)
             c->input_streamed = false;
     }
     buf_add(&c->blocks, &b, sizeof b);

@@ -19,9 +19,10 @@ static inline int netcut_random(struct netgen *n, struct fusion *f, struct confi
         if (fusion_block_begin(f, i, last) != NULL) {
             b.last = i;
         } else if (i < last && netgen_pick(n, 0, 2)) {
-            int r = netgen_pick(n, 1, fusion_max_band(f));
-            if (fusion_block_cols(f, r) == NULL) {
-                b.axis = FUSION_COLS;
+            bool patch = netgen_pick(n, 0, 2) == 0;
+            int r = netgen_pick(n, 1, patch ? fusion_max_patch(f) : fusion_max_band(f));
+            if ((patch ? fusion_block_patch(f, r) : fusion_block_cols(f, r)) == NULL) {
+                b.axis = patch ? FUSION_PATCH : FUSION_COLS;
                 b.band_rows = r;
             }
         }

@@ -33,6 +33,15 @@ static void points_add(struct points *p, struct point q)
 }
 
 // Every way to run layers first.. behind a prefix with the given RAM and MACs.
+static void enumerate(struct fusion *f, int first, struct point so_far, struct points *out);
+
+static void enumerate_behind(struct fusion *f, struct point so_far, struct points *out)
+{
+    struct point next = {f->cost.arena_bytes > so_far.ram ? f->cost.arena_bytes : so_far.ram,
+                         so_far.macs + f->cost.macs};
+    enumerate(f, f->last + 1, next, out);
+}
+
 static void enumerate(struct fusion *f, int first, struct point so_far, struct points *out)
 {
     int n = f->g->n_layers;
@@ -46,10 +55,13 @@ static void enumerate(struct fusion *f, int first, struct point so_far, struct p
                 break;
             if ((r ? fusion_block_cols(f, r) : fusion_block_rows(f)) != NULL)
                 continue; // a wider band may do: see check_bands_in_padding()
-            struct point next = {f->cost.arena_bytes > so_far.ram ? f->cost.arena_bytes
-                                                                  : so_far.ram,
-                                 so_far.macs + f->cost.macs};
-            enumerate(f, last + 1, next, out);
+            enumerate_behind(f, so_far, out);
+        }
+        for (int n_patches = 1;; n_patches++) {
+            if (fusion_block_begin(f, first, last) != NULL || n_patches > fusion_max_patch(f))
+                break;
+            if (fusion_block_patch(f, n_patches) == NULL)
+                enumerate_behind(f, so_far, out);
         }
     }
 }
@@ -127,6 +139,11 @@ static void check_text(void)
     OK(config_parse("0-8:rows 9:plain 10-20:cols4", 21, blocks, &n, &e) == 0);
     EQ_INT(n, 3);
     EQ_INT(blocks[2].band_rows, 4);
+    OK(config_parse("0-8:patch3 9:plain 10-20:cols4", 21, blocks, &n, &e) == 0);
+    EQ_INT(blocks[0].axis, FUSION_PATCH);
+    EQ_INT(blocks[0].band_rows, 3);
+    OK(config_format(blocks, n, text, sizeof text, &e) == 0);
+    EQ_STR(text, "0-8:patch3 9:plain 10-20:cols4");
     OK(config_parse("0-2:plain 3-4:rows", 5, blocks, &n, &e) == 0);
     EQ_INT(n, 4);
     OK(config_format(blocks, n, text, sizeof text, &e) == 0);
@@ -140,6 +157,8 @@ static void check_text(void)
         {"0:plain 2:plain", "begins with layer 1"},
         {"0-2:cols", "colsR"},
         {"0-2:cols0", "colsR"},
+        {"0-2:patch", "patchN"},
+        {"0-2:patch0", "patchN"},
         {"0-2:diagonal", "expected plain"},
         {"0-2:rowsx", "expected plain"},
         {"0-2:rows 3:plain", "after the last layer"},

@@ -74,29 +74,43 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-// Configurations to run: spread over the front, then blocks from the input on with what the front
-// left out.
+// Adds a block 0..last and single layers behind it, unless it cannot run or is there already.
+static size_t add_head(const struct planner *p, int last, int layers, const char *schedule,
+                       char (*spec)[PLANNER_MAX_SPEC], size_t n)
+{
+    struct config priced;
+    struct err ignored = {0};
+    char rest[40] = "", text[80];
+    if (last + 1 < layers)
+        snprintf(rest, sizeof rest, " %d-%d:plain", last + 1, layers - 1);
+    snprintf(text, sizeof text, "0-%d:%s%s", last, schedule, rest);
+    bool known = planner_price(p, text, &priced, &ignored) != 0;
+    for (size_t i = 0; i < n && !known; i++)
+        known = strcmp(spec[i], priced.spec) == 0;
+    if (!known)
+        snprintf(spec[n++], sizeof *spec, "%s", priced.spec);
+    return n;
+}
+
+// Configurations to run: spread over the front; patches; then blocks from the input on with what
+// the front left out.
 static size_t choose(const struct planner *p, const struct front *front, int layers,
                      char (*spec)[PLANNER_MAX_SPEC])
 {
     static const char *const schedules[] = {"rows", "cols1", "cols2", "cols3"};
     size_t pick[SPREAD], n = front_spread(front, SPREAD, pick);
-    struct config priced;
     for (size_t i = 0; i < n; i++)
         snprintf(spec[i], sizeof spec[i], "%s", front->at[pick[i]].spec);
+    for (int last = layers < 6 ? layers - 1 : 5; last > 0; last--) {
+        size_t before = n;
+        n = add_head(p, last, layers, "patch2", spec, n);
+        n = add_head(p, last, layers, "patch3", spec, n);
+        if (n > before)
+            break;
+    }
     for (int last = 1; last < layers && n < WANTED; last++) {
-        for (int k = 0; k < 4 && n < WANTED; k++) {
-            char rest[40] = "", text[80];
-            struct err ignored = {0};
-            if (last + 1 < layers)
-                snprintf(rest, sizeof rest, " %d-%d:plain", last + 1, layers - 1);
-            snprintf(text, sizeof text, "0-%d:%s%s", last, schedules[k], rest);
-            bool known = planner_price(p, text, &priced, &ignored) != 0;
-            for (size_t i = 0; i < n && !known; i++)
-                known = strcmp(spec[i], priced.spec) == 0;
-            if (!known)
-                snprintf(spec[n++], sizeof *spec, "%s", priced.spec);
-        }
+        for (int k = 0; k < 4 && n < WANTED; k++)
+            n = add_head(p, last, layers, schedules[k], spec, n);
     }
     return n;
 }

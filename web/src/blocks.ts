@@ -9,7 +9,7 @@ const SCHEDULES: Record<string, string> = {
     plain: "layer by layer, whole tensors",
     rows: "slides down row by row, nothing computed twice",
     cols: "bands of rows, each swept column by column; rows between bands are computed again",
-    patch: "independent patches",
+    patch: "n by n patches of the output, each by itself, layer after layer; what patches share is computed again",
 };
 
 /** RAM over the run. blockCycles: measured cycles of each block, or null when only the prediction is known. */

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// What the files that price schedules share (fusion.c, patch.c); nothing else includes it.
+#ifndef PLANNER_FUSION_INSIDE_H
+#define PLANNER_FUSION_INSIDE_H
+
+#include "server/planner/fusion.h"
+
+// The reason why the block cannot run in bands of rows, or NULL.
+const char *fusion__no_bands(const struct fusion *f);
+// Cost, in/out region and positions, before the first band.
+void fusion__begin_bands(struct fusion *f, int band_rows);
+// Adds one band: f->need, work, positions, in/out region. A stage's `done` says how many slices it
+// makes in a band. NULL or the reason why not.
+const char *fusion__add_band(struct fusion *f, int band);
+// MACs, outputs and calls of `positions` positions of each slice of layer i's stage.
+void fusion__add_work(struct fusion *f, int i, uint64_t positions);
+void fusion__record_step(struct fusion *f, int stage, int slice);
+// Places everything and adds up. Rings stand side by side on top of the in/out region.
+void fusion__add_up(struct fusion *f);
+
+#endif
