@@ -182,3 +182,7 @@ CREATE TABLE events(
   UNIQUE(kind, ref)
 ) STRICT;
 CREATE INDEX events_of_campaign ON events(campaign, id);
+
+-- version 2
+-- Cycles and instructions of layers, interpreter and blocks; NULL: the firmware gave none.
+ALTER TABLE results ADD COLUMN profile_json TEXT;

@@ -164,6 +164,37 @@ static void write_hello(struct buf *out, const struct record_hello *h)
     buf_puts(out, "}");
 }
 
+static void write_instructions(struct buf *out, bool has, uint64_t n)
+{
+    if (has)
+        buf_printf(out, ",\"instructions\":\"%" PRIu64 "\"", n);
+}
+
+static void write_layer(struct buf *out, const struct record_layer *l)
+{
+    buf_printf(out, "\"calls\":%" PRIu64 ",\"cycles\":\"%" PRIu64 "\"", l->calls, l->cycles);
+    write_instructions(out, l->has_instructions, l->instructions);
+    buf_puts(out, "}");
+}
+
+// Nothing where the firmware gave no profile, or where a line of it was lost.
+static void write_profile(struct buf *out, const struct measurement *m)
+{
+    uint64_t calls = 0;
+    for (uint32_t i = 0; i < m->n_layers; i++)
+        calls += m->layers[i].calls;
+    if (!m->has_interpreter || calls != m->interpreter.calls)
+        return;
+    buf_puts(out, ",\"profile\":{\"layers\":[");
+    for (uint32_t i = 0; i < m->n_layers; i++) {
+        buf_printf(out, "%s{\"i\":%u,", i ? "," : "", (unsigned)m->layers[i].i);
+        write_layer(out, &m->layers[i]);
+    }
+    buf_puts(out, "],\"interpreter\":{");
+    write_layer(out, &m->interpreter);
+    buf_puts(out, "}");
+}
+
 void farm_json_write_result(struct buf *out, const struct farm_lease *l,
                             const struct measurement *m)
 {
@@ -174,16 +205,20 @@ void farm_json_write_result(struct buf *out, const struct farm_lease *l,
     buf_puts(out, ",\"runs\":[");
     for (uint32_t i = 0; i < m->n_runs; i++) {
         buf_printf(out, "%s{\"cycles\":\"%" PRIu64 "\"", i ? "," : "", m->runs[i].cycles);
-        if (m->runs[i].has_instructions)
-            buf_printf(out, ",\"instructions\":\"%" PRIu64 "\"", m->runs[i].instructions);
+        write_instructions(out, m->runs[i].has_instructions, m->runs[i].instructions);
         buf_puts(out, "}");
     }
     buf_puts(out, "],\"blocks\":[");
-    for (uint32_t i = 0; i < m->n_blocks; i++)
-        buf_printf(out, "%s{\"i\":%u,\"cycles\":\"%" PRIu64 "\"}", i ? "," : "",
+    for (uint32_t i = 0; i < m->n_blocks; i++) {
+        buf_printf(out, "%s{\"i\":%u,\"cycles\":\"%" PRIu64 "\"", i ? "," : "",
                    (unsigned)m->blocks[i].i, m->blocks[i].cycles);
+        write_instructions(out, m->blocks[i].has_instructions, m->blocks[i].instructions);
+        buf_puts(out, "}");
+    }
+    buf_puts(out, "]");
+    write_profile(out, m);
     buf_printf(out,
-               "],\"mem\":{\"arena\":%" PRIu64 ",\"arena_size\":%" PRIu64 ",\"stack\":%" PRIu64
+               ",\"mem\":{\"arena\":%" PRIu64 ",\"arena_size\":%" PRIu64 ",\"stack\":%" PRIu64
                ",\"static\":%" PRIu64 ",\"code\":%" PRIu64 "},\"out\":{\"bytes\":%" PRIu64
                ",\"crc32\":",
                m->mem.arena, m->mem.arena_size, m->mem.stack, m->mem.static_bytes, m->mem.code,

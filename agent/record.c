@@ -95,13 +95,25 @@ static void reading_hello(struct reading *r, struct record_hello *h)
     }
 }
 
+// Only an emulator counts instructions.
+static uint64_t reading_instructions(struct reading *r, bool *has)
+{
+    *has = cJSON_HasObjectItem(r->json, "instructions");
+    return *has ? reading_u64(r, "instructions") : 0;
+}
+
 static void reading_run(struct reading *r, struct record_run *run)
 {
     run->i = reading_u32(r, "i");
     run->cycles = reading_u64(r, "cycles");
-    run->has_instructions = cJSON_HasObjectItem(r->json, "instructions");
-    if (run->has_instructions)
-        run->instructions = reading_u64(r, "instructions");
+    run->instructions = reading_instructions(r, &run->has_instructions);
+}
+
+static void reading_layer(struct reading *r, struct record_layer *l)
+{
+    l->calls = reading_u64(r, "calls");
+    l->cycles = reading_u64(r, "cycles");
+    l->instructions = reading_instructions(r, &l->has_instructions);
 }
 
 static void reading_out(struct reading *r, struct record_out *out)
@@ -139,9 +151,16 @@ static void reading_fault(struct reading *r, struct record_fault *f)
 static enum record_kind record_kind_of(const char *name)
 {
     static const char *const names[] = {
-        [RECORD_HELLO] = "hello", [RECORD_RUN] = "run",   [RECORD_BLOCK] = "block",
-        [RECORD_MEM] = "mem",     [RECORD_OUT] = "out",   [RECORD_DONE] = "done",
-        [RECORD_FAULT] = "fault", [RECORD_NOTE] = "note",
+        [RECORD_HELLO] = "hello",
+        [RECORD_RUN] = "run",
+        [RECORD_BLOCK] = "block",
+        [RECORD_LAYER] = "layer",
+        [RECORD_INTERPRETER] = "interpreter",
+        [RECORD_MEM] = "mem",
+        [RECORD_OUT] = "out",
+        [RECORD_DONE] = "done",
+        [RECORD_FAULT] = "fault",
+        [RECORD_NOTE] = "note",
     };
     int kind = 0;
     while (kind < RECORD_OTHER && strcmp(names[kind], name) != 0)
@@ -170,6 +189,14 @@ int record_parse(const struct wire_line *line, struct record *out, struct err *e
     case RECORD_BLOCK:
         out->block.i = reading_u32(&r, "i");
         out->block.cycles = reading_u64(&r, "cycles");
+        out->block.instructions = reading_instructions(&r, &out->block.has_instructions);
+        break;
+    case RECORD_LAYER:
+        out->layer.i = reading_u32(&r, "i");
+        reading_layer(&r, &out->layer);
+        break;
+    case RECORD_INTERPRETER:
+        reading_layer(&r, &out->layer);
         break;
     case RECORD_MEM:
         out->mem.arena = reading_u64(&r, "arena");

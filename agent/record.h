@@ -14,6 +14,8 @@ enum record_kind {
     RECORD_HELLO,
     RECORD_RUN,
     RECORD_BLOCK,
+    RECORD_LAYER,
+    RECORD_INTERPRETER,
     RECORD_MEM,
     RECORD_OUT,
     RECORD_DONE,
@@ -44,9 +46,18 @@ struct record_run { // one timed repeat
     uint64_t instructions;
 };
 
-struct record_block { // one block of the profiled run
+struct record_block { // one block of the run that reports blocks
     uint32_t i;
     uint64_t cycles;
+    bool has_instructions;
+    uint64_t instructions;
+};
+
+struct record_layer { // a layer's kernel calls in the profiled run, or what lies between all calls
+    uint32_t i;       // of the model; 0 of @interpreter
+    uint64_t calls, cycles;
+    bool has_instructions;
+    uint64_t instructions;
 };
 
 struct record_mem { // bytes
@@ -72,6 +83,7 @@ struct record {
         struct record_hello hello;
         struct record_run run;
         struct record_block block;
+        struct record_layer layer; // also of RECORD_INTERPRETER
         struct record_mem mem;
         struct record_out out;
         uint32_t done_repeats;

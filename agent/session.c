@@ -204,6 +204,15 @@ static int session_take(struct session *s, const struct record *rec, uint32_t re
                            (unsigned)rec->block.i, (unsigned)m->n_blocks, s->bad_lines);
         m->blocks[m->n_blocks++] = rec->block;
         break;
+    case RECORD_LAYER:
+        if (m->n_layers == SESSION_MAX_LAYERS)
+            return err_set(e, ERR_GARBAGE, "more than %d @layer records", SESSION_MAX_LAYERS);
+        m->layers[m->n_layers++] = rec->layer;
+        break;
+    case RECORD_INTERPRETER:
+        m->interpreter = rec->layer;
+        m->has_interpreter = true;
+        break;
     case RECORD_MEM:
         m->mem = rec->mem;
         *have_mem = true;
@@ -234,7 +243,8 @@ int session_run(struct session *s, uint32_t repeats, int silence_ms, struct meas
     int64_t longest_gap = 0, last = child_now_ms();
     bool have_mem = false, have_out = false;
     int tries = 1;
-    m->n_runs = m->n_blocks = 0;
+    m->n_runs = m->n_blocks = m->n_layers = 0;
+    m->has_interpreter = false;
     s->bad_lines = 0;
     s->progress = 0;
     s->collecting = false;

@@ -15,6 +15,7 @@
 
 enum {
     SESSION_MAX_BLOCKS = 512,
+    SESSION_MAX_LAYERS = 1024,
     SESSION_MAX_BAD_LINES = 32, // more than this while measuring is garbage, whatever else arrives
 };
 
@@ -45,6 +46,10 @@ struct measurement {
     uint32_t n_runs;
     struct record_block blocks[SESSION_MAX_BLOCKS];
     uint32_t n_blocks;
+    struct record_layer layers[SESSION_MAX_LAYERS]; // as they came; firmware before @layer: none
+    uint32_t n_layers;
+    struct record_layer interpreter;
+    bool has_interpreter; // else the profile is not complete
     struct record_mem mem;
     struct record_out out;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Order of work: two painted runs (they also warm the caches), `repeats` timed runs, one run that
-// reports each block.
+// reports each block, one or more that report each layer (profile.h).
 #include "firmware/measure.h"
 
 #include "board_config.h"
@@ -8,6 +8,7 @@
 #include "firmware/fault.h"
 #include "firmware/paint.h"
 #include "firmware/platform.h"
+#include "firmware/profile.h"
 #include "firmware/session.h"
 #include "firmware/virtual_page.h"
 #include "firmware/wire/wire.h"
@@ -49,6 +50,7 @@ const void *measure_find_program(const char **why)
 // long as it likes as long as no single block takes 2^32 cycles.
 struct stopwatch {
     uint64_t total, last;
+    uint64_t instructions; // when it was started
 };
 
 static void stopwatch_lap(struct stopwatch *s)
@@ -60,7 +62,9 @@ static void stopwatch_lap(struct stopwatch *s)
 
 static void stopwatch_start(struct stopwatch *s)
 {
+    const volatile struct virtual_page *page = platform_virtual();
     s->total = 0;
+    s->instructions = page ? virtual_instructions(page) : 0;
     s->last = platform_cycles();
 }
 
@@ -74,20 +78,18 @@ static void block_lap(void *ctx, unsigned block)
 // spent here is not counted, but it costs the next block a few cache lines.
 static void block_report(void *ctx, unsigned block)
 {
+    const volatile struct virtual_page *page = platform_virtual();
     struct stopwatch *s = ctx;
     struct wire_writer w;
     stopwatch_lap(s);
+    uint64_t now = page ? virtual_instructions(page) : 0;
     session_begin(&w, "block");
     wire_field_u64(&w, "i", block);
     wire_field_u64(&w, "cycles", s->total);
+    if (page)
+        wire_field_u64(&w, "instructions", now - s->instructions);
     wire_end(&w);
     stopwatch_start(s);
-}
-
-static uint64_t virtual_instructions(const volatile struct virtual_page *page)
-{
-    uint32_t lo = page->instructions_lo; // latches the upper half
-    return (uint64_t)page->instructions_hi << 32 | lo;
 }
 
 struct marks {
@@ -117,7 +119,6 @@ __attribute__((noinline)) static int timed_run(const void *program, uint32_t are
     struct stopwatch watch;
     const struct exec_hooks hooks = {.block = block_lap, .ctx = &watch};
     const int8_t *output;
-    uint64_t before = page ? virtual_instructions(page) : 0;
     stopwatch_start(&watch);
     int error = exec_run(program, fw_arena_start, arena_bytes, NULL, &hooks, &output);
     stopwatch_lap(&watch);
@@ -130,7 +131,7 @@ __attribute__((noinline)) static int timed_run(const void *program, uint32_t are
     wire_field_u64(&w, "i", i);
     wire_field_u64(&w, "cycles", watch.total);
     if (page)
-        wire_field_u64(&w, "instructions", after - before);
+        wire_field_u64(&w, "instructions", after - watch.instructions);
     wire_end(&w);
     return 0;
 }
@@ -215,6 +216,8 @@ void measure_run(uint32_t repeats)
     stopwatch_start(&watch);
     if (!error)
         error = exec_run(program, fw_arena_start, arena_bytes, NULL, &hooks, &output);
+    if (!error)
+        error = profile_run(program, arena_bytes, &output);
     if (error) {
         fault_simple("bad-program", exec_error_text(error));
         goto out;

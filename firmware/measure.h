@@ -8,7 +8,8 @@
 
 // The program at its fixed address, or NULL and why it is unusable (static text).
 const void *measure_find_program(const char **why);
-// Sends @run x repeats, @block x blocks, @mem, @out, @done; or one @fault.
+// Sends @run x repeats, @block x blocks, @layer x layers, @interpreter, @mem, @out, @done; or one
+// @fault.
 void measure_run(uint32_t repeats);
 
 #endif

@@ -20,4 +20,10 @@ struct virtual_page {
 };
 _Static_assert(sizeof(struct virtual_page) == 0x34, "layout of the page");
 
+static inline uint64_t virtual_instructions(const volatile struct virtual_page *page)
+{
+    uint32_t lo = page->instructions_lo; // latches the upper half
+    return (uint64_t)page->instructions_hi << 32 | lo;
+}
+
 #endif

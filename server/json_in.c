@@ -291,13 +291,56 @@ static int result_blocks(const cJSON *root, struct result_in *r, struct problem 
         int64_t cycles = 0;
         int index = 0;
         snprintf(path, sizeof path, "blocks[%d]", i);
-        if (OBJECT_CHECK(item, path, p, "i", "cycles") ||
+        r->block_instructions[i] = -1;
+        if (OBJECT_CHECK(item, path, p, "i", "cycles", "instructions") ||
             field_int(item, path, "i", i, i, &index, p) ||
-            field_integer(item, path, "cycles", 0, INT64_MAX, &cycles, p))
+            field_integer(item, path, "cycles", 0, INT64_MAX, &cycles, p) ||
+            (field(item, "instructions") &&
+             field_integer(item, path, "instructions", 0, INT64_MAX, &r->block_instructions[i], p)))
             return -1;
         r->block_cycles[i] = (uint64_t)cycles;
     }
     return 0;
+}
+
+static int profile_layer(const cJSON *item, const char *path, bool numbered, struct layer_in *out,
+                         struct problem *p)
+{
+    int64_t cycles = 0;
+    *out = (struct layer_in){.instructions = -1};
+    if (!cJSON_IsObject(item))
+        return field_fail(p, path, "", "must be an object");
+    if (OBJECT_CHECK(item, path, p, "calls", "cycles", "instructions", numbered ? "i" : "cycles") ||
+        (numbered && field_int(item, path, "i", 0, INT16_MAX, &out->i, p)) ||
+        field_integer(item, path, "calls", 0, INT64_MAX, &out->calls, p) ||
+        field_integer(item, path, "cycles", 0, INT64_MAX, &cycles, p) ||
+        (field(item, "instructions") &&
+         field_integer(item, path, "instructions", 0, INT64_MAX, &out->instructions, p)))
+        return -1;
+    out->cycles = (uint64_t)cycles;
+    return 0;
+}
+
+static int result_profile(const cJSON *root, struct result_in *r, struct problem *p)
+{
+    const cJSON *profile = field(root, "profile"), *list;
+    if (!profile)
+        return 0;
+    if (!cJSON_IsObject(profile))
+        return field_fail(p, "profile", "", "must be an object");
+    if (OBJECT_CHECK(profile, "profile", p, "layers", "interpreter") ||
+        !(list = field_array(profile, "profile", "layers", 1, JSON_IN_MAX_LAYERS, &r->n_layers, p)))
+        return -1;
+    int i = 0;
+    for (const cJSON *item = list->child; item; item = item->next, i++) {
+        char path[40];
+        snprintf(path, sizeof path, "profile.layers[%d]", i);
+        if (profile_layer(item, path, true, &r->layers[i], p))
+            return -1;
+    }
+    r->has_profile = true;
+    return profile_layer(field(profile, "interpreter"), "profile.interpreter", false,
+                         &r->interpreter, p);
 }
 
 static int result_device(const cJSON *root, struct result_in *r, struct problem *p)
@@ -323,12 +366,14 @@ int json_in_result(const char *text, size_t n, struct result_in *out, struct pro
 {
     *out = (struct result_in){0};
     cJSON *root = json_parse(text, n, p);
-    int bad =
-        !root ||
-        OBJECT_CHECK(root, "", p, "lease", "attempt", "hello", "runs", "blocks", "mem", "out") ||
-        field_hex(root, "", "lease", out->lease, sizeof out->lease, 1, p) ||
-        field_int(root, "", "attempt", 1, 1000, &out->attempt, p) || result_hello(root, out, p) ||
-        result_runs(root, out, p) || result_blocks(root, out, p) || result_device(root, out, p);
+    int bad = !root ||
+              OBJECT_CHECK(root, "", p, "lease", "attempt", "hello", "runs", "blocks", "profile",
+                           "mem", "out") ||
+              field_hex(root, "", "lease", out->lease, sizeof out->lease, 1, p) ||
+              field_int(root, "", "attempt", 1, 1000, &out->attempt, p) ||
+              result_hello(root, out, p) || result_runs(root, out, p) ||
+              result_blocks(root, out, p) || result_profile(root, out, p) ||
+              result_device(root, out, p);
     cJSON_Delete(root);
     return bad ? -1 : 0;
 }

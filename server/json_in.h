@@ -18,6 +18,7 @@
 #define JSON_IN_MAX_SPECS 200
 #define JSON_IN_MAX_RUNS 100
 #define JSON_IN_MAX_BLOCKS 2048
+#define JSON_IN_MAX_LAYERS 1024 // records of a profile
 #define JSON_IN_MAX_RIGS 256
 
 // Ids of boards, agents and rigs: 1..63 characters out of A-Z a-z 0-9 . _ -, the first a letter or digit.
@@ -75,6 +76,15 @@ struct result_in {
     } runs[JSON_IN_MAX_RUNS];
     int n_blocks;
     uint64_t block_cycles[JSON_IN_MAX_BLOCKS];
+    int64_t block_instructions[JSON_IN_MAX_BLOCKS]; // negative: none
+    bool has_profile;
+    int n_layers;
+    struct layer_in {
+        int i; // of the model; a layer may come more than once
+        int64_t calls;
+        uint64_t cycles;
+        int64_t instructions; // negative: none
+    } layers[JSON_IN_MAX_LAYERS], interpreter;
     struct {
         uint32_t arena, stack, static_bytes, code;
     } mem;

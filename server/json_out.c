@@ -205,8 +205,10 @@ void json_out_result(struct buf *b, const struct result *r)
     key_text(b, "firmware", r->firmware);
     buf_printf(b,
                ",\"program_crc32\":\"%08" PRIx32 "\",\"output_crc32\":\"%08" PRIx32
-               "\",\"output\":\"match\",\"block_cycles\":%s,",
-               r->program_crc32, r->output_crc32, r->blocks_json);
+               "\",\"output\":\"match\",\"block_cycles\":%s,"
+               "\"profile\":%s,",
+               r->program_crc32, r->output_crc32, r->blocks_json,
+               r->profile_json && *r->profile_json ? r->profile_json : "null");
     key_time(b, "created", r->created_ms);
     buf_puts(b, "}");
 }
@@ -309,6 +311,33 @@ void json_out_block_cycles(struct buf *b, const struct result_in *r)
     for (int i = 0; i < r->n_blocks; i++)
         buf_printf(b, "%s\"%" PRIu64 "\"", i ? "," : "", r->block_cycles[i]);
     buf_puts(b, "]");
+}
+
+static void json_out_layer(struct buf *b, const struct layer_in *l)
+{
+    buf_printf(b, "\"calls\":%" PRId64 ",\"cycles\":\"%" PRIu64 "\",", l->calls, l->cycles);
+    json_out_count(b, "instructions", l->instructions);
+    buf_puts(b, "}");
+}
+
+void json_out_profile(struct buf *b, const struct result_in *r)
+{
+    if (!r->has_profile)
+        return;
+    buf_puts(b, "{\"layers\":[");
+    for (int i = 0; i < r->n_layers; i++) {
+        buf_printf(b, "%s{\"layer\":%d,", i ? "," : "", r->layers[i].i);
+        json_out_layer(b, &r->layers[i]);
+    }
+    buf_puts(b, "],\"interpreter\":{");
+    json_out_layer(b, &r->interpreter);
+    buf_puts(b, ",\"blocks\":[");
+    for (int i = 0; i < r->n_blocks; i++) {
+        buf_printf(b, "%s{\"cycles\":\"%" PRIu64 "\",", i ? "," : "", r->block_cycles[i]);
+        json_out_count(b, "instructions", r->block_instructions[i]);
+        buf_puts(b, "}");
+    }
+    buf_puts(b, "]}");
 }
 
 void json_out_boards(struct buf *b, const struct campaign_in *c)

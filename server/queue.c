@@ -305,18 +305,22 @@ static int queue_store_result(struct app *a, const struct job *j, const struct r
     r.cycles_min = sorted[0];
     r.cycles_max = sorted[in->n_runs - 1];
     r.ms = (double)r.cycles_median * 1000 / (double)r.clock_hz;
-    struct buf runs, blocks;
+    struct buf runs, blocks, profile;
     buf_init(&runs, 64u << 10);
     buf_init(&blocks, 64u << 10);
+    buf_init(&profile, 512u << 10);
     json_out_runs(&runs, in);
     json_out_block_cycles(&blocks, in);
+    json_out_profile(&profile, in);
     r.runs_json = buf_str(&runs);
     r.blocks_json = buf_str(&blocks);
-    int bad = runs.failed || blocks.failed
+    r.profile_json = buf_str(&profile);
+    int bad = runs.failed || blocks.failed || profile.failed
                   ? err_set(e, ERR_NO_MEMORY, "no memory for the result of job %" PRId64, j->id)
                   : store_result_add(a->store, &r, e);
     buf_free(&runs);
     buf_free(&blocks);
+    buf_free(&profile);
     return bad;
 }
 

@@ -757,7 +757,7 @@ int store_attempt_end(struct store *s, int64_t job, int attempt, const char *ver
 
 int store_result_add(struct store *s, struct result *r, struct err *e)
 {
-    return store_insert(s, SQL_RESULT_ADD, &r->id, e, "iiissssiiiiiiiiIiditIssiissi", r->job,
+    return store_insert(s, SQL_RESULT_ADD, &r->id, e, "iiissssiiiiiiiiIiditIssiissit", r->job,
                         (int64_t)r->attempt, r->campaign, r->board, r->agent, r->rig, r->spec,
                         (int64_t)r->arena_bytes, (int64_t)r->predicted_arena_bytes,
                         (int64_t)r->stack_bytes, (int64_t)r->static_bytes, (int64_t)r->code_bytes,
@@ -765,7 +765,7 @@ int store_result_add(struct store *s, struct result *r, struct err *e)
                         r->instructions, r->clock_hz, r->ms, (int64_t)r->emulated, r->timing,
                         r->timing[0] ? r->timing_version : (int64_t)-1, r->kernels, r->firmware,
                         (int64_t)r->program_crc32, (int64_t)r->output_crc32, r->runs_json,
-                        r->blocks_json, r->created_ms);
+                        r->blocks_json, r->created_ms, r->profile_json);
 }
 
 static void store_result_read(sqlite3_stmt *q, struct result *r)
@@ -791,7 +791,8 @@ static void store_result_read(sqlite3_stmt *q, struct result *r)
                          .output_crc32 = col_u32(q, 25),
                          .runs_json = (const char *)sqlite3_column_text(q, 26),
                          .blocks_json = (const char *)sqlite3_column_text(q, 27),
-                         .created_ms = col_i64(q, 28)};
+                         .created_ms = col_i64(q, 28),
+                         .profile_json = (const char *)sqlite3_column_text(q, 29)};
     col_text(q, 4, r->board, sizeof r->board);
     col_text(q, 5, r->agent, sizeof r->agent);
     col_text(q, 6, r->rig, sizeof r->rig);

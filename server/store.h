@@ -161,6 +161,7 @@ struct result {
     char kernels[32], firmware[STORE_ID_SIZE];
     uint32_t program_crc32, output_crc32;
     const char *runs_json, *blocks_json; // borrowed
+    const char *profile_json;            // likewise; NULL or "": none
     int64_t created_ms;
 };
 int store_result_add(struct store *s, struct result *r, struct err *e); // sets r->id

@@ -207,10 +207,32 @@ static void consts_of(const struct run *r, const struct prog_op *op, struct k_co
     k->zeros = op->kernel >= PROG_CONV_P4 ? at(r, (uint32_t)op->p[0]) : NULL;
 }
 
-// Positions [first, first + n) of slice `slice` through one operator.
-static void run_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
-                   const struct prog_interval *intervals, int slice, int first, int n,
-                   struct k_window *in)
+// For a run with a profile only. Others pay two tests a kernel call.
+static void tell(const struct run *r, const struct prog_op *op, int pixels)
+{
+    const struct prog_op *ops = at(r, r->header->ops);
+    r->profile->kernel(r->profile->ctx, (unsigned)(op - ops), pixels);
+}
+
+void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
+{
+    const struct run r = {.program = program, .header = program, .profile = hooks};
+    const struct prog_op *ops = at(&r, r.header->ops);
+    for (unsigned i = 0; i < n; i++) {
+        tell(&r, ops, 0);
+        tell(&r, ops, -1);
+    }
+}
+
+struct call { // a kernel's arguments besides its operator
+    struct k_consts k;
+    struct k_window *in, in1;
+    struct k_out out;
+    int slice;
+    int32_t *acc;
+};
+
+static void call_kernel(const struct prog_op *op, struct call *c)
 {
     static k_slice_fn *const kernels[PROG_KERNEL_COUNT] = {
         [PROG_CONV] = k_conv,           [PROG_DWCONV] = k_dwconv,
@@ -220,51 +242,52 @@ static void run_op(const struct run *r, const struct prog_block *b, const struct
         [PROG_CONV_P4] = k_conv_p4,     [PROG_CONV_COPY4] = k_conv_copy4,
         [PROG_DWCONV_P2] = k_dwconv_p2,
     };
-    struct k_consts k;
-    struct k_window in1;
-    struct k_out out = {.first = first, .n = n};
-    int32_t *acc = (int32_t *)(void *)(r->arena + b->acc);
-    if (op->in[0].space == PROG_CHUNK)
-        in->lo = first;
-    consts_of(r, op, &k);
     switch (op->kernel) {
     case PROG_ACC_CONV:
-        k_acc_conv(op, &k, in, slice, first, n, acc);
-        return;
+        k_acc_conv(op, &c->k, c->in, c->slice, c->out.first, c->out.n, c->acc);
+        break;
     case PROG_ACC_AVGPOOL:
     case PROG_ACC_MEAN:
-        k_acc_sum(op, in, first, n, acc);
-        return;
-    default:
+        k_acc_sum(op, c->in, c->out.first, c->out.n, c->acc);
         break;
+    case PROG_ADD:
+        k_add(op, c->in, &c->in1, &c->out);
+        break;
+    case PROG_COPY:
+        k_copy(c->in->slice, c->out.pixel, (size_t)op->in_slices * op->in_len * op->in_c);
+        break;
+    default:
+        kernels[op->kernel](op, &c->k, c->in, &c->out);
     }
-    open_output(r, &op->out, intervals, slice, first, first, &out);
+}
+
+// Positions [first, first + n) of slice `slice` through one operator.
+static void run_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
+                   const struct prog_interval *intervals, int slice, int first, int n,
+                   struct k_window *in)
+{
+    struct call c;
+    c.in = in;
+    c.out.first = first;
+    c.out.n = n;
+    c.slice = slice;
+    c.acc = (int32_t *)(void *)(r->arena + b->acc);
+    if (op->in[0].space == PROG_CHUNK)
+        in->lo = first;
+    consts_of(r, op, &c.k);
+    bool accumulates = op->kernel >= PROG_ACC_CONV && op->kernel <= PROG_ACC_MEAN;
+    if (!accumulates)
+        open_output(r, &op->out, intervals, slice, first, first, &c.out);
     if (op->kernel == PROG_ADD) {
-        open_window(r, &op->in[1], intervals, slice, 0, 1, &in1);
+        open_window(r, &op->in[1], intervals, slice, 0, 1, &c.in1);
         if (op->in[1].space == PROG_CHUNK)
-            in1.lo = first;
-        k_add(op, in, &in1, &out);
-    } else if (op->kernel == PROG_COPY) {
-        k_copy(in->slice, out.pixel, (size_t)op->in_slices * op->in_len * op->in_c);
-    } else {
-        kernels[op->kernel](op, &k, in, &out);
+            c.in1.lo = first;
     }
-}
-
-static void tell(const struct run *r, const struct prog_op *op, int pixels)
-{
-    const struct prog_op *ops = at(r, r->header->ops);
-    r->profile->kernel(r->profile->ctx, (unsigned)(op - ops), pixels);
-}
-
-// run_op() between two calls of the hook. Apart, so that a run without a profile pays one test.
-static void profile_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
-                       const struct prog_interval *intervals, int slice, int first, int n,
-                       struct k_window *in)
-{
-    tell(r, op, n);
-    run_op(r, b, op, intervals, slice, first, n, in);
-    tell(r, op, -1);
+    if (r->profile)
+        tell(r, op, n);
+    call_kernel(op, &c);
+    if (r->profile)
+        tell(r, op, -1);
 }
 
 static void run_step(const struct run *r, const struct prog_block *b, const struct prog_step *step,
@@ -275,17 +298,14 @@ static void run_step(const struct run *r, const struct prog_block *b, const stru
     const struct prog_op *ops = (const struct prog_op *)at(r, r->header->ops) + stage->first_op;
     const int lo = intervals[stage->interval].lo, hi = intervals[stage->interval].hi;
     const int chunk = stage->chunk ? stage->chunk : hi - lo;
-    void (*const run_one)(const struct run *, const struct prog_block *, const struct prog_op *,
-                          const struct prog_interval *, int, int, int, struct k_window *) =
-        r->profile ? profile_op : run_op;
     struct k_window head, inner;
     open_input(r, &ops[0], intervals, step->slice, &head);
     for (int p = lo; p < hi; p += chunk) {
         int n = hi - p < chunk ? hi - p : chunk;
-        run_one(r, b, &ops[0], intervals, step->slice, p, n, &head);
+        run_op(r, b, &ops[0], intervals, step->slice, p, n, &head);
         for (int i = 1; i < stage->n_ops; i++) {
             open_input(r, &ops[i], intervals, step->slice, &inner);
-            run_one(r, b, &ops[i], intervals, step->slice, p, n, &inner);
+            run_op(r, b, &ops[i], intervals, step->slice, p, n, &inner);
         }
     }
 }

@@ -50,6 +50,8 @@ uint32_t exec_blocks(const void *program);
 // the layer of the model that an operator is.
 void exec_block_ops(const void *program, unsigned block, uint32_t *first, uint32_t *n);
 uint32_t exec_op_layer(const void *program, uint32_t op);
+// Calls hooks->kernel n times as around a kernel that does nothing: to learn what the calls cost.
+void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n);
 uint32_t exec_output_bytes(const void *program);
 // The best kernel variant of this build: "armv7em" or "generic". Programs for any variant that it
 // has run: exec_check().

@@ -36,6 +36,7 @@ enum fake_board_mode {
     FAKE_HANG_UP,      // closes the pty after the first @run
     FAKE_FLOOD,        // endless broken lines while running
     FAKE_NO_MEM,       // leaves @mem out
+    FAKE_NO_LAYER,     // loses an @layer
 };
 
 struct fake_board {
@@ -145,6 +146,17 @@ static inline void fake_board_run(struct fake_board *b, uint32_t repeats)
         fake_board_begin(b, &w, "block");
         wire_field_u64(&w, "i", i);
         wire_field_u64(&w, "cycles", 400 + i);
+        wire_end(&w);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        if (i == 1 && b->mode == FAKE_NO_LAYER)
+            continue;
+        fake_board_begin(b, &w, i < 2 ? "layer" : "interpreter");
+        if (i < 2)
+            wire_field_u64(&w, "i", i);
+        wire_field_u64(&w, "calls", i < 2 ? 5 : 10);
+        wire_field_u64(&w, "cycles", 300 + i);
+        wire_field_u64(&w, "instructions", 250 + i);
         wire_end(&w);
     }
     if (b->mode != FAKE_NO_MEM) {

@@ -198,6 +198,8 @@ sub report { my ($self, $lease, %change) = @_;
             emulated => JSON::PP::true, timing => 'test', timing_version => 1 },
         runs   => [map { { cycles => 1000000 + $_, instructions => '900000' } } 1 .. $lease->{repeats}],
         blocks => [{ i => 0, cycles => 600000 }],
+        profile => { layers => [map { { i => $_, calls => 10, cycles => 300000, instructions => '250000' } } 0, 1],
+            interpreter => { calls => 20, cycles => '1234', instructions => 1000 } },
         mem    => { arena => $job->{predicted}{arena_bytes}, arena_size => 500000, stack => 900, static => 4000,
             code => 30000 },
         out => { bytes => $model->{output}{bytes}, crc32 => $campaign->{output_crc32}, head => [1, 2] },

@@ -60,6 +60,11 @@ is $r->{ms}, 5.00001, 'ms = median / clock';
 is_deeply [@$r{qw(instructions emulated timing timing_version output arena_bytes)}],
     ['900000', JSON::PP::true, 'test', 1, 'match', $job->{predicted}{arena_bytes}], 'and the rest of it';
 is_deeply $r->{block_cycles}, ['600000'], 'block cycles';
+is_deeply $r->{profile}, {
+    layers => [map { { layer => $_, calls => 10, cycles => '300000', instructions => '250000' } } 0, 1],
+    interpreter => { calls => 20, cycles => '1234', instructions => '1000' },
+    blocks => [{ cycles => '600000', instructions => undef }],
+}, 'the profile';
 is_deeply scalar $api->get("/results/$r->{id}"), $r, 'GET /results/{id} shows the same';
 is $api->measure_all, 4, 'the other four are measured';
 $c = $api->get("/campaigns/$c->{id}");

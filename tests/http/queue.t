@@ -58,6 +58,9 @@ report_fails('422 bad-field runs[0].cycles', 'cycles that are no integer', runs 
 report_fails('422 bad-field runs[0].cycles', 'cycles as a wrong string', runs => [{ cycles => '1e3' }, { cycles => 2 }]);
 report_fails('422 bad-field runs[0].colour', 'an unknown field in a run', runs => [{ cycles => 1, colour => 2 }]);
 report_fails('422 bad-field blocks[0].i', 'blocks out of order', blocks => [{ i => 1, cycles => 2 }]);
+report_fails('422 bad-field profile.layers[0].cycles', 'a layer without cycles',
+    'profile.layers' => [{ i => 0, calls => 1 }]);
+report_fails('422 bad-field profile.interpreter', 'a profile without interpreter', 'profile.interpreter' => undef);
 report_fails('422 bad-field hello.clock_hz', 'no clock', 'hello.clock_hz' => 0);
 report_fails('422 bad-field hello.emulated', 'emulated or not?', 'hello.emulated' => undef);
 report_fails('422 bad-field hello.timing', 'a real board with a timing model', 'hello.emulated' => JSON::PP::false);

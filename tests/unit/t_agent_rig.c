@@ -200,6 +200,10 @@ static void test_good_job(void)
         "\"firmware\":\"" FAKE_FIRMWARE "\"",
         "\"runs\":[{\"cycles\":\"1000\",\"instructions\":\"900\"},{\"cycles\":\"1001\"",
         "\"blocks\":[{\"i\":0,\"cycles\":\"400\"},{\"i\":1,\"cycles\":\"401\"}]",
+        "\"profile\":{\"layers\":[{\"i\":0,\"calls\":5,\"cycles\":\"300\",\"instructions\":\"250\"}"
+        ","
+        "{\"i\":1,\"calls\":5,\"cycles\":\"301\",\"instructions\":\"251\"}],\"interpreter\":{"
+        "\"calls\":10,\"cycles\":\"302\",\"instructions\":\"252\"}}",
         "\"mem\":{\"arena\":5000,\"arena_size\":400000,\"stack\":600,\"static\":700,\"code\":"
         "30000}",
         "\"out\":{\"bytes\":3,\"crc32\":\"deadbeef\",\"head\":[-128,0,127]}",
@@ -215,6 +219,16 @@ static void test_good_job(void)
     bench_offer_job(&t);
     OK(bench_job(&t));
     EQ_INT(atomic_load(&t.farm.results), 2);
+    bench_close(&t);
+}
+
+static void test_lost_layer(void)
+{
+    struct bench t = {0};
+    bench_open(&t, FAKE_NO_LAYER);
+    OK(bench_job(&t));
+    EQ_INT(atomic_load(&t.farm.results), 1);
+    OKF(strstr(t.farm.last_result, "profile") == NULL, "half a profile is none");
     bench_close(&t);
 }
 
@@ -392,6 +406,7 @@ int main(void)
     write_file(FAKE_BOARD "/board.json", board, strlen(board));
     make_firmware();
     test_good_job();
+    test_lost_layer();
     test_other_firmware();
     test_failing_board(FAKE_FAULT, "board-fault", "0x08001234");
     test_failing_board(FAKE_LOST_PROGRAM, "flash-failed", "the flash lost the program");

@@ -78,6 +78,12 @@ static void test_good_run(void)
     EQ_INT(t.m.runs[2].instructions, 902);
     EQ_INT(t.m.n_blocks, 2);
     EQ_INT(t.m.blocks[1].cycles, 401);
+    EQ_INT(t.m.n_layers, 2);
+    EQ_INT(t.m.layers[1].i, 1);
+    EQ_INT(t.m.layers[1].calls, 5);
+    EQ_INT(t.m.layers[1].cycles, 301);
+    OK(t.m.has_interpreter && t.m.interpreter.has_instructions);
+    EQ_INT(t.m.interpreter.instructions, 252);
     EQ_INT(t.m.mem.arena, 5000);
     EQ_INT(t.m.mem.static_bytes, 700);
     EQ_STR(t.m.out.crc32, "deadbeef");

@@ -198,7 +198,7 @@ static void bench_close(struct bench *b)
 
 // A network's plain or two-block program, and what the executor on the host makes of it.
 struct expected {
-    uint32_t arena_bytes, blocks, output_bytes, output_crc;
+    uint32_t arena_bytes, blocks, ops, output_bytes, output_crc;
     int8_t head[8];
     uint8_t last_byte; // of the arena after a run
 };
@@ -231,9 +231,11 @@ static bool make_program(const struct bench *b, uint32_t seed, bool plain, struc
     if (!ok)
         printf("# seed %" PRIu32 ": %s\n", seed, e.msg);
     if (ok) {
-        *want = (struct expected){.arena_bytes = exec_arena_bytes(out->data),
-                                  .blocks = exec_blocks(out->data),
-                                  .output_bytes = exec_output_bytes(out->data)};
+        *want =
+            (struct expected){.arena_bytes = exec_arena_bytes(out->data),
+                              .blocks = exec_blocks(out->data),
+                              .ops = ((const struct prog_header *)(const void *)out->data)->n_ops,
+                              .output_bytes = exec_output_bytes(out->data)};
         void *arena = malloc(want->arena_bytes);
         ok = exec_run(out->data, arena, want->arena_bytes, NULL, NULL, &output) == 0;
         want->output_crc = wire_crc32(0, output, want->output_bytes);
@@ -283,6 +285,32 @@ static void test_hello(struct bench *b, const struct buf *image)
     EQ_INT(b->bad_lines, 0);
 }
 
+// Instructions of the blocks, and of layers and interpreter, add up to those of a run within what
+// reading the counters costs.
+static void test_profile(struct bench *b, uint32_t blocks, long long instructions, long long cycles)
+{
+    long long of_blocks = 0, of_layers = 0, layer_cycles = 0, calls = 0;
+    for (uint32_t i = 0; i < blocks; i++)
+        of_blocks += number(b, "block", (int)i, "instructions");
+    for (int i = 0; i < count(b, "layer"); i++) {
+        of_layers += number(b, "layer", i, "instructions");
+        layer_cycles += number(b, "layer", i, "cycles");
+        calls += number(b, "layer", i, "calls");
+    }
+    long long between = number(b, "interpreter", 0, "instructions");
+    EQ_INT(number(b, "interpreter", 0, "calls"), calls);
+    OK(calls > 0 && between > 0 && number(b, "interpreter", 0, "cycles") > 0);
+    long long off = of_layers + between - instructions, per_block = of_blocks - instructions;
+    OKF(off < 10 * calls + 40 * blocks && off > -10 * calls - 40 * (long long)blocks,
+        "layers %lld + interpreter %lld = %lld instructions, a run has %lld (%lld calls)",
+        of_layers, between, of_layers + between, instructions, calls);
+    OKF(per_block < 60 * blocks + 60 && per_block > -60 * (long long)blocks - 60,
+        "blocks sum to %lld instructions, a run has %lld", of_blocks, instructions);
+    layer_cycles += number(b, "interpreter", 0, "cycles");
+    OKF(layer_cycles > cycles - 40 * calls - 4000 && layer_cycles < cycles + 40 * calls + 4000,
+        "layers and interpreter sum to %lld cycles, a run has %lld", layer_cycles, cycles);
+}
+
 static void test_run(struct bench *b, uint32_t seed, bool plain)
 {
     struct buf program;
@@ -301,7 +329,9 @@ static void test_run(struct bench *b, uint32_t seed, bool plain)
     OK(bench_command(b, WIRE_CMD_RUN, 3));
     EQ_INT(count(b, "run"), 3);
     EQ_INT(count(b, "block"), want.blocks);
-    EQ_INT(b->n_records, 3 + (int)want.blocks + 3);
+    EQ_INT(count(b, "layer"), want.ops);
+    EQ_INT(count(b, "interpreter"), 1);
+    EQ_INT(b->n_records, 3 + (int)want.blocks + (int)want.ops + 4);
     EQ_STR(b->records[b->n_records - 1].name, "done");
     EQ_INT(number(b, "done", 0, "repeats"), 3);
     EQ_INT(number(b, "mem", 0, "arena"), want.arena_bytes);
@@ -329,6 +359,7 @@ static void test_run(struct bench *b, uint32_t seed, bool plain)
         sum += number(b, "block", (int)i, "cycles");
     OKF(sum > cycles * 97 / 100 && sum < cycles * 103 / 100,
         "blocks sum to %lld cycles, a run takes %lld", sum, cycles);
+    test_profile(b, want.blocks, instructions, cycles);
     EQ_INT(b->bad_lines, 0);
 out:
     buf_free(&program);
