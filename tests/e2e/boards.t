@@ -15,6 +15,14 @@ use Time::HiRes qw(time);
 my %TIMING = ('Cortex-M4' => 'm4-table', 'Cortex-M7' => 'm7-table', 'Xtensa LX7' => 'lx7-table',
     'RV32IMAC' => 'fe310-table', 'RV32IMC' => 'c3-table');
 
+# Instructions of all layers and the interpreter are those of a run within what reading the counters costs.
+sub profile_adds_up { my ($r) = @_;
+    my $p = $r->{profile} or return 0;
+    my ($sum, $calls) = ($p->{interpreter}{instructions}, 0);
+    ($sum += $_->{instructions}, $calls += $_->{calls}) for @{ $p->{layers} };
+    return $calls == $p->{interpreter}{calls} && abs($sum - $r->{instructions}) <= 10 * $calls + 40 * @{ $p->{blocks} };
+}
+
 my %board;
 for my $file (glob 'firmware/boards/*/board.json') {
     open my $f, '<:raw', $file or die "$file: $!";
@@ -56,6 +64,7 @@ for my $id (@ids) {
     is scalar(grep { $_->{kernels} eq $board{$id}{kernels} } @r), scalar @r, "$id: with its kernels";
     my $timing = $TIMING{ $board{$id}{core} };
     is scalar(grep { $_->{emulated} && $_->{timing} =~ /^\Q$timing\E/ } @r), scalar @r, "$id: timed by $timing";
+    is scalar(grep { profile_adds_up($_) } @r), scalar @r, "$id: layers and interpreter add up to a run";
     my ($p) = grep { $_->{spec} eq $plain } @r;
     note sprintf '%s: plain run %d cycles, %d instructions, %.2f ms', $id, $p->{cycles}{median}, $p->{instructions}, $p->{ms}
         if $p;
