@@ -155,7 +155,7 @@ int cron_parse(struct cron *c, const char *text, struct err *e)
     if (*text == '@')
         return err_set(e, ERR_BAD_FIELD,
                        "\"%.20s\": expected @hourly, @daily, @weekly, @monthly or @yearly", text);
-    strcpy(copy, text);
+    memcpy(copy, text, strlen(text) + 1);
     uint64_t bits[FIELDS];
     bool star[FIELDS];
     char *save = NULL, *word = strtok_r(copy, " \t", &save);
