@@ -54,7 +54,7 @@ static void say_hello(void)
         wire_field_u64(&w, "program_bytes", 0);
     }
     wire_field_u64(&w, "clock_hz", platform_clock_hz());
-    wire_field_str(&w, "kernels", exec_variant());
+    wire_field_str(&w, "kernels", BOARD_KERNELS);
     wire_field_u64(&w, "arena_limit", (uintptr_t)fw_arena_end - (uintptr_t)fw_arena_start);
     wire_field_bool(&w, "emulated", page != NULL);
     if (page) {

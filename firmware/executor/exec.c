@@ -8,19 +8,10 @@
 
 #include "firmware/executor/program.h"
 #include "firmware/kernels/kernels.h"
-#include "firmware/kernels/simd.h"
 
-// Kernel variants of this build, the best first. Packed constants run anywhere, but pay where a
-// word of two 16-bit products is one instruction.
-static const char *const variants[] = {
-#if SIMD_NATIVE
-    "armv7em",
-    "generic",
-#else
-    "generic",
-    "armv7em",
-#endif
-};
+// Kernel variants: every build runs all of them, but each pays on the machine that it is laid out
+// for.
+static const char *const variants[] = {"generic", "armv7em"};
 
 struct run { // what one exec_run() needs to hand around
     const uint8_t *program;
@@ -35,9 +26,9 @@ static const void *at(const struct run *r, uint32_t offset)
     return r->program + offset;
 }
 
-const char *exec_variant(void)
+const char *exec_variant_name(unsigned i)
 {
-    return variants[0];
+    return i < sizeof variants / sizeof *variants ? variants[i] : NULL;
 }
 
 static uint32_t crc_update(uint32_t crc, const uint8_t *p, size_t n)
@@ -96,6 +87,17 @@ uint32_t exec_blocks(const void *program)
 uint32_t exec_output_bytes(const void *program)
 {
     return ((const struct prog_header *)program)->output_bytes;
+}
+
+uint32_t exec_input_bytes(const void *program)
+{
+    return ((const struct prog_header *)program)->input_bytes;
+}
+
+uint32_t exec_input_row_bytes(const void *program)
+{
+    const struct prog_header *h = program;
+    return (uint32_t)h->in_w * h->in_c;
 }
 
 void exec_block_ops(const void *program, unsigned block, uint32_t *first, uint32_t *n)

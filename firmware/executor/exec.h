@@ -53,9 +53,11 @@ uint32_t exec_op_layer(const void *program, uint32_t op);
 // Calls hooks->kernel n times as around a kernel that does nothing: to learn what the calls cost.
 void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n);
 uint32_t exec_output_bytes(const void *program);
-// The best kernel variant of this build: "armv7em" or "generic". Programs for any variant that it
-// has run: exec_check().
-const char *exec_variant(void);
+// Of the model input, [h][w][c]: bytes of all of it, and of a row.
+uint32_t exec_input_bytes(const void *program);
+uint32_t exec_input_row_bytes(const void *program);
+// The i-th kernel variant that this build runs programs for; NULL behind the last.
+const char *exec_variant_name(unsigned i);
 
 // Runs a checked program once. arena: 4-aligned. input, hooks: may be NULL. *output points into the
 // arena. 0 or EXEC_ARENA.

@@ -100,6 +100,8 @@ static inline struct layer *netgen_layer(struct netgen *n, struct layer l, int a
     }
     if (l.op == LAYER_AVGPOOL || l.op == LAYER_MAXPOOL || l.op == LAYER_PAD)
         l.out_zero = l.in_zero;
+    if (l.op == LAYER_PAD || l.op == LAYER_RESHAPE)
+        l.act_min = -128; // they move bytes
     if (l.op == LAYER_SOFTMAX) {
         l.softmax.beta_mult = 0x60000000;
         l.softmax.beta_shift = 22;

@@ -1,0 +1,44 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# Every kernel variant on every core, against plain loops: random layers with shapes, strides, paddings, zero points and
+# multipliers at the edges of their ranges, and short networks cut at random; on the host and on the virtual boards'
+# cores. The arena has its exact size and stands between guards, the input lies at any address.
+use strict;
+use warnings;
+use File::Temp qw(tempdir);
+use Test::More;
+use Time::HiRes qw(time);
+
+my $BIN    = $ENV{FARM_BIN}   // 'build/host/bin';
+my $BUILD  = $ENV{FARM_BUILD} // 'build';
+my $FAMILY = $ENV{FARM_KERNEL_CASES} // 200;    # networks of each family
+my $dir    = tempdir('kernels-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+my @used = `$BIN/kernel-cases random $FAMILY $dir/cases`;
+is $?, 0, 'the cases are written' or done_testing, exit;
+my %programs = map { /^(\S+ \S+): (\d+) programs/ ? ($1, $2) : () } @used;
+for my $kernel (
+    'generic conv', 'generic dwconv', 'armv7em conv_p4', 'armv7em conv_copy4', 'armv7em dwconv_p2') {
+    cmp_ok $programs{$kernel} // 0, '>', $FAMILY / 4, "$kernel is used by " . ($programs{$kernel} // 0) . ' programs';
+}
+for my $core (qw(host cortex-m7 cortex-m4 rv32 xtensa)) {
+    my $t = time;
+    my @out = `$BIN/kernel-run $core $dir/cases @{[$core eq 'host' ? '' : "$BUILD/kernels/$core.bin"]} 2>&1`;
+    is $?, 0, "$core: every case runs to its end and is right" or diag @out;
+    my @variants = grep { /^$core \S+: \d+ cases/ } @out;
+    cmp_ok scalar @variants, '>=', 2, "$core: every variant was tried";
+    like $_, qr/: (\d{3,}) cases, 0 bad$/, $_ for map { chomp; $_ } @variants;
+    note sprintf '%s took %.1f s', $core, time - $t;
+}
+# A comparison that cannot fail is none: a byte of an expected output is changed.
+open my $f, '+<:raw', "$dir/cases" or die "$dir/cases: $!";
+local $/;
+my $block = <$f>;
+my ($first) = unpack 'x20 L<', $block;
+my $output = unpack 'x16 L<', substr $block, $first;
+substr($block, $output, 1) ^= "\x01";
+seek $f, 0, 0;
+print $f $block;
+close $f;
+like `$BIN/kernel-run host $dir/cases 2>&1`, qr/case 0, \S+ .*: wrong bytes/, 'a byte that differs is found';
+done_testing;

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// Runs a block of kernel cases (cases.h) on the core that it is compiled for, the host included: in an arena of exactly
+// the planned size with guards on both sides, with the input at an address that need not be aligned.
+#include "tests/kernels/cases.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "firmware/executor/exec.h"
+
+#define GUARD 32
+#define GUARD_BYTE 0x6B
+#define INPUT_BYTES (64u << 10)
+
+static _Alignas(4) uint8_t arena[GUARD + CASES_ARENA_BYTES + GUARD];
+static _Alignas(4) int8_t input[GUARD + 4 + INPUT_BYTES + GUARD];
+
+struct profile {
+    const volatile uint32_t *counter;
+    uint32_t *ops;
+    uint32_t start;
+};
+
+static void count_kernel(void *ctx, unsigned op, int pixels)
+{
+    struct profile *p = ctx;
+    if (pixels >= 0)
+        p->start = *p->counter;
+    else if (op < CASES_MAX_OPS)
+        p->ops[op] += *p->counter - p->start;
+}
+
+struct rows {
+    const int8_t *first;
+    size_t bytes; // of a row
+};
+
+static const int8_t *rows_of(void *ctx, unsigned y, unsigned n)
+{
+    const struct rows *r = ctx;
+    (void)n;
+    return r->first + (size_t)y * r->bytes;
+}
+
+static int untouched(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] != GUARD_BYTE)
+            return 0;
+    }
+    return 1;
+}
+
+static uint32_t run(struct cases *c, struct case_entry *e, const volatile uint32_t *counter)
+{
+    uint8_t *base = (uint8_t *)c;
+    const void *program = base + e->program;
+    const uint32_t arena_bytes = exec_arena_bytes(program);
+    if (exec_check(program, e->program_bytes) || arena_bytes > CASES_ARENA_BYTES ||
+        e->input_bytes > INPUT_BYTES)
+        return CASE_NOT_ACCEPTED;
+    int8_t *x = input + GUARD + e->shift;
+    memset(arena, GUARD_BYTE, GUARD + arena_bytes + GUARD);
+    memset(input, GUARD_BYTE, GUARD + 4 + e->input_bytes + GUARD);
+    memcpy(x, base + e->input, e->input_bytes);
+    struct rows rows = {x, exec_input_row_bytes(program)};
+    const struct exec_input from = {rows_of, &rows};
+    struct profile profile = {counter, c->ops, 0};
+    const struct exec_hooks hooks = {.kernel = count_kernel, .ctx = &profile};
+    const int8_t *output;
+    uint32_t before = counter ? *counter : 0;
+    uint32_t faults =
+        exec_run(program, arena + GUARD, arena_bytes, &from, NULL, &output) ? CASE_NOT_ACCEPTED : 0;
+    e->instructions = counter ? *counter - before : 0;
+    if (counter && c->profile)
+        faults |= exec_run(program, arena + GUARD, arena_bytes, &from, &hooks, &output)
+                      ? CASE_NOT_ACCEPTED
+                      : 0;
+    if (faults)
+        return faults;
+    if (exec_output_bytes(program) != e->output_bytes ||
+        memcmp(output, base + e->output, e->output_bytes) != 0)
+        faults |= CASE_WRONG_BYTES;
+    if (!untouched(arena, GUARD) || !untouched(arena + GUARD + arena_bytes, GUARD))
+        faults |= CASE_ARENA_GUARD;
+    if (!untouched((const uint8_t *)input, GUARD + e->shift) ||
+        !untouched((const uint8_t *)x + e->input_bytes, GUARD) ||
+        memcmp(x, base + e->input, e->input_bytes) != 0)
+        faults |= CASE_INPUT_GUARD;
+    return faults;
+}
+
+void cases_run(struct cases *c, const volatile uint32_t *instructions)
+{
+    struct case_entry *e = (struct case_entry *)(void *)((uint8_t *)c + c->first_entry);
+    if (c->magic != CASES_MAGIC)
+        return;
+    for (uint32_t i = 0; i < c->n; i++) {
+        e[i].faults = run(c, &e[i], instructions);
+        c->ran++;
+    }
+}
