@@ -50,34 +50,38 @@ static int add_edge(struct edges *es, size_t block_begin, const struct fusion *f
     return 0;
 }
 
-static int price_block(struct fusion *f, struct edges *es, int first, int last)
+const struct front_rules front_everything = {.rows = true, .patch = true, .cols = FRONT_ANY_BAND};
+
+static int price_block(struct fusion *f, const struct front_rules *rules, struct edges *es,
+                       int first, int last)
 {
     size_t begin = es->n;
+    if (last > first && rules->head_only && first > 0)
+        return 0;
     if (fusion_block_begin(f, first, last) != NULL)
         return 0;
-    if (fusion_block_rows(f) == NULL && add_edge(es, begin, f))
+    if ((rules->rows || first == last) && fusion_block_rows(f) == NULL && add_edge(es, begin, f))
         return -1;
-    int max_band = fusion_max_band(f);
+    int max_band = fusion_max_band(f) < rules->cols ? fusion_max_band(f) : rules->cols;
     for (int r = 1; r <= max_band; r++) {
         // A narrow band that lies in padding alone is refused where a wider one is not.
         if (fusion_block_cols(f, r) == NULL && add_edge(es, begin, f))
             return -1;
     }
-    // One patch is the layers one by one, which their own blocks do with no more RAM.
-    for (int n = 2; n <= fusion_max_patch(f); n = fusion_next_patch(f, n)) {
+    for (int n = 1; rules->patch && n <= fusion_max_patch(f); n = fusion_next_patch(f, n)) {
         if (fusion_block_patch(f, n) == NULL && add_edge(es, begin, f))
             return -1;
     }
     return 0;
 }
 
-static int price_all(struct fusion *f, struct edges *es)
+static int price_all(struct fusion *f, const struct front_rules *rules, struct edges *es)
 {
     int n = f->g->n_layers;
     for (int last = 0; last < n; last++) {
         es->begin[last] = es->n;
-        for (int first = 0; first <= last; first++) {
-            if (price_block(f, es, first, last))
+        for (int first = last; first >= 0; first--) { // where all is equal, short blocks win
+            if (price_block(f, rules, es, first, last))
                 return -1;
         }
     }
@@ -153,14 +157,15 @@ static void keep_front(struct front_paths *p)
     }
 }
 
-int front_search(struct fusion *f, struct front_paths *out, struct err *e)
+int front_search(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
+                 struct err *e)
 {
     int n = f->g->n_layers, rc = -1;
     struct edges es = {0};
     struct node *nodes = calloc((size_t)n + 1, sizeof *nodes);
     *out = (struct front_paths){0};
     es.begin = calloc((size_t)n + 1, sizeof *es.begin);
-    if (!nodes || !es.begin || price_all(f, &es))
+    if (!nodes || !es.begin || price_all(f, rules, &es))
         goto out;
     uint32_t limit = UINT32_MAX;
     while (shortest(&es, n, limit, nodes)) {

@@ -6,6 +6,7 @@
 #ifndef PLANNER_FRONT_H
 #define PLANNER_FRONT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/err.h"
@@ -24,9 +25,19 @@ struct front_paths {
     struct front_path *at; // by rising arena_bytes and falling macs
 };
 
-// Every non-dominated path. At equal RAM and MACs the one with the fewest kernel calls. -1:
+// Which blocks a search may use; single layers it always may.
+struct front_rules {
+    bool rows, patch; // schedules of a fused block
+    int cols;         // its highest band; 0: no cols
+    bool head_only;   // only the block that starts the network may be fused
+};
+#define FRONT_ANY_BAND 32767
+extern const struct front_rules front_everything;
+
+// Every non-dominated path within the rules. At equal RAM and MACs the one with the fewest kernel calls. -1:
 // ERR_NO_MEMORY.
-int front_search(struct fusion *f, struct front_paths *out, struct err *e);
+int front_search(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
+                 struct err *e);
 void front_paths_free(struct front_paths *p);
 
 #endif

@@ -13,6 +13,7 @@
 #include "server/planner/graph.h"
 #include "server/planner/program.h"
 #include "server/planner/reference.h"
+#include "server/planner/strategy.h"
 #include "server/planner/tflite.h"
 
 struct planner {
@@ -222,13 +223,34 @@ int planner_blocks_json(const struct planner *p, const char *spec, struct buf *o
 
 // ---- the front ----
 
+const char *const planner_strategy_names[PLANNER_STRATEGIES] = {
+    [PLANNER_VANILLA] = "vanilla",           [PLANNER_MCUNETV2] = "mcunetv2",
+    [PLANNER_STREAMNET] = "streamnet",       [PLANNER_MSFCNN] = "msfcnn",
+    [PLANNER_MSFCNN_PAPER] = "msfcnn-paper", [PLANNER_PARETO] = "pareto",
+};
+
+int planner_strategy(const char *name)
+{
+    for (int i = 0; i < PLANNER_STRATEGIES; i++) {
+        if (strcmp(name, planner_strategy_names[i]) == 0)
+            return i;
+    }
+    return -1;
+}
+
 int planner_front(const struct planner *p, struct front *out, struct err *e)
+{
+    return planner_strategy_front(p, PLANNER_PARETO, out, e);
+}
+
+int planner_strategy_front(const struct planner *p, enum planner_strategy strategy,
+                           struct front *out, struct err *e)
 {
     struct planner *s = scratch(p);
     struct front_paths paths = {0};
     int rc = -1;
     *out = (struct front){0};
-    if (front_search(&s->fusion, &paths, e))
+    if (strategy_search(&s->fusion, strategy, &paths, e))
         return -1;
     out->at = calloc(paths.n ? paths.n : 1, sizeof *out->at);
     if (!out->at) {

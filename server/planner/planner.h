@@ -60,9 +60,25 @@ struct front {
     size_t n;
     struct config *at; // by rising arena_bytes, falling macs; none dominates another
 };
-// The whole exact front over plain, rows and cols(r). -1: ERR_NO_MEMORY.
+// The whole exact front over plain, rows, cols(r) and patch(n). -1: ERR_NO_MEMORY.
 int planner_front(const struct planner *p, struct front *f, struct err *e);
 void front_free(struct front *f);
+// Who chooses configurations: published methods, for comparison, and ours (strategy.h).
+enum planner_strategy {
+    PLANNER_VANILLA,
+    PLANNER_MCUNETV2,
+    PLANNER_STREAMNET,
+    PLANNER_MSFCNN,
+    PLANNER_MSFCNN_PAPER,
+    PLANNER_PARETO,
+    PLANNER_STRATEGIES
+};
+extern const char *const planner_strategy_names[PLANNER_STRATEGIES]; // "vanilla", ...
+int planner_strategy(const char *name);                              // -1: unknown
+// The configurations that a strategy offers, by rising arena_bytes; planner_front() is
+// PLANNER_PARETO's. Those of PLANNER_MSFCNN_PAPER may dominate each other.
+int planner_strategy_front(const struct planner *p, enum planner_strategy strategy, struct front *f,
+                           struct err *e);
 // P1: least RAM with overhead <= max_overhead. P2: least overhead with arena_bytes <=
 // max_arena_bytes. NULL: none.
 const struct config *front_least_ram(const struct front *f, double max_overhead);

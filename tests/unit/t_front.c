@@ -2,73 +2,16 @@
 // The front equals brute force over every configuration of small random networks, and its texts
 // price back to its figures.
 #include "tests/tap.h"
+#include "tests/unit/brute.h"
 #include "tests/unit/netgen.h"
 
 #include "server/planner/config.h"
 #include "server/planner/front.h"
 #include "server/planner/fusion.h"
 
-struct point {
-    uint32_t ram;
-    uint64_t macs;
-};
-
-struct points {
-    struct point at[4096];
-    size_t n;
-};
-
-// Keeps the non-dominated points.
-static void points_add(struct points *p, struct point q)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        if (p->at[i].ram <= q.ram && p->at[i].macs <= q.macs)
-            return;
-        if (!(q.ram <= p->at[i].ram && q.macs <= p->at[i].macs))
-            p->at[kept++] = p->at[i];
-    }
-    p->at[kept++] = q;
-    p->n = kept;
-}
-
-// Every way to run layers first.. behind a prefix with the given RAM and MACs.
-static void enumerate(struct fusion *f, int first, struct point so_far, struct points *out);
-
-static void enumerate_behind(struct fusion *f, struct point so_far, struct points *out)
-{
-    struct point next = {f->cost.arena_bytes > so_far.ram ? f->cost.arena_bytes : so_far.ram,
-                         so_far.macs + f->cost.macs};
-    enumerate(f, f->last + 1, next, out);
-}
-
-static void enumerate(struct fusion *f, int first, struct point so_far, struct points *out)
-{
-    int n = f->g->n_layers;
-    if (first == n) {
-        points_add(out, so_far);
-        return;
-    }
-    for (int last = first; last < n; last++) {
-        for (int r = 0;; r++) { // 0: rows
-            if (fusion_block_begin(f, first, last) != NULL || r > fusion_max_band(f))
-                break;
-            if ((r ? fusion_block_cols(f, r) : fusion_block_rows(f)) != NULL)
-                continue; // a wider band may do: see check_bands_in_padding()
-            enumerate_behind(f, so_far, out);
-        }
-        for (int n_patches = 1;; n_patches++) {
-            if (fusion_block_begin(f, first, last) != NULL || n_patches > fusion_max_patch(f))
-                break;
-            if (fusion_block_patch(f, n_patches) == NULL)
-                enumerate_behind(f, so_far, out);
-        }
-    }
-}
-
 static bool check_network(uint32_t seed, int size)
 {
-    static struct points brute;
+    static struct brute brute;
     struct netgen n;
     struct fusion f;
     struct front_paths paths;
@@ -79,19 +22,10 @@ static bool check_network(uint32_t seed, int size)
         netgen_free(&n);
         return true;
     }
-    if (fusion_open(&f, &n.g, &e) || front_search(&f, &paths, &e))
+    if (fusion_open(&f, &n.g, &e) || front_search(&f, &front_everything, &paths, &e))
         return false;
-    brute.n = 0;
-    enumerate(&f, 0, (struct point){0, 0}, &brute);
-    ok = brute.n == paths.n;
-    for (size_t i = 0; i < paths.n && ok; i++) {
-        bool found = false;
-        for (size_t k = 0; k < brute.n; k++)
-            found = found || (brute.at[k].ram == paths.at[i].arena_bytes &&
-                              brute.at[k].macs == paths.at[i].macs);
-        ok = found && (i == 0 || (paths.at[i - 1].arena_bytes < paths.at[i].arena_bytes &&
-                                  paths.at[i - 1].macs > paths.at[i].macs));
-    }
+    brute_force(&brute, &f, NULL);
+    ok = brute_equals(&brute, &paths);
     if (!ok)
         printf("# seed %u size %d: front has %zu points, brute force %zu\n", seed, size, paths.n,
                brute.n);
@@ -120,7 +54,8 @@ static void check_bands_in_padding(void)
                  (struct layer){.op = LAYER_PAD, .pad_top = 1, .out_h = 17, .out_w = 8, .out_c = 7},
                  1, -1);
     n.g.output = netgen_top(&n);
-    if (OK(fusion_open(&f, &n.g, &e) == 0 && front_search(&f, &paths, &e) == 0)) {
+    if (OK(fusion_open(&f, &n.g, &e) == 0 &&
+           front_search(&f, &front_everything, &paths, &e) == 0)) {
         OK(fusion_block_begin(&f, 0, 1) == NULL && fusion_block_cols(&f, 1) != NULL);
         EQ_INT(paths.n, 1);
         EQ_INT(paths.at[0].blocks[0].band_rows, 2);

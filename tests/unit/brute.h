@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// Every configuration of a small network, priced, and what of them is not dominated: what a search
+// must find, without a search.
+#ifndef TESTS_BRUTE_H
+#define TESTS_BRUTE_H
+
+#include "server/planner/config.h"
+#include "server/planner/front.h"
+#include "server/planner/fusion.h"
+
+#define BRUTE_MAX 4096
+
+struct brute_point {
+    uint32_t ram;
+    uint64_t macs;
+};
+
+typedef bool brute_allowed(const struct config_block *b);
+
+struct brute {
+    struct brute_point at[BRUTE_MAX];
+    size_t n;
+    struct fusion *f;
+    brute_allowed *allowed; // NULL: every block
+};
+
+// Keeps the non-dominated points.
+static inline void brute_add(struct brute *p, struct brute_point q)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->at[i].ram <= q.ram && p->at[i].macs <= q.macs)
+            return;
+        if (!(q.ram <= p->at[i].ram && q.macs <= p->at[i].macs))
+            p->at[kept++] = p->at[i];
+    }
+    p->at[kept++] = q;
+    p->n = kept;
+}
+
+static inline void brute_from(struct brute *p, int first, struct brute_point so_far);
+
+// Block b and everything behind it, if b can run.
+static inline void brute_block(struct brute *p, struct config_block b, struct brute_point so_far)
+{
+    struct fusion *f = p->f;
+    if ((p->allowed && !p->allowed(&b)) || fusion_block_begin(f, b.first, b.last) != NULL)
+        return;
+    const char *why = b.axis == FUSION_ROWS   ? fusion_block_rows(f)
+                      : b.axis == FUSION_COLS ? fusion_block_cols(f, b.band_rows)
+                                              : fusion_block_patch(f, b.band_rows);
+    if (why)
+        return; // a wider band may do
+    uint32_t ram = f->cost.arena_bytes > so_far.ram ? f->cost.arena_bytes : so_far.ram;
+    brute_from(p, b.last + 1, (struct brute_point){ram, so_far.macs + f->cost.macs});
+}
+
+static inline void brute_from(struct brute *p, int first, struct brute_point so_far)
+{
+    const struct graph *g = p->f->g;
+    if (first == g->n_layers)
+        brute_add(p, so_far);
+    for (int last = first; last < g->n_layers; last++) {
+        // Bands divide the output or, before a closing reduction, its input.
+        const struct layer *l = &g->layers[last];
+        int highest = l->in_h > l->out_h ? l->in_h : l->out_h;
+        int widest = l->out_h > l->out_w ? l->out_h : l->out_w;
+        brute_block(p, (struct config_block){first, last, FUSION_ROWS, 0}, so_far);
+        for (int r = 1; r <= highest && last > first; r++)
+            brute_block(p, (struct config_block){first, last, FUSION_COLS, r}, so_far);
+        for (int n = 1; n <= widest && last > first; n++)
+            brute_block(p, (struct config_block){first, last, FUSION_PATCH, n}, so_far);
+    }
+}
+
+static inline void brute_force(struct brute *p, struct fusion *f, brute_allowed *allowed)
+{
+    p->n = 0;
+    p->f = f;
+    p->allowed = allowed;
+    brute_from(p, 0, (struct brute_point){0, 0});
+}
+
+// The paths are exactly the points, by rising RAM.
+static inline bool brute_equals(const struct brute *p, const struct front_paths *paths)
+{
+    bool ok = p->n == paths->n;
+    for (size_t i = 0; i < paths->n && ok; i++) {
+        const struct front_path *path = &paths->at[i];
+        bool found = false;
+        for (size_t k = 0; k < p->n; k++)
+            found = found || (p->at[k].ram == path->arena_bytes && p->at[k].macs == path->macs);
+        ok = found &&
+             (i == 0 || (path[-1].arena_bytes < path->arena_bytes && path[-1].macs > path->macs));
+    }
+    return ok;
+}
+
+#endif
