@@ -184,10 +184,14 @@ static void open_input(const struct run *r, const struct prog_op *op,
     open_window(r, &op->in[0], intervals, stop > tap ? first + tap : 0, tap, stop - tap, w);
 }
 
+// What a kernel call takes exists twice, with and without a profile (`told` is a constant), so that a
+// run without pays nothing for the hooks.
+#define BOTH static inline __attribute__((always_inline))
+
 // Position `p` of slice `slice` of an output view.
-static void open_output(const struct run *r, const struct prog_view *v,
-                        const struct prog_interval *intervals, int slice, int p, int chunk_first,
-                        struct k_out *out)
+BOTH void open_output(const struct run *r, const struct prog_view *v,
+                      const struct prog_interval *intervals, int slice, int p, int chunk_first,
+                      struct k_out *out)
 {
     int8_t *base = (int8_t *)r->arena + v->offset;
     out->pix_step = v->pix_step;
@@ -200,7 +204,7 @@ static void open_output(const struct run *r, const struct prog_view *v,
         out->pixel = base + (size_t)slice * v->slice_step + (size_t)p * v->pix_step;
 }
 
-static void consts_of(const struct run *r, const struct prog_op *op, struct k_consts *k)
+BOTH void consts_of(const struct run *r, const struct prog_op *op, struct k_consts *k)
 {
     k->weights = op->weights ? at(r, op->weights) : NULL;
     k->bias = op->bias ? at(r, op->bias) : NULL;
@@ -209,7 +213,6 @@ static void consts_of(const struct run *r, const struct prog_op *op, struct k_co
     k->zeros = op->kernel >= PROG_CONV_P4 ? at(r, (uint32_t)op->p[0]) : NULL;
 }
 
-// For a run with a profile only. Others pay two tests a kernel call.
 static void tell(const struct run *r, const struct prog_op *op, int pixels)
 {
     const struct prog_op *ops = at(r, r->header->ops);
@@ -226,15 +229,10 @@ void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
     }
 }
 
-struct call { // a kernel's arguments besides its operator
-    struct k_consts k;
-    struct k_window *in, in1;
-    struct k_out out;
-    int slice;
-    int32_t *acc;
-};
-
-static void call_kernel(const struct prog_op *op, struct call *c)
+// Positions [first, first + n) of slice `slice` through one operator.
+BOTH void any_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
+                 const struct prog_interval *intervals, int slice, int first, int n,
+                 struct k_window *in, const bool told)
 {
     static k_slice_fn *const kernels[PROG_KERNEL_COUNT] = {
         [PROG_CONV] = k_conv,           [PROG_DWCONV] = k_dwconv,
@@ -244,56 +242,63 @@ static void call_kernel(const struct prog_op *op, struct call *c)
         [PROG_CONV_P4] = k_conv_p4,     [PROG_CONV_COPY4] = k_conv_copy4,
         [PROG_DWCONV_P2] = k_dwconv_p2,
     };
+    struct k_consts k;
+    struct k_window in1;
+    struct k_out out = {.first = first, .n = n};
+    int32_t *acc = (int32_t *)(void *)(r->arena + b->acc);
+    if (op->in[0].space == PROG_CHUNK)
+        in->lo = first;
+    consts_of(r, op, &k);
     switch (op->kernel) {
     case PROG_ACC_CONV:
-        k_acc_conv(op, &c->k, c->in, c->slice, c->out.first, c->out.n, c->acc);
-        break;
+        if (told)
+            tell(r, op, n);
+        k_acc_conv(op, &k, in, slice, first, n, acc);
+        goto done;
     case PROG_ACC_AVGPOOL:
     case PROG_ACC_MEAN:
-        k_acc_sum(op, c->in, c->out.first, c->out.n, c->acc);
-        break;
-    case PROG_ADD:
-        k_add(op, c->in, &c->in1, &c->out);
-        break;
-    case PROG_COPY:
-        k_copy(c->in->slice, c->out.pixel, (size_t)op->in_slices * op->in_len * op->in_c);
-        break;
+        if (told)
+            tell(r, op, n);
+        k_acc_sum(op, in, first, n, acc);
+        goto done;
     default:
-        kernels[op->kernel](op, &c->k, c->in, &c->out);
+        break;
     }
+    open_output(r, &op->out, intervals, slice, first, first, &out);
+    if (op->kernel == PROG_ADD) {
+        open_window(r, &op->in[1], intervals, slice, 0, 1, &in1);
+        if (op->in[1].space == PROG_CHUNK)
+            in1.lo = first;
+    }
+    if (told)
+        tell(r, op, n);
+    if (op->kernel == PROG_ADD)
+        k_add(op, in, &in1, &out);
+    else if (op->kernel == PROG_COPY)
+        k_copy(in->slice, out.pixel, (size_t)op->in_slices * op->in_len * op->in_c);
+    else
+        kernels[op->kernel](op, &k, in, &out);
+done:
+    if (told)
+        tell(r, op, -1);
 }
 
-// Positions [first, first + n) of slice `slice` through one operator.
 static void run_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
                    const struct prog_interval *intervals, int slice, int first, int n,
                    struct k_window *in)
 {
-    struct call c;
-    c.in = in;
-    c.out.first = first;
-    c.out.n = n;
-    c.slice = slice;
-    c.acc = (int32_t *)(void *)(r->arena + b->acc);
-    if (op->in[0].space == PROG_CHUNK)
-        in->lo = first;
-    consts_of(r, op, &c.k);
-    bool accumulates = op->kernel >= PROG_ACC_CONV && op->kernel <= PROG_ACC_MEAN;
-    if (!accumulates)
-        open_output(r, &op->out, intervals, slice, first, first, &c.out);
-    if (op->kernel == PROG_ADD) {
-        open_window(r, &op->in[1], intervals, slice, 0, 1, &c.in1);
-        if (op->in[1].space == PROG_CHUNK)
-            c.in1.lo = first;
-    }
-    if (r->profile)
-        tell(r, op, n);
-    call_kernel(op, &c);
-    if (r->profile)
-        tell(r, op, -1);
+    any_op(r, b, op, intervals, slice, first, n, in, false);
 }
 
-static void run_step(const struct run *r, const struct prog_block *b, const struct prog_step *step,
-                     const struct prog_interval *intervals)
+static void profile_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
+                       const struct prog_interval *intervals, int slice, int first, int n,
+                       struct k_window *in)
+{
+    any_op(r, b, op, intervals, slice, first, n, in, true);
+}
+
+BOTH void any_step(const struct run *r, const struct prog_block *b, const struct prog_step *step,
+                   const struct prog_interval *intervals, const bool told)
 {
     const struct prog_stage *stage =
         (const struct prog_stage *)at(r, r->header->stages) + b->first_stage + step->stage;
@@ -304,12 +309,18 @@ static void run_step(const struct run *r, const struct prog_block *b, const stru
     open_input(r, &ops[0], intervals, step->slice, &head);
     for (int p = lo; p < hi; p += chunk) {
         int n = hi - p < chunk ? hi - p : chunk;
-        run_op(r, b, &ops[0], intervals, step->slice, p, n, &head);
+        (told ? profile_op : run_op)(r, b, &ops[0], intervals, step->slice, p, n, &head);
         for (int i = 1; i < stage->n_ops; i++) {
             open_input(r, &ops[i], intervals, step->slice, &inner);
-            run_op(r, b, &ops[i], intervals, step->slice, p, n, &inner);
+            (told ? profile_op : run_op)(r, b, &ops[i], intervals, step->slice, p, n, &inner);
         }
     }
+}
+
+static void profile_step(const struct run *r, const struct prog_block *b,
+                         const struct prog_step *step, const struct prog_interval *intervals)
+{
+    any_step(r, b, step, intervals, true);
 }
 
 static void finish_accumulators(const struct run *r, const struct prog_block *b)
@@ -341,8 +352,12 @@ static void run_block(const struct run *r, const struct prog_block *b)
     if (b->acc_bytes)
         memset(r->arena + b->acc, 0, b->acc_bytes);
     for (int band = 0; band < b->n_bands; band++, intervals += b->n_intervals) {
-        for (uint32_t i = 0; i < b->n_steps; i++)
-            run_step(r, b, &steps[i], intervals);
+        for (uint32_t i = 0; i < b->n_steps; i++) {
+            if (r->profile)
+                profile_step(r, b, &steps[i], intervals);
+            else
+                any_step(r, b, &steps[i], intervals, false);
+        }
     }
     if (b->acc_op != 0xFFFF)
         finish_accumulators(r, b);

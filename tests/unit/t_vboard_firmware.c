@@ -301,13 +301,14 @@ static void test_profile(struct bench *b, uint32_t blocks, long long instruction
     EQ_INT(number(b, "interpreter", 0, "calls"), calls);
     OK(calls > 0 && between > 0 && number(b, "interpreter", 0, "cycles") > 0);
     long long off = of_layers + between - instructions, per_block = of_blocks - instructions;
-    OKF(off < 10 * calls + 40 * blocks && off > -10 * calls - 40 * (long long)blocks,
+    OKF(off < 24 * calls + 40 * blocks && off > -24 * calls - 40 * (long long)blocks,
         "layers %lld + interpreter %lld = %lld instructions, a run has %lld (%lld calls)",
         of_layers, between, of_layers + between, instructions, calls);
     OKF(per_block < 60 * blocks + 60 && per_block > -60 * (long long)blocks - 60,
         "blocks sum to %lld instructions, a run has %lld", of_blocks, instructions);
     layer_cycles += number(b, "interpreter", 0, "cycles");
-    OKF(layer_cycles > cycles - 40 * calls - 4000 && layer_cycles < cycles + 40 * calls + 4000,
+    long long slack = 40 * calls + cycles / 100; // an instruction may take long where flash is slow
+    OKF(layer_cycles > cycles - slack && layer_cycles < cycles + slack,
         "layers and interpreter sum to %lld cycles, a run has %lld", layer_cycles, cycles);
 }
 
