@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MIT
 // What a night says: the points of each series up to that night in, findings out. Pure: the same points give the same
-// findings, nothing is remembered between calls; the caller keeps triage (owner, note, acknowledged) by series, kind and
-// metric. docs/nightly-detection.md draws the rules.
+// findings, nothing is remembered between calls; the caller keeps triage (owner, note, acknowledged) by series, kind
+// and metric. docs/nightly-detection.md draws the rules.
 //
-//   night            . . . . . . . . . . .        x            what is asked for, and said
+//   night            . . . . . . . . . . .        x       asked, and said of it
 //   cycles    ~~~~~~~~~~~~~~~~~~~~~~              |
 //             baseline: the last 20       beyond max(0.5 %, 4 * MAD)?  -- no --> good: joins the baseline
-//             good nights since the         | yes
-//             last reset                    v
-//                                         suspected: reruns_wanted --> rerun agrees: confirmed   slower | faster | rig-suspect
-//                                                                  \-> it does not: unconfirmed (no alarm)
+//             good nights since it began    | yes
+//                                           v
+//                                       suspected: reruns_wanted --> they agree: confirmed
+//                                                                \-> one does not: unconfirmed, no alarm
 //
-// Who is accused: firmware or program hash changed since the last good night: the code (slower, faster). Neither did:
-// the rig (rig-suspect), or on an emulated board, where counts are exact, determinism.
-// A confirmed faster night, and a smaller one, is the new baseline by itself; a slower or larger one stays a finding, night
-// after night with the same first bad night, until a night is good again or the caller sets `baseline` on one.
+// Who is accused. Firmware or program changed since the last good night: the code (slower, faster; one rerun decides).
+// Neither did: the rig (rig-suspect; two reruns), or on an emulated board, where counts are exact, determinism. Most
+// series of a rig at once, with the same hashes: the rig, without reruns, in one finding for all of them.
+//
+// How long. slower, larger and determinism: every night with the same first_bad, until a night is good again or the
+// caller sets `baseline` on one ("expected"). faster, smaller, and a rig that moved: told once, the night is the new
+// baseline by itself. A noisy rig: every night while it lasts; its nights join no baseline, and its noise widens the band.
 #ifndef NIGHTLY_DETECT_H
 #define NIGHTLY_DETECT_H
 
@@ -77,38 +80,39 @@ enum point_state {
 
 enum { DETECT_RERUNS_MAX = 2 };
 
-// One night of one series. A text names a thing (a hash, a rig) and is only compared; borrowed, NULL = unknown, which is
-// equal to anything.
+// One night of one series. A text names a thing (a hash, a rig) and is only compared; borrowed; NULL = unknown, which
+// is equal to anything.
 struct series_point {
     enum point_state state;
-    bool emulated; // counts are exact: one cycle more is a change
-    bool
-        baseline; // somebody said that the history begins anew with this night ("expected", "reset baseline")
-    int n_reruns; // confirming runs of this night that gave a number, 0..DETECT_RERUNS_MAX
-    uint64_t rerun_cycles[DETECT_RERUNS_MAX]; // their median cycles, in the order in which they ran
-    uint64_t cycles;                          // median of the repeats
-    uint64_t instructions;                    // 0 = unknown
-    uint32_t arena_bytes, stack_bytes, static_bytes, flash_bytes;
-    const char *firmware; // build id
-    const char *program;  // SHA-256
-    const char *rig;      // "agent/rig"
+    // Counts are exact: at equal hashes one cycle more is a fault; where the code changed, the floor holds.
+    bool emulated;
+    // Somebody said that the history begins anew with this night ("expected", "reset baseline").
+    bool baseline;
+    // Confirming runs of this night that gave a number, and their median cycles, in the order in which they ran.
+    int n_reruns;
+    uint64_t rerun_cycles[DETECT_RERUNS_MAX];
+    uint64_t cycles;                                              // median of the repeats
+    uint64_t instructions;                                        // 0 = unknown
+    uint32_t arena_bytes, stack_bytes, static_bytes, flash_bytes; // 0 = unknown
+    const char *firmware;                                         // build id
+    const char *program;                                          // SHA-256
+    const char *rig;                                              // "agent/rig"
     const char
-        *timing; // timing model and version of an emulated board; another one begins cycles anew
+        *timing; // timing model and version of an emulated board: another one begins cycles anew
 };
 
 // Thresholds of a plan. detect_limits_default() gives the figures in [].
 struct detect_limits {
     double latency_percent; // floor of the band [0.5]
     double mad_multiple;    // [4]
-    double
-        young_percent; // floor while fewer than young_nights good nights are known, real boards only [3]
-    int young_nights;     // [5]
-    int window_nights;    // good nights in the baseline [20]
-    uint32_t ram_bytes;   // growth that is let pass, per metric [0]
-    uint32_t flash_bytes; // likewise [0]
-    double drift_percent; // of the slow drift since the baseline began [1]
+    double young_percent;   // floor while fewer than young_nights are known, real boards only [3]
+    int young_nights;       // [5]
+    int window_nights;      // good nights in the baseline, at most DETECT_WINDOW_MAX [20]
+    uint32_t ram_bytes;     // growth that is let pass, of each of arena, stack and static [0]
+    uint32_t flash_bytes;   // likewise [0]
+    double drift_percent;   // of the slow drift since the baseline began [1]
     double rig_noise; // scatter of a rig's series, in multiples of the usual, that accuses it [3]
-    int rig_series;   // fewer judged series on a rig than this are not compared with each other [8]
+    int rig_series;   // a rig with fewer judged series is not accused as a whole [8]
 };
 struct detect_limits detect_limits_default(void);
 
@@ -131,19 +135,18 @@ struct finding {
     const char *board; // borrowed from the series
     const char *rig;   // borrowed from tonight's point; NULL when it has none
     size_t count;      // series that it stands for, 1 for a series' own
-    double was,
-        is; // in the metric's unit; cycles: median of the baseline, and tonight's. 0 where count > 1
+    // In the metric's unit: the baseline (cycles: its median) and tonight. 0 where there is no series.
+    double was, is;
     double percent; // (is / was - 1) * 100; rig-moved: median over the series; rig-noisy: 0
-    double
-        noise_multiple; // |is - was| / MAD of the baseline; 0 where there is no noise (exact metrics, MAD 0);
-                        // rig-noisy: scatter / usual scatter
-    size_t
-        first_bad; // index into the series' points: the night it began (n - 1 = tonight); for a rig the earliest
-    bool firmware_changed; // between first_bad and the last good night before it
-    bool program_changed;  // likewise
-    bool rig_changed;      // likewise
-    bool is_new;           // first_bad is tonight
-    int reruns_wanted;     // more confirming runs asked for, 0..DETECT_RERUNS_MAX
+    // |is - was| / MAD of the baseline; 0 where there is no noise. rig-noisy: scatter / usual scatter.
+    double noise_multiple;
+    // The night it began, an index into the series' points (n - 1 = tonight); where there is no series, into those of
+    // the series with the most nights.
+    size_t first_bad;
+    bool is_new; // first_bad is tonight
+    // Between first_bad and the last good night before it:
+    bool firmware_changed, program_changed, rig_changed;
+    int reruns_wanted; // more confirming runs asked for, 0..DETECT_RERUNS_MAX
 };
 
 struct detect_series {
@@ -153,26 +156,27 @@ struct detect_series {
     size_t n; // > 0; at[n - 1] is the night to judge
 };
 
-// What the rule knows of a series before tonight; for a page that draws median and band.
-struct detect_baseline {
-    size_t nights;    // good nights in it, 0 = none: the rest is 0
-    double median;    // cycles
-    double mad;       // cycles
-    double low, high; // cycles; a night outside is suspected
-    size_t begins;    // index of the night with which the present baseline began
-};
-void detect_baseline(const struct detect_series *s, const struct detect_limits *l,
-                     struct detect_baseline *out);
-
-// The findings of one night over all series of a run: each series' own, then those of rigs and boards, which replace the
-// ones of the series that they explain. Sorted: regressions first, by kind, then by series. Reruns: run each series
-// with reruns_wanted > 0 that often, add the cycles to tonight's points and call again, until none is wanted.
-//   series    from the same run, any order
+// The findings of one night over all series of a run: each series' own, and those of rigs and boards in place of the
+// ones that they explain. Sorted by kind, then by series. Reruns: run each series with reruns_wanted > 0 that often, add
+// the cycles to tonight's points and call again, until none is wanted.
+//   series    from the same run, any order; nights count back from tonight: at[n - 1 - k] is the same night in all
 //   out       taken by the caller: free(*out); NULL when there are none
 // returns the number of findings, or -1: ERR_NO_MEMORY
-// source: median and MAD as location and scale: Leys et al. 2013, J. Exp. Soc. Psychol. 49(4), 764; factor and floor: the plan
+// source: median and MAD as location and scale: Leys et al. 2013, J. Exp. Soc. Psychol. 49(4), 764; factor and
+//   floor: the plan
 long detect_run(const struct detect_series *series, size_t n, const struct detect_limits *l,
                 struct finding **out, struct err *e);
+
+// What the rule knew of a series before each night: median and band to draw. The other series of the run are needed
+// because a rig that moves begins their baselines anew. out has series[which].n entries. 0, or -1: ERR_NO_MEMORY.
+struct detect_band {
+    size_t nights;    // good nights behind it, 0 = none: the rest is 0
+    double median;    // cycles
+    double low, high; // cycles; a night outside is suspected
+    bool begins;      // the baseline began (anew) with this night
+};
+int detect_bands(const struct detect_series *series, size_t n, size_t which,
+                 const struct detect_limits *l, struct detect_band *out, struct err *e);
 
 // The slow pass, weekly say: cycles since the baseline began, cut by changepoint.h; a finding of kind drift when the last
 // level is slower than the first by drift_percent or more although no night was beyond the band. 1 = *out is set, 0 =
