@@ -106,6 +106,7 @@ void fusion_close(struct fusion *f)
     free(f->need);
     free(f->need_columns);
     free(f->steps);
+    free(f->moments);
     *f = (struct fusion){0};
 }
 
@@ -293,6 +294,40 @@ void fusion__record_step(struct fusion *f, int stage, int slice)
     f->steps[f->n_steps++] = (struct fusion_step){(uint16_t)stage, (uint16_t)slice};
 }
 
+static void record_moment(struct fusion *f, size_t first_step, int layer, uint64_t y, uint64_t x)
+{
+    if (f->n_moments == f->cap_moments) {
+        size_t cap = f->cap_moments ? 2 * f->cap_moments : 1024;
+        struct fusion_moment *p = realloc(f->moments, cap * sizeof *p);
+        if (!p) {
+            f->out_of_memory = true;
+            return;
+        }
+        f->moments = p;
+        f->cap_moments = cap;
+    }
+    f->moments[f->n_moments++] =
+        (struct fusion_moment){(uint32_t)first_step, layer, (uint32_t)y, (uint32_t)x};
+}
+
+// The in/out region must hold y bytes of Y beside x bytes of X from step `first_step` on.
+static void need_io(struct fusion *f, size_t first_step, int layer, uint64_t y, uint64_t x)
+{
+    f->io_bytes = max_u64(f->io_bytes, y + x);
+    if (f->record)
+        record_moment(f, first_step, layer, y, x);
+}
+
+// X is whole when the block begins, Y when it ends.
+static void begin_io(struct fusion *f)
+{
+    int x = x_tensor(f);
+    uint64_t x_bytes = x >= 0 ? fusion_tensor_bytes(f->g, x) : 0;
+    f->n_moments = 0;
+    f->io_bytes = fusion_tensor_bytes(f->g, f->g->layers[f->last].out);
+    need_io(f, 0, f->first, 0, x_bytes);
+}
+
 static void make_slice(struct fusion *f, int stage);
 
 // Has every slice made that layer `layer` needs for its stage's next slice.
@@ -322,12 +357,12 @@ static void make_slice(struct fusion *f, int stage)
         int occupied = s->done + 1 - first_needed_slice(f, out);
         f->tensors[out].slots = (uint32_t)max_int((int)f->tensors[out].slots, max_int(1, occupied));
     }
-    if (f->axis == FUSION_ROWS && x_tensor(f) >= 0) {
+    if (f->axis == FUSION_ROWS && (x_tensor(f) >= 0 || f->record)) {
         const struct fusion_stage *y = &f->stages[f->stage_of[f->last]];
         const struct layer *l = &f->g->layers[f->last];
         uint64_t rows = f->acc ? 0 : (uint64_t)(y->done + (y == s));
-        f->io_bytes = max_u64(f->io_bytes, rows * (uint64_t)l->out_w * (uint64_t)l->out_c +
-                                               live_x_bytes(f, x_tensor(f)));
+        need_io(f, f->n_steps, s->head, rows * (uint64_t)l->out_w * (uint64_t)l->out_c,
+                x_tensor(f) >= 0 ? live_x_bytes(f, x_tensor(f)) : 0);
     }
     if (f->record)
         fusion__record_step(f, stage, s->done);
@@ -339,10 +374,7 @@ static void simulate(struct fusion *f)
 {
     f->cost = (struct fusion_cost){0};
     f->n_steps = 0;
-    int x = x_tensor(f);
-    f->io_bytes = fusion_tensor_bytes(f->g, f->g->layers[f->last].out);
-    if (x >= 0)
-        f->io_bytes = max_u64(f->io_bytes, fusion_tensor_bytes(f->g, x));
+    begin_io(f);
     for (int i = 0; i < f->n_stages; i++) {
         struct fusion_stage *s = &f->stages[i];
         const struct layer *tail = &f->g->layers[s->tail];
@@ -428,6 +460,8 @@ void fusion__add_up(struct fusion *f)
     const struct graph *g = f->g;
     uint64_t base = 0, top;
     int x = x_tensor(f), y = g->layers[f->last].out;
+    if (f->record)
+        record_moment(f, (size_t)f->n_bands * f->n_steps, f->last, fusion_tensor_bytes(g, y), 0);
     for (int i = 0; i <= f->last; i++) { // by age
         int t = g->layers[i].out;
         if (f->tensors[t].role == FUSION_LIVE || f->tensors[t].role == FUSION_KEPT) {
@@ -516,30 +550,26 @@ const char *fusion__no_bands(const struct fusion *f)
 
 void fusion__begin_bands(struct fusion *f, int band_rows)
 {
-    int x = x_tensor(f), y = f->g->layers[f->last].out;
     f->cost = (struct fusion_cost){0};
     f->band_rows = band_rows;
     f->n_bands = (fusion_max_band(f) + band_rows - 1) / band_rows;
-    f->io_bytes = fusion_tensor_bytes(f->g, y);
-    if (x >= 0)
-        f->io_bytes = max_u64(f->io_bytes, fusion_tensor_bytes(f->g, x));
+    begin_io(f);
     for (int i = f->first; i <= f->last; i++)
         f->tensors[f->g->layers[i].out].positions = 0;
 }
 
 // What is written of Y when the band at hand is done, and what it and later ones need of X.
-static void widen_io(struct fusion *f)
+static void widen_io(struct fusion *f, int band)
 {
     int x = x_tensor(f), y = f->g->layers[f->last].out;
-    if (x < 0)
-        return;
-    const struct tensor *tx = &f->g->tensors[x];
     const struct layer *l = &f->g->layers[f->last];
     uint64_t made = f->acc ? 0 : (uint64_t)f->need[y].hi * (uint64_t)l->out_w * (uint64_t)l->out_c;
     uint64_t live = 0;
-    if (f->need[x].lo < f->need[x].hi)
+    if (x >= 0 && f->need[x].lo < f->need[x].hi) {
+        const struct tensor *tx = &f->g->tensors[x];
         live = (uint64_t)(tx->h - f->need[x].lo) * (uint64_t)tx->w * (uint64_t)tx->c;
-    f->io_bytes = max_u64(f->io_bytes, made + live);
+    }
+    need_io(f, (size_t)band * f->n_steps, f->first, made, live);
 }
 
 const char *fusion__add_band(struct fusion *f, int band)
@@ -554,7 +584,7 @@ const char *fusion__add_band(struct fusion *f, int band)
         t->positions = (uint32_t)max_int((int)t->positions, need.hi - need.lo);
         fusion__add_work(f, i, (uint64_t)(need.hi - need.lo));
     }
-    widen_io(f);
+    widen_io(f, band);
     return NULL;
 }
 

@@ -65,6 +65,14 @@ struct fusion_interval {
     int lo, hi;
 };
 
+// The in/out region while steps first_step.. run: rows of Y that are there, those being written
+// included, and what is still needed of X. cols and patch: once a band.
+struct fusion_moment {
+    uint32_t first_step; // counted through all bands
+    int layer;           // the stage that runs begins with it; cols and patch: the block does
+    uint32_t y_bytes, x_bytes;
+};
+
 // What a latency model needs to know of the work.
 enum fusion_work { FUSION_WORK_CONV, FUSION_WORK_POINTWISE, FUSION_WORK_DWCONV, FUSION_WORK_COUNT };
 
@@ -100,6 +108,8 @@ struct fusion {
     struct fusion_interval *need_columns; // [n_tensors] slices that the patch at hand needs
     struct fusion_step *steps;            // recorded by fusion_block_layout()
     size_t n_steps, cap_steps;
+    struct fusion_moment *moments; // recorded likewise; at the first X is whole, at the last Y is
+    size_t n_moments, cap_moments;
     bool record, out_of_memory;
     uint64_t live_bytes, kept_bytes, io_bytes, ring_bytes, acc_bytes; // parts of arena_bytes
     uint32_t acc_offset;

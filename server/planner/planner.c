@@ -15,6 +15,7 @@
 #include "server/planner/reference.h"
 #include "server/planner/strategy.h"
 #include "server/planner/tflite.h"
+#include "server/planner/timeline.h"
 
 struct planner {
     uint8_t *bytes;
@@ -219,6 +220,15 @@ int planner_blocks_json(const struct planner *p, const char *spec, struct buf *o
     }
     buf_puts(out, "]");
     return 0;
+}
+
+int planner_timeline_json(const struct planner *p, const char *spec, struct buf *out, struct err *e)
+{
+    struct planner *s = scratch(p);
+    int n;
+    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e))
+        return -1;
+    return timeline_json(&s->fusion, s->blocks, n, out, e);
 }
 
 // ---- the front ----

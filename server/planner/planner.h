@@ -90,6 +90,15 @@ size_t front_spread(const struct front *f, size_t n, size_t *index);
 // "io_bytes","rings":[{"layer","slices","bytes"}],"accumulator_bytes"}]; arena_bytes is what the
 // block needs in all.
 int planner_blocks_json(const struct planner *p, const char *spec, struct buf *out, struct err *e);
+// What is in RAM when (timeline.h), as a JSON object:
+// {"arena_bytes","peak":{"bytes","block","layer"},"blocks":[{"first","last","schedule","arena_bytes",
+// "macs","steps","fixed_bytes","peak":index of the largest moment,
+// "parts":[{"kind","layer"?,"slices"?,"bytes"}],
+// "moments":[{"step","layer","output_bytes","input_bytes","bytes"}]}]}
+// bytes = fixed_bytes + output_bytes + input_bytes; fixed_bytes = sum of parts. A moment lasts until
+// the step of the next and is the largest of that stretch.
+int planner_timeline_json(const struct planner *p, const char *spec, struct buf *out,
+                          struct err *e);
 
 // The test inputs, reproducible anywhere: xorshift32 from a seed (docs/programs.md spells it out).
 enum planner_input_kind { PLANNER_INPUT_UNIFORM, PLANNER_INPUT_WALK, PLANNER_INPUT_EXTREME };
