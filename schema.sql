@@ -186,3 +186,10 @@ CREATE INDEX events_of_campaign ON events(campaign, id);
 -- version 2
 -- Cycles and instructions of layers, interpreter and blocks; NULL: the firmware gave none.
 ALTER TABLE results ADD COLUMN profile_json TEXT;
+
+-- version 3
+-- Which strategies chose a job's configuration: bit i is planner_strategy i; 0: it was asked for by name. omitted_json:
+-- [{"board","strategy","arena_bytes"}] of which no configuration fits; arena_bytes is the smallest one's.
+ALTER TABLE jobs ADD COLUMN strategies INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE campaigns ADD COLUMN strategies INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE campaigns ADD COLUMN omitted_json TEXT NOT NULL DEFAULT '[]';

@@ -176,7 +176,9 @@ struct campaign_front {
     size_t n, max;
     bool failed;
     struct front others; // configurations of the campaign that are not on the model's front
+    size_t max_others;   // its jobs
     const struct front *front;
+    uint32_t *strategies; // of the front's points, then of the others'
 };
 
 static int measured_compare(const void *a, const void *b)
@@ -206,20 +208,26 @@ static void campaign_front_result(void *cls, const struct result *r)
     f->failed = f->failed || !m->json;
 }
 
-// Explicitly chosen configurations may lie off the front: they are points too, each once.
+// Chosen configurations and those of other strategies may lie off the front: they are points too, each once.
 static void campaign_front_job(void *cls, const struct job *j)
 {
     struct campaign_front *f = cls;
     for (size_t i = 0; i < f->front->n; i++) {
-        if (strcmp(f->front->at[i].spec, j->spec) == 0)
+        if (strcmp(f->front->at[i].spec, j->spec) == 0) {
+            f->strategies[i] |= j->strategies;
             return;
+        }
     }
+    uint32_t *strategies = f->strategies + f->front->n;
     for (size_t i = 0; i < f->others.n; i++) {
-        if (strcmp(f->others.at[i].spec, j->spec) == 0)
+        if (strcmp(f->others.at[i].spec, j->spec) == 0) {
+            strategies[i] |= j->strategies;
             return;
+        }
     }
-    if (f->others.n == JSON_IN_MAX_SPECS)
-        return; // a campaign has no more configurations than that
+    if (f->others.n == f->max_others)
+        return;
+    strategies[f->others.n] = j->strategies;
     struct config *c = &f->others.at[f->others.n++];
     *c = (struct config){.arena_bytes = j->arena_bytes, .macs = j->macs, .overhead = j->overhead};
     memcpy(c->spec, j->spec, sizeof c->spec);
@@ -236,8 +244,11 @@ static void campaign_front_extend(void *cls, struct buf *b, const struct config 
         else
             hi = mid;
     }
-    bool on_front = c < f->others.at || c >= f->others.at + JSON_IN_MAX_SPECS;
-    buf_printf(b, ",\"on_front\":%s,\"measured\":[", on_front ? "true" : "false");
+    bool on_front = c < f->others.at || c >= f->others.at + f->max_others;
+    size_t at = on_front ? (size_t)(c - f->front->at) : f->front->n + (size_t)(c - f->others.at);
+    buf_printf(b, ",\"on_front\":%s,\"strategies\":", on_front ? "true" : "false");
+    json_out_strategies(b, f->strategies[at] | (on_front ? 1u << PLANNER_PARETO : 0));
+    buf_puts(b, ",\"measured\":[");
     for (size_t i = lo; i < f->n && strcmp(f->at[i].spec, c->spec) == 0; i++)
         buf_printf(b, "%s%s", i > lo ? "," : "", f->at[i].json);
     buf_puts(b, "]");
@@ -247,8 +258,11 @@ static int campaign_front_load(struct app *a, const struct campaign *c,
                                const struct planner *planner, struct campaign_front *f,
                                struct problem *p)
 {
-    f->others.at = calloc(JSON_IN_MAX_SPECS, sizeof *f->others.at);
-    if (!f->others.at)
+    for (int i = 0; i < JOB_STATES; i++)
+        f->max_others += (size_t)c->jobs[i];
+    f->others.at = calloc(f->max_others + 1, sizeof *f->others.at);
+    f->strategies = calloc(f->front->n + f->max_others + 1, sizeof *f->strategies);
+    if (!f->others.at || !f->strategies)
         return err_set(&p->err, ERR_NO_MEMORY, "no memory for a front");
     if (store_result_list(a->store, c->id, 0, -1, campaign_front_result, f, &p->err) ||
         store_job_list(a->store, c->id, 0, -1, campaign_front_job, f, &p->err))
@@ -277,7 +291,7 @@ enum outcome api_campaign_front(struct request *r, struct reply *out, struct pro
     const struct planner *planner = NULL;
     if (campaign_param(r, &c, p) || front_query_read(r, &q, p) ||
         store_model_get(r->app->store, c.model, &m, &p->err) ||
-        planning_front(r->app, c.model, &front, p) ||
+        planning_front(r->app, c.model, PLANNER_PARETO, &front, p) ||
         !(planner = planning_acquire(r->app, c.model, p)) ||
         campaign_front_load(r->app, &c, planner, &f, p))
         goto out;
@@ -303,6 +317,7 @@ out:
         free(f.at[i].json);
     free(f.at);
     free(f.others.at);
+    free(f.strategies);
     return OUTCOME_REPLY;
 }
 

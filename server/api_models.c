@@ -111,8 +111,15 @@ enum outcome api_model_front(struct request *r, struct reply *out, struct proble
     struct front_query q;
     struct front f = {0};
     const struct planner *planner = NULL;
+    const char *name = request_query(r, "strategy");
+    int strategy = name ? planner_strategy(name) : PLANNER_PARETO;
+    if (strategy < 0) {
+        problem_field(p, ERR_BAD_FIELD, "strategy",
+                      "must be vanilla, mcunetv2, streamnet, msfcnn, msfcnn-paper or pareto");
+        return OUTCOME_REPLY;
+    }
     if (model_param(r, p) || front_query_read(r, &q, p) ||
-        planning_front(r->app, r->params[0], &f, p))
+        planning_front(r->app, r->params[0], (enum planner_strategy)strategy, &f, p))
         return OUTCOME_REPLY;
     if (q.board && q.board->has_latency && !(planner = planning_acquire(r->app, r->params[0], p)))
         goto out;
@@ -120,7 +127,8 @@ enum outcome api_model_front(struct request *r, struct reply *out, struct proble
     if (store_model_get(r->app->store, r->params[0], &m, &p->err))
         goto out;
     struct front_view v = {.model = &m, .front = &f, .planner = planner, .query = &q};
-    buf_printf(&out->body, "{\"model\":\"%s\",", m.id);
+    buf_printf(&out->body, "{\"model\":\"%s\",\"strategy\":\"%s\",", m.id,
+               planner_strategy_names[strategy]);
     front_view_write(&v, &out->body);
     buf_puts(&out->body, "}");
 out:

@@ -55,6 +55,33 @@ static int campaign_boards(const cJSON *root, struct campaign_in *c, struct prob
     return 0;
 }
 
+static int campaign_strategies(const cJSON *root, struct campaign_in *c, struct problem *p)
+{
+    int n = 0, i = 0;
+    const cJSON *list = field_array(root, "", "strategies", 0, PLANNER_STRATEGIES, &n, p);
+    if (p->err.code)
+        return -1;
+    if (!list)
+        c->strategies = c->n_specs ? 0 : 1u << PLANNER_PARETO;
+    else if (c->n_specs)
+        return field_fail(p, "strategies", "", "cannot go together with specs");
+    else if (n == 0)
+        return field_fail(p, "strategies", "", "is empty; leave it out for pareto");
+    for (const cJSON *item = list ? list->child : NULL; item; item = item->next, i++) {
+        char path[32];
+        snprintf(path, sizeof path, "strategies[%d]", i);
+        int strategy = cJSON_IsString(item) ? planner_strategy(item->valuestring) : -1;
+        if (strategy < 0)
+            return field_fail(
+                p, path, "",
+                "must be vanilla, mcunetv2, streamnet, msfcnn, msfcnn-paper or pareto");
+        if (c->strategies >> strategy & 1)
+            return field_fail(p, path, "", "is given twice");
+        c->strategies |= 1u << strategy;
+    }
+    return 0;
+}
+
 static int campaign_specs(const cJSON *root, struct campaign_in *c, struct problem *p)
 {
     int n = 0;
@@ -120,8 +147,8 @@ int json_in_campaign(const char *text, size_t n, struct campaign_in *out, struct
     *out = (struct campaign_in){.repeats = 3};
     int bad = -1;
     cJSON *root = json_parse(text, n, p);
-    if (!root ||
-        OBJECT_CHECK(root, "", p, "model", "boards", "points", "specs", "repeats", "input", "name"))
+    if (!root || OBJECT_CHECK(root, "", p, "model", "boards", "points", "specs", "strategies",
+                              "repeats", "input", "name"))
         goto out;
     if (field_text(root, "", "model", out->model, sizeof out->model, 1, p))
         goto out;
@@ -141,7 +168,7 @@ int json_in_campaign(const char *text, size_t n, struct campaign_in *out, struct
         field_int(root, "", "repeats", 1, JSON_IN_MAX_RUNS, &out->repeats, p))
         goto out;
     bad = campaign_boards(root, out, p) || campaign_specs(root, out, p) ||
-                  campaign_input(root, out, p)
+                  campaign_strategies(root, out, p) || campaign_input(root, out, p)
               ? -1
               : 0;
 out:

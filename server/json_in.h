@@ -31,10 +31,11 @@ struct campaign_in {
     char name[128]; // "" = not given
     int n_boards;
     char boards[JSON_IN_MAX_BOARDS][64];
-    int points;   // 1..200; 0 when specs are given
-    int n_specs;  // 0 when points are given
-    char **specs; // owned
-    int repeats;  // 1..100, default 3
+    uint32_t strategies; // bit i = enum planner_strategy i; 0 when specs are given
+    int points;          // of each strategy: 1..200; 0 when specs are given
+    int n_specs;         // 0 when points are given
+    char **specs;        // owned
+    int repeats;         // 1..100, default 3
     char input_kind[16];
     uint32_t input_seed;
 };

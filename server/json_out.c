@@ -104,6 +104,26 @@ void json_out_model(struct buf *b, const struct model *m)
     buf_puts(b, "}");
 }
 
+void json_out_strategies(struct buf *b, uint32_t strategies)
+{
+    const char *comma = "";
+    buf_puts(b, "[");
+    for (int i = 0; i < PLANNER_STRATEGIES; i++) {
+        if (strategies >> i & 1) {
+            buf_printf(b, "%s\"%s\"", comma, planner_strategy_names[i]);
+            comma = ",";
+        }
+    }
+    buf_puts(b, "]");
+}
+
+static void key_strategies(struct buf *b, uint32_t strategies)
+{
+    buf_puts(b, "\"strategies\":");
+    json_out_strategies(b, strategies);
+    buf_puts(b, ",");
+}
+
 void json_out_campaign(struct buf *b, const struct campaign *c)
 {
     buf_printf(b, "{\"id\":%" PRId64 ",", c->id);
@@ -115,6 +135,8 @@ void json_out_campaign(struct buf *b, const struct campaign *c)
     for (int i = 0; i < JOB_STATES; i++)
         buf_printf(b, "%s\"%s\":%" PRId64, i ? "," : "", job_state_names[i], c->jobs[i]);
     buf_puts(b, "},");
+    key_strategies(b, c->strategies);
+    buf_printf(b, "\"omitted\":%s,", c->omitted_json);
     key_time(b, "created", c->created_ms);
     buf_puts(b, ",");
     key_time(b, "finished", c->finished_ms);
@@ -131,7 +153,9 @@ void json_out_job(struct buf *b, const struct job *j, const char *result)
     key_text(b, "board", j->board);
     buf_puts(b, ",");
     key_text(b, "spec", j->spec);
-    buf_printf(b, ",\"state\":\"%s\",\"phase\":", job_state_names[j->state]);
+    buf_puts(b, ",");
+    key_strategies(b, j->strategies);
+    buf_printf(b, "\"state\":\"%s\",\"phase\":", job_state_names[j->state]);
     json_out_text_or_null(b, j->phase);
     buf_puts(b, ",");
     key_double(b, "progress", j->progress);
@@ -187,8 +211,10 @@ void json_out_result(struct buf *b, const struct result *r)
     key_text(b, "rig", r->rig);
     buf_puts(b, ",");
     key_text(b, "spec", r->spec);
+    buf_puts(b, ",");
+    key_strategies(b, r->strategies);
     buf_printf(b,
-               ",\"arena_bytes\":%" PRIu32 ",\"predicted_arena_bytes\":%" PRIu32
+               "\"arena_bytes\":%" PRIu32 ",\"predicted_arena_bytes\":%" PRIu32
                ",\"stack_bytes\":%" PRIu32 ",\"static_bytes\":%" PRIu32 ",\"code_bytes\":%" PRIu32
                ",\"cycles\":{\"min\":\"%" PRIu64 "\",\"median\":\"%" PRIu64 "\",\"max\":\"%" PRIu64
                "\"},\"runs\":%s,",

@@ -30,7 +30,8 @@ void json_out_rig(struct buf *b, const struct rig *r, int64_t job, int64_t now_m
                   int64_t offline_ms); // job 0: none
 void json_out_runs(struct buf *b, const struct result_in *r);
 void json_out_block_cycles(struct buf *b, const struct result_in *r);
-void json_out_profile(struct buf *b, const struct result_in *r); // nothing where there is none
+void json_out_profile(struct buf *b, const struct result_in *r);  // nothing where there is none
+void json_out_strategies(struct buf *b, uint32_t strategies);     // array of names
 void json_out_boards(struct buf *b, const struct campaign_in *c); // array of ids
 // One point of a front, without the closing brace, so that the caller can add to it.
 void json_out_point_open(struct buf *b, const struct config *c, double predicted_ms, bool fits);

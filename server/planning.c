@@ -198,10 +198,25 @@ void planning_front_free(struct front *f)
     *f = (struct front){0};
 }
 
-int planning_front(struct app *a, const char *model, struct front *out, struct problem *p)
+// A strategy's restricted front, computed each time: it takes milliseconds.
+static int planning_strategy(struct app *a, const char *model, enum planner_strategy strategy,
+                             struct front *out, struct problem *p)
+{
+    const struct planner *planner = planning_acquire(a, model, p);
+    if (!planner)
+        return -1;
+    int bad = planner_strategy_front(planner, strategy, out, &p->err);
+    planning_release(a, planner);
+    return bad;
+}
+
+int planning_front(struct app *a, const char *model, enum planner_strategy strategy,
+                   struct front *out, struct problem *p)
 {
     struct err none = {0};
     *out = (struct front){0};
+    if (strategy != PLANNER_PARETO)
+        return planning_strategy(a, model, strategy, out, p);
     if (store_front_get(a->store, model, a->planning->version, out, &none) == 0)
         return 0;
     if (none.code != ERR_NOT_FOUND)
@@ -239,8 +254,10 @@ struct draft { // a campaign in the making
     const struct planner *planner;
     int8_t *input;
     uint32_t output_crc32, output_bytes;
-    struct config *configs; // what the campaign may measure
+    struct config *configs; // what the campaign may measure, each once
+    uint32_t *strategies;   // that offer it
     size_t n_configs;
+    struct buf omitted; // {"board","strategy","arena_bytes"}, ...
     struct built *built;
     size_t n_built, max_built;
     struct job *jobs;
@@ -270,19 +287,54 @@ out:
     return bad;
 }
 
-// The configurations: those that were asked for, or the front.
+// Adds what a strategy offers; a configuration that another one offers too is there already.
+static int draft_offers(struct draft *d, enum planner_strategy strategy, const struct front *f,
+                        struct problem *p)
+{
+    size_t max = d->n_configs + f->n;
+    struct config *configs = realloc(d->configs, max * sizeof *configs);
+    d->configs = configs ? configs : d->configs;
+    uint32_t *strategies = realloc(d->strategies, max * sizeof *strategies);
+    d->strategies = strategies ? strategies : d->strategies;
+    if (!configs || !strategies)
+        return err_set(&p->err, ERR_NO_MEMORY, "no memory for %zu configurations", max);
+    for (size_t i = 0; i < f->n; i++) {
+        size_t k = 0;
+        while (k < d->n_configs && strcmp(d->configs[k].spec, f->at[i].spec) != 0)
+            k++;
+        if (k == d->n_configs) {
+            d->configs[d->n_configs] = f->at[i];
+            d->strategies[d->n_configs++] = 0;
+        }
+        d->strategies[k] |= 1u << strategy;
+    }
+    return 0;
+}
+
+static int draft_strategies(struct draft *d, struct problem *p)
+{
+    int bad = 0;
+    for (int s = 0; s < PLANNER_STRATEGIES && !bad; s++) {
+        struct front f = {0};
+        if (!(d->in->strategies >> s & 1))
+            continue;
+        bad = s == PLANNER_PARETO
+                  ? planning_front(d->app, d->in->model, PLANNER_PARETO, &f, p)
+                  : planner_strategy_front(d->planner, (enum planner_strategy)s, &f, &p->err);
+        bad = bad || draft_offers(d, (enum planner_strategy)s, &f, p);
+        front_free(&f);
+    }
+    return bad ? -1 : 0;
+}
+
+// The configurations: those that were asked for, or what strategies offer.
 static int draft_configs(struct draft *d, struct problem *p)
 {
-    if (d->in->n_specs == 0) {
-        struct front f;
-        if (planning_front(d->app, d->in->model, &f, p))
-            return -1;
-        d->configs = f.at;
-        d->n_configs = f.n;
-        return 0;
-    }
+    if (d->in->n_specs == 0)
+        return draft_strategies(d, p);
     d->configs = calloc((size_t)d->in->n_specs, sizeof *d->configs);
-    if (!d->configs)
+    d->strategies = calloc((size_t)d->in->n_specs, sizeof *d->strategies);
+    if (!d->configs || !d->strategies)
         return err_set(&p->err, ERR_NO_MEMORY, "no memory for %d configurations", d->in->n_specs);
     for (int i = 0; i < d->in->n_specs; i++) {
         struct config *c = &d->configs[d->n_configs];
@@ -363,58 +415,103 @@ static int draft_board_specs(struct draft *d, const struct board *board, struct 
     return 0;
 }
 
-// Points spread over that part of the front that fits the board.
-static int draft_board_front(struct draft *d, const struct board *board, int i_board,
-                             struct problem *p)
+static int by_arena(const void *a, const void *b)
 {
-    size_t index[JSON_IN_MAX_SPECS];
-    struct front fits = {.at = calloc(d->n_configs + 1, sizeof *fits.at)};
-    struct problem why = {0}; // of the smallest configuration that does not fit
-    char field[32];
+    const struct config *p = *(const struct config *const *)a,
+                        *q = *(const struct config *const *)b;
+    if (p->arena_bytes != q->arena_bytes)
+        return p->arena_bytes < q->arena_bytes ? -1 : 1;
+    return (p->macs > q->macs) - (p->macs < q->macs);
+}
+
+// The job of a configuration on the board whose jobs begin at first_job; NULL: none yet.
+static struct job *draft_find(struct draft *d, size_t first_job, const struct config *c)
+{
+    for (size_t i = first_job; i < d->n_jobs; i++) {
+        if (strcmp(d->jobs[i].spec, c->spec) == 0)
+            return &d->jobs[i];
+    }
+    return NULL;
+}
+
+// Points spread over what a strategy offers that fits the board. *why: what is wrong with the
+// smallest that does not fit.
+static int draft_board_strategy(struct draft *d, const struct board *board, size_t first_job, int s,
+                                struct err *why, struct problem *p)
+{
+    size_t index[JSON_IN_MAX_SPECS], n_fits = 0, n_jobs = 0;
+    const struct config **fits = calloc(d->n_configs + 1, sizeof(const struct config *));
+    uint32_t least = UINT32_MAX;
     int bad = -1;
-    snprintf(field, sizeof field, "boards[%d]", i_board);
-    if (!fits.at)
+    if (!fits)
         return err_set(&p->err, ERR_NO_MEMORY, "no memory for a front");
     for (size_t i = 0; i < d->n_configs; i++) {
-        if (board_fits(board, d->configs[i].spec, d->configs[i].arena_bytes, 0, &why.err) == 0)
-            fits.at[fits.n++] = d->configs[i];
-    }
-    size_t n = fits.n ? front_spread(&fits, (size_t)d->in->points, index) : 0;
-    size_t before = d->n_jobs;
-    for (size_t i = 0; i < n; i++) {
-        // The drafts outlive this copy of the front, so they borrow the spec of the original.
-        const struct config *c = d->configs;
-        while (strcmp(c->spec, fits.at[index[i]].spec) != 0)
-            c++;
-        struct problem one = {0};
-        if (draft_job(d, board, c, &one) == 0)
+        const struct config *c = &d->configs[i];
+        if (!(d->strategies[i] >> s & 1))
             continue;
-        if (one.err.code != ERR_NO_FIT) {
-            problem_field(p, one.err.code, field, "%s", one.err.msg);
+        least = c->arena_bytes < least ? c->arena_bytes : least;
+        if (board_fits(board, c->spec, c->arena_bytes, 0, why) == 0)
+            fits[n_fits++] = c;
+    }
+    if (n_fits)
+        qsort(fits, n_fits, sizeof(const struct config *), by_arena);
+    size_t n = front_spread(&(struct front){.n = n_fits}, (size_t)d->in->points, index);
+    for (size_t i = 0; i < n; i++) {
+        const struct config *c = fits[index[i]];
+        struct job *j = draft_find(d, first_job, c);
+        struct problem one = {0};
+        if (!j && draft_job(d, board, c, &one) == 0)
+            j = &d->jobs[d->n_jobs - 1];
+        if (j) {
+            j->strategies |= 1u << s;
+            n_jobs++;
+        } else if (one.err.code == ERR_NO_FIT) {
+            err_set(why, ERR_NO_FIT, "%s", one.err.msg);
+        } else {
+            *p = one;
             goto out;
         }
-        err_set(&why.err, ERR_NO_FIT, "%s", one.err.msg);
     }
-    if (d->n_jobs == before) {
-        problem_field(p, ERR_NO_FIT, field, "no configuration of this model fits: %s", why.err.msg);
-        goto out;
-    }
+    if (n_jobs == 0)
+        buf_printf(&d->omitted,
+                   "%s{\"board\":\"%s\",\"strategy\":\"%s\",\"arena_bytes\":%" PRIu32 "}",
+                   d->omitted.len ? "," : "", board->id, planner_strategy_names[s], least);
     bad = 0;
 out:
-    free(fits.at);
+    free(fits);
     return bad;
+}
+
+// The points of every strategy; a board that none fits is an error, a strategy is left out.
+static int draft_board_strategies(struct draft *d, const struct board *board, int i_board,
+                                  struct problem *p)
+{
+    const size_t before = d->n_jobs;
+    struct err why = {0};
+    struct problem one = {0};
+    char field[32];
+    snprintf(field, sizeof field, "boards[%d]", i_board);
+    for (int s = 0; s < PLANNER_STRATEGIES; s++) {
+        if ((d->in->strategies >> s & 1) && draft_board_strategy(d, board, before, s, &why, &one))
+            return problem_field(p, one.err.code, field, "%s", one.err.msg);
+    }
+    if (d->n_jobs == before)
+        return problem_field(p, ERR_NO_FIT, field, "no configuration of this model fits: %s",
+                             why.msg);
+    return 0;
 }
 
 static int draft_jobs(struct draft *d, struct problem *p)
 {
-    d->max_jobs = (d->in->n_specs ? d->n_configs : (size_t)d->in->points) * (size_t)d->in->n_boards;
+    d->max_jobs = d->n_configs * (size_t)d->in->n_boards;
     d->jobs = calloc(d->max_jobs + 1, sizeof *d->jobs);
     d->built = calloc(d->max_jobs + 1, sizeof *d->built);
     if (!d->jobs || !d->built)
         return err_set(&p->err, ERR_NO_MEMORY, "no memory for %zu jobs", d->max_jobs);
     for (int i = 0; i < d->in->n_boards; i++) {
         const struct board *board = boards_find(&d->app->boards, d->in->boards[i]);
-        if (d->in->n_specs ? draft_board_specs(d, board, p) : draft_board_front(d, board, i, p))
+        if (d->in->n_specs ? draft_board_specs(d, board, p)
+                           : draft_board_strategies(d, board, i, p))
             return -1;
     }
     return 0;
@@ -430,6 +527,7 @@ static int draft_store(struct draft *d, const char *idempotency_key, const char 
                          .input_seed = in->input_seed,
                          .output_crc32 = d->output_crc32,
                          .output_bytes = d->output_bytes,
+                         .strategies = in->strategies,
                          .created_ms = now};
     struct model m;
     struct buf boards;
@@ -440,6 +538,9 @@ static int draft_store(struct draft *d, const char *idempotency_key, const char 
     buf_free(&boards);
     if (too_long)
         return problem_field(p, ERR_BAD_FIELD, "boards", "the list of boards is too long");
+    if (d->omitted.failed || snprintf(c.omitted_json, sizeof c.omitted_json, "[%s]",
+                                      buf_str(&d->omitted)) >= (int)sizeof c.omitted_json)
+        return err_set(&p->err, ERR_NO_MEMORY, "the list of what does not fit is too long");
     snprintf(c.model, sizeof c.model, "%s", in->model);
     snprintf(c.input_kind, sizeof c.input_kind, "%s", in->input_kind);
     snprintf(c.request_sha256, sizeof c.request_sha256, "%s",
@@ -495,6 +596,7 @@ int planning_campaign(struct app *a, const struct campaign_in *in, const char *i
     struct model m;
     int bad = -1;
     *known = false;
+    buf_init(&d.omitted, sizeof out->omitted_json);
     if (idempotency_key &&
         (planning_repeated(a, idempotency_key, request_sha256, out, known, p) || *known))
         return p->err.code ? -1 : 0;
@@ -529,6 +631,8 @@ out:
     planning_release(a, d.planner);
     free(d.input);
     free(d.configs);
+    free(d.strategies);
+    buf_free(&d.omitted);
     free(d.built);
     free(d.jobs);
     return bad;

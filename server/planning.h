@@ -25,8 +25,10 @@ int planning_import(struct app *a, const void *bytes, size_t n, const char *name
 const struct planner *planning_acquire(struct app *a, const char *model, struct problem *p);
 void planning_release(struct app *a, const struct planner *planner); // accepts NULL
 
-// The whole front, from the database when this build of the server has computed it before. The caller frees it.
-int planning_front(struct app *a, const char *model, struct front *out, struct problem *p);
+// What a strategy offers; pareto's front comes from the database when this build of the server has computed it before.
+// The caller frees it.
+int planning_front(struct app *a, const char *model, enum planner_strategy strategy,
+                   struct front *out, struct problem *p);
 void planning_front_free(struct front *f);
 
 // Creates a campaign with all its jobs and their programs. *known: the Idempotency-Key had been used for the same request.

@@ -491,10 +491,11 @@ out:
 int store_campaign_add(struct store *s, struct campaign *c, const char *idempotency_key,
                        struct err *e)
 {
-    return store_insert(s, SQL_CAMPAIGN_ADD, &c->id, e, "sssisiiiitt", c->name, c->model,
+    return store_insert(s, SQL_CAMPAIGN_ADD, &c->id, e, "sssisiiiittis", c->name, c->model,
                         c->boards_json, (int64_t)c->repeats, c->input_kind, (int64_t)c->input_seed,
                         (int64_t)c->output_crc32, (int64_t)c->output_bytes, c->created_ms,
-                        idempotency_key, c->request_sha256);
+                        idempotency_key, c->request_sha256, (int64_t)c->strategies,
+                        c->omitted_json);
 }
 
 static int store_state_counts(struct store *s, enum sql_id id, int row, int64_t counts[JOB_STATES],
@@ -522,7 +523,9 @@ static int store_campaign_read(struct store *s, sqlite3_stmt *q, struct campaign
                            .output_crc32 = col_u32(q, 8),
                            .output_bytes = col_u32(q, 9),
                            .created_ms = col_i64(q, 10),
-                           .finished_ms = col_i64(q, 11)};
+                           .finished_ms = col_i64(q, 11),
+                           .strategies = col_u32(q, 13)};
+    col_text(q, 14, c->omitted_json, sizeof c->omitted_json);
     col_text(q, 1, c->name, sizeof c->name);
     col_text(q, 2, c->model, sizeof c->model);
     col_text(q, 3, c->model_name, sizeof c->model_name);
@@ -604,10 +607,10 @@ int store_campaign_queued(struct store *s, int64_t campaign, int64_t *ids, int m
 
 int store_job_add(struct store *s, struct job *j, int64_t now_ms, struct err *e)
 {
-    return store_insert(s, SQL_JOB_ADD, &j->id, e, "isssiiiidDi", j->campaign, j->board, j->spec,
+    return store_insert(s, SQL_JOB_ADD, &j->id, e, "isssiiiidDii", j->campaign, j->board, j->spec,
                         j->program, (int64_t)j->program_crc32, (int64_t)j->program_bytes,
                         (int64_t)j->arena_bytes, (int64_t)j->macs, j->overhead, j->predicted_ms,
-                        now_ms);
+                        now_ms, (int64_t)j->strategies);
 }
 
 static void store_job_read(sqlite3_stmt *q, struct job *j)
@@ -627,7 +630,8 @@ static void store_job_read(sqlite3_stmt *q, struct job *j)
                       .log_bytes = col_i64(q, 22),
                       .repeats = col_int(q, 23),
                       .output_crc32 = col_u32(q, 24),
-                      .output_bytes = col_u32(q, 25)};
+                      .output_bytes = col_u32(q, 25),
+                      .strategies = col_u32(q, 26)};
     col_text(q, 2, j->model, sizeof j->model);
     col_text(q, 3, j->board, sizeof j->board);
     col_text(q, 4, j->spec, sizeof j->spec);
@@ -792,7 +796,8 @@ static void store_result_read(sqlite3_stmt *q, struct result *r)
                          .runs_json = (const char *)sqlite3_column_text(q, 26),
                          .blocks_json = (const char *)sqlite3_column_text(q, 27),
                          .created_ms = col_i64(q, 28),
-                         .profile_json = (const char *)sqlite3_column_text(q, 29)};
+                         .profile_json = (const char *)sqlite3_column_text(q, 29),
+                         .strategies = col_u32(q, 30)};
     col_text(q, 4, r->board, sizeof r->board);
     col_text(q, 5, r->agent, sizeof r->agent);
     col_text(q, 6, r->rig, sizeof r->rig);

@@ -74,6 +74,9 @@ struct campaign {
     char request_sha256
         [STORE_ID_SIZE]; // body of the request that made it; "" without Idempotency-Key
     int64_t jobs[JOB_STATES];
+    uint32_t
+        strategies; // that its points come from: bit i = enum planner_strategy i; 0: chosen specs
+    char omitted_json[16384]; // array of {"board","strategy","arena_bytes"}: nothing of it fits
 };
 int store_campaign_add(struct store *s, struct campaign *c, const char *idempotency_key,
                        struct err *e); // sets c->id
@@ -95,6 +98,7 @@ struct job {
     char model[STORE_ID_SIZE];
     char board[STORE_NAME_SIZE];
     char spec[PLANNER_MAX_SPEC];
+    uint32_t strategies; // that chose the spec: bit i = enum planner_strategy i; 0: asked for
     enum job_state state;
     char phase[16]; // "" = none
     double progress;
@@ -160,6 +164,7 @@ struct result {
     int64_t timing_version;
     char kernels[32], firmware[STORE_ID_SIZE];
     uint32_t program_crc32, output_crc32;
+    uint32_t strategies;                 // of the job
     const char *runs_json, *blocks_json; // borrowed
     const char *profile_json;            // likewise; NULL or "": none
     int64_t created_ms;

@@ -297,11 +297,13 @@ const struct config *front_least_ram(const struct front *f, double max_overhead)
 
 const struct config *front_least_overhead(const struct front *f, uint32_t max_arena_bytes)
 {
-    for (size_t i = f->n; i > 0; i--) {
-        if (f->at[i - 1].arena_bytes <= max_arena_bytes)
-            return &f->at[i - 1];
+    const struct config *best = NULL;
+    for (size_t i = 0; i < f->n; i++) {
+        const struct config *c = &f->at[i];
+        if (c->arena_bytes <= max_arena_bytes && (!best || c->macs < best->macs))
+            best = c;
     }
-    return NULL;
+    return best;
 }
 
 size_t front_spread(const struct front *f, size_t n, size_t *index)

@@ -71,6 +71,49 @@ $c = $api->get("/campaigns/$c->{id}");
 is_deeply [@$c{qw(state jobs)}], ['done', { queued => 0, leased => 0, done => 5, failed => 0 }], 'the campaign is done';
 ok $c->{finished} ge $c->{created}, 'and says when';
 
+# Strategies: each brings its own points, a configuration that two of them offer is measured once
+is_deeply [$c->{strategies}, $c->{omitted}, $job->{strategies}, $r->{strategies}], [['pareto'], [], ['pareto'], ['pareto']],
+    'who chose is told by campaign, job and result';
+my @names = qw(vanilla mcunetv2 streamnet msfcnn msfcnn-paper pareto);
+my %offers = map { my $f = $api->get("/models/$model->{id}/front?strategy=$_"); $_ => $f->{points} } @names;
+is_deeply [map { $offers{$_}[0]{spec} } qw(vanilla pareto)], [$plain, $front->{points}[0]{spec}], 'fronts by strategy';
+like $offers{mcunetv2}[0]{spec}, qr/^0-\d+:patch\d+ \S+:plain$/, 'MCUNetV2: patches, then plain layers';
+like $offers{streamnet}[0]{spec}, qr/^0-\d+:rows \S+:plain$/, 'StreamNet: rows, then plain layers';
+like $offers{msfcnn}[0]{spec}, qr/^(\S+:(cols1|plain) ?)+$/, 'msf-CNN: bands of one row';
+my ($sc) = $api->post('/campaigns',
+    { model => $model->{id}, boards => [$Api::BOARD], points => 3, strategies => [reverse @names] });
+is_deeply $sc->{strategies}, \@names, 'a campaign of all strategies';
+my $sj = $api->get("/campaigns/$sc->{id}/jobs?limit=200")->{items};
+my %seen;
+$seen{ $_->{spec} }++ for @$sj;
+ok !(grep { $_ > 1 } values %seen), 'no configuration twice';
+for my $s (@names) {
+    my @mine = grep { grep { $_ eq $s } @{ $_->{strategies} } } @$sj;
+    my %offered = map { $_->{spec} => 1 } @{ $offers{$s} };
+    my $n = @{ $offers{$s} } < 3 ? scalar @{ $offers{$s} } : 3;
+    is scalar(grep { $offered{ $_->{spec} } } @mine), $n, "$s: $n points of its own front";
+}
+is $api->measure_all, scalar @$sj, 'they are measured';
+my $sf = $api->get("/campaigns/$sc->{id}/front");
+for my $j (@$sj) {
+    my ($p) = grep { $_->{spec} eq $j->{spec} } @{ $sf->{points} };
+    my %want = map { $_ => 1 } @{ $j->{strategies} }, $p->{on_front} ? 'pareto' : ();
+    is_deeply { map { $_ => 1 } @{ $p->{strategies} } }, \%want, "$j->{spec}: the front says who chose it";
+    is scalar @{ $p->{measured} }, 1, 'measured';
+}
+my ($by_spec) = $api->post('/campaigns', { model => $model->{id}, boards => [$Api::BOARD], specs => [$plain] });
+is_deeply [$by_spec->{strategies}, $api->get("/campaigns/$by_spec->{id}/jobs")->{items}[0]{strategies}], [[], []],
+    'chosen configurations have none';
+$api->measure_all;
+for ([['magic'], 'must be vanilla'], [['pareto', 'pareto'], 'given twice'], [[], 'is empty']) {
+    my ($e, $es) = $api->post('/campaigns', { model => $model->{id}, boards => [$Api::BOARD], strategies => $_->[0] });
+    is $es, 422, "strategies [@{ $_->[0] }]: refused";
+    like "$e->{field} $e->{detail}", qr/^strategies.*$_->[1]/, 'by name';
+}
+my ($both, $both_status) = $api->post('/campaigns',
+    { model => $model->{id}, boards => [$Api::BOARD], strategies => ['pareto'], specs => [$plain] });
+is_deeply [$both_status, $both->{field}], [422, 'strategies'], 'not together with specs';
+
 # The measured front
 my $mf = $api->get("/campaigns/$c->{id}/front?max_ram=9000&max_overhead=1.1");
 is scalar @{ $mf->{points} }, scalar @{ $front->{points} }, 'the measured front has all points of the model';
