@@ -19,6 +19,7 @@ $(2)/%.o: %.c $(2)/board_config.h firmware/module.mk
 	@mkdir -p $$(@D)
 	$(CROSS)gcc $(CPU_FLAGS) $$(FW_CFLAGS) -ffile-prefix-map=$(2)=generated -I$(2) -MMD -MP -c -o $$@ $$<
 $(2)/firmware/libc/mem.o: FW_CFLAGS += -fno-tree-loop-distribute-patterns
+$(2)/firmware/kernels/%.o: FW_CFLAGS += -fno-schedule-insns
 $(2)/link.ld: $(LINKER_SCRIPT) $(2)/board_config.h
 	$(CROSS)gcc -E -P -undef -x c -I$(2) -o $$@ $$<
 $(2)/firmware.elf: $(2)/link.ld $(patsubst %.c,$(2)/%.o,$(FW_SRC) $(SOC_SRC) firmware/libc/mem.c $(wildcard firmware/boards/$(1)/*.c))

@@ -46,9 +46,9 @@ enum prog_kernel {
     // Kernels of a variant, with constants in its own layout. All have biases and struct
     // prog_requant_fast padded to a multiple of 4 output channels, and in p[0] the offset of one
     // pixel of the input's zero point, which stands in for the taps outside the tensor.
-    PROG_CONV_P4,    // in_c % 4 == 0, ks * ka <= PROG_MAX_TAPS: w [out_c / 4][ks][ka][in_c / 4][4 channels][4 bytes]
-    PROG_CONV_COPY4, // ks * ka * in_c <= PROG_MAX_WINDOW: the window is copied together; w [out_c / 4][window / 4][4][4]
-    PROG_DWCONV_P2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: int16 w [c / 4][taps / 2][4 channels][2 taps]
+    PROG_CONV_P4,    // in_c % 4 == 0, ks * ka <= PROG_MAX_TAPS: w [out_c / 4][ks][ka][in_c / 4][2 pairs of channels][inputs 0 2, 1 3][2 lanes], lane = 256 * upper + lower
+    PROG_CONV_COPY4, // ks * ka * in_c <= PROG_MAX_WINDOW: the window is copied together; w [out_c / 4][window / 4][2][2][2]
+    PROG_DWCONV_P2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: int16 w [c / 4][ks][ka / 2, rounded up][4 channels][2 taps], doubled like the biases
     PROG_KERNEL_COUNT
 };
 
@@ -80,13 +80,14 @@ struct prog_requant {
     int32_t shift; // > 0: left
 };
 
-// For sums below 2^30 / 2^left: y = (x << (left + 1)) * mult, rounded to the upper 32 bits, then
-// (y + round - (y < 0 and round > 0)) >> right. The same bytes as struct prog_requant.
+// For sums below 2^30 / 2^left: y = (2x << left) * mult, rounded to the upper 32 bits, then
+// (y + round - (y < 0 and right > 0)) >> right. The same bytes as struct prog_requant.
 struct prog_requant_fast {
-    int32_t left1; // left + 1
     int32_t mult;
-    int32_t round; // 2^(right - 1), or 0
+    int32_t
+        round; // 2^(right - 1), or 0 if right is; in a simple layer (prog_op.p[1]) plus zero point << right
     int32_t right;
+    int32_t left; // 0 in a simple layer
 };
 
 #define PROG_MAX_TAPS 64
@@ -108,8 +109,8 @@ struct prog_op {
     struct prog_view in[2], out;
     // PROG_ADD: zero0, zero1, mult0, shift0, mult1, shift1, mult_out, shift_out, left_shift
     // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
-    // PROG_CONV_P4 and following: zero-point pixel (offset), 1 if no right shift of the layer is 0
-    //     and the clamp is that of int8
+    // PROG_CONV_P4 and following: zero-point pixel (offset), 1 if the layer is simple: every left shift is 0,
+    //     every right shift at least 1, the clamp is that of int8
     int32_t p[10];
 };
 

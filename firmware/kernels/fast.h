@@ -36,9 +36,32 @@ static inline void fast_find_taps(const struct prog_op *op, const struct k_windo
     }
 }
 
+#define FAST_MAX_ROWS 8 // slices that a window may have to be read row by row
+
+// Pointers to position 0 of the window's slices, which all lie inside the tensor.
+static inline void fast_find_rows(const struct prog_op *op, const struct k_window *in,
+                                  const int8_t **rows)
+{
+    const int8_t *slice = in->slice - (ptrdiff_t)in->lo * (ptrdiff_t)in->pix_step;
+    const int8_t *end = in->end - (ptrdiff_t)in->lo * (ptrdiff_t)in->pix_step;
+    for (int s = 0; s < op->ks; s++) {
+        rows[s] = slice;
+        slice += in->slice_step;
+        if (slice >= end)
+            slice -= in->ring_bytes;
+    }
+}
+
+// Does the window of position p lie inside the tensor, along a slice?
+static inline int fast_inside(const struct prog_op *op, int p)
+{
+    const int first = p * op->sa - op->pad_a;
+    return first >= 0 && first + op->ka <= op->in_len;
+}
+
 struct fast_out { // what the last step needs of the operator, in registers
     int zero, min, max;
-    int simple; // every right shift is at least 1, the clamp is that of int8
+    int simple; // prog_op.p[1]
 };
 
 static inline struct fast_out fast_out_of(const struct prog_op *op)
@@ -46,43 +69,57 @@ static inline struct fast_out fast_out_of(const struct prog_op *op)
     return (struct fast_out){op->out_zero, op->act_min, op->act_max, op->p[1]};
 }
 
-// The common case: 9 instructions on Armv7E-M.
-static inline int8_t fast_finish_simple(const struct prog_requant_fast *r, int zero, int32_t acc)
+// From twice the sum to the byte. The simple case: 5 instructions on Armv7E-M.
+static inline int8_t fast_finish_simple(const struct prog_requant_fast *r, int32_t sum2)
 {
-    int32_t v = simd_mul_high_round((int32_t)((uint32_t)acc << r->left1), r->mult);
-    v = (v + (v >> 31) + r->round) >> r->right;
-    return (int8_t)simd_saturate8(v + zero);
+    int32_t v = simd_mul_high_round(sum2, r->mult);
+    return (int8_t)simd_saturate8((v + (v >> 31) + r->round) >> r->right);
 }
 
 static inline int8_t fast_finish(const struct fast_out *o, const struct prog_requant_fast *r,
-                                 int32_t acc)
+                                 int32_t sum2)
 {
-    int32_t v = simd_mul_high_round((int32_t)((uint32_t)acc << r->left1), r->mult);
-    if (r->round)
+    if (o->simple)
+        return fast_finish_simple(r, sum2);
+    int32_t v = simd_mul_high_round((int32_t)((uint32_t)sum2 << r->left), r->mult);
+    if (r->right)
         v = (v + (v >> 31) + r->round) >> r->right;
     v += o->zero;
     v = v < o->min ? o->min : v;
     return (int8_t)(v > o->max ? o->max : v);
 }
 
-// Writes the bytes of four channels, or of `left` < 4.
-static inline void fast_finish4(const struct fast_out *o, const struct prog_requant_fast *r,
-                                int left, int32_t a0, int32_t a1, int32_t a2, int32_t a3, int8_t *y)
+struct fast_sums { // of four output channels, times two
+    int32_t a0, a1, a2, a3;
+};
+
+static __attribute__((noinline)) void fast_finish_any(const struct fast_out *o,
+                                                      const struct prog_requant_fast *r, int left,
+                                                      struct fast_sums s, int8_t *y)
 {
-    if (o->simple && left >= 4) {
-        y[0] = fast_finish_simple(r, o->zero, a0);
-        y[1] = fast_finish_simple(r + 1, o->zero, a1);
-        y[2] = fast_finish_simple(r + 2, o->zero, a2);
-        y[3] = fast_finish_simple(r + 3, o->zero, a3);
+    y[0] = fast_finish(o, r, s.a0);
+    if (left > 1)
+        y[1] = fast_finish(o, r + 1, s.a1);
+    if (left > 2)
+        y[2] = fast_finish(o, r + 2, s.a2);
+    if (left > 3)
+        y[3] = fast_finish(o, r + 3, s.a3);
+}
+
+// Writes the bytes of four channels, or of `left` < 4.
+static inline __attribute__((always_inline)) void fast_finish4(const struct fast_out *o,
+                                                               const struct prog_requant_fast *r,
+                                                               int left, struct fast_sums s,
+                                                               int8_t *y)
+{
+    if (!o->simple || left < 4) {
+        fast_finish_any(o, r, left, s, y);
         return;
     }
-    y[0] = fast_finish(o, r, a0);
-    if (left > 1)
-        y[1] = fast_finish(o, r + 1, a1);
-    if (left > 2)
-        y[2] = fast_finish(o, r + 2, a2);
-    if (left > 3)
-        y[3] = fast_finish(o, r + 3, a3);
+    y[0] = fast_finish_simple(r, s.a0);
+    y[1] = fast_finish_simple(r + 1, s.a1);
+    y[2] = fast_finish_simple(r + 2, s.a2);
+    y[3] = fast_finish_simple(r + 3, s.a3);
 }
 
 #endif

@@ -1,45 +1,68 @@
 // SPDX-License-Identifier: MIT
 // Convolution with packed constants: four input channels times four output channels at a time.
+// A 16-bit lane holds the weights of two output channels, 256 * upper + lower, so that one multiplication
+// of a lane serves both: over all taps, lanes give 256 * sum(upper) + sum(lower), and the lower bytes
+// by themselves sum(lower). That unpacks each word once instead of twice.
 #include "firmware/kernels/fast.h"
 
 #include <stdbool.h>
 
-struct sums { // of four output channels
-    int32_t a0, a1, a2, a3;
+struct lanes { // sums of two pairs of output channels: 256 * upper + lower, and lower
+    int32_t both0, lower0, both1, lower1;
 };
 
-// Adds `words` * 4 products to each sum; w holds four output channels' words side by side.
-static inline __attribute__((always_inline)) struct sums dot(const int8_t *x, const uint32_t *w,
-                                                             int words, struct sums a)
+// Four inputs times two pairs of output channels.
+static inline __attribute__((always_inline)) struct lanes step(const int8_t *x, const uint32_t *w,
+                                                               struct lanes s)
 {
-    for (const int8_t *end = x + 4 * words; x < end; w += 4) {
-        uint32_t v = simd_load(x), even = simd_even(v), odd = simd_odd(v);
-        uint32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
-        x += 4;
-        a.a0 = simd_mac2(even, simd_even(w0), a.a0);
-        a.a0 = simd_mac2(odd, simd_odd(w0), a.a0);
-        a.a1 = simd_mac2(even, simd_even(w1), a.a1);
-        a.a1 = simd_mac2(odd, simd_odd(w1), a.a1);
-        a.a2 = simd_mac2(even, simd_even(w2), a.a2);
-        a.a2 = simd_mac2(odd, simd_odd(w2), a.a2);
-        a.a3 = simd_mac2(even, simd_even(w3), a.a3);
-        a.a3 = simd_mac2(odd, simd_odd(w3), a.a3);
-    }
-    return a;
+    uint32_t v = simd_load(x), even = simd_even(v), odd = simd_odd(v);
+    uint32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
+    s.both0 = simd_mac2(even, w0, s.both0);
+    s.both1 = simd_mac2(even, w2, s.both1);
+    s.lower0 = simd_mac2(even, simd_even(w0), s.lower0);
+    s.lower1 = simd_mac2(even, simd_even(w2), s.lower1);
+    s.both0 = simd_mac2(odd, w1, s.both0);
+    s.both1 = simd_mac2(odd, w3, s.both1);
+    s.lower0 = simd_mac2(odd, simd_even(w1), s.lower0);
+    s.lower1 = simd_mac2(odd, simd_even(w3), s.lower1);
+    return s;
+}
+
+// Adds `words` * 4 products to each sum; w holds the words of both pairs side by side.
+static inline __attribute__((always_inline)) struct lanes dot(const int8_t *x, const uint32_t *w,
+                                                              int words, struct lanes s)
+{
+    for (const int8_t *end = x + 4 * (words - 1); x < end; x += 8, w += 8)
+        s = step(x + 4, w + 4, step(x, w, s));
+    if (words % 2)
+        s = step(x, w, s);
+    return s;
+}
+
+static inline struct lanes start(const int32_t *bias)
+{
+    return (struct lanes){bias[0], bias[1], bias[2], bias[3]};
+}
+
+// Twice the sums; 256 * sum(upper) fits in 32 bits, whatever wrapped around on the way.
+static inline struct fast_sums split(struct lanes s)
+{
+    int32_t upper0 = (int32_t)((uint32_t)s.both0 - (uint32_t)s.lower0);
+    int32_t upper1 = (int32_t)((uint32_t)s.both1 - (uint32_t)s.lower1);
+    return (struct fast_sums){upper0 >> 7, s.lower0 * 2, upper1 >> 7, s.lower1 * 2};
 }
 
 // All output channels of one pixel whose window is one run of bytes.
-static void pixel(const struct prog_op *op, const struct k_consts *k, const int8_t *x, int words,
-                  int8_t *y)
+static inline __attribute__((always_inline)) void pixel(const struct k_consts *k,
+                                                        const struct fast_out *o, int out_c,
+                                                        const int8_t *x, int words, int8_t *y)
 {
-    const struct fast_out o = fast_out_of(op);
     const uint32_t *w = (const uint32_t *)(const void *)k->weights;
     const int32_t *bias = k->bias;
     const struct prog_requant_fast *r = k->fast;
-    for (int left = op->out_c; left > 0; left -= 4) {
-        struct sums a = {bias[0], bias[1], bias[2], bias[3]};
-        a = dot(x, w, words, a);
-        fast_finish4(&o, r, left, a.a0, a.a1, a.a2, a.a3, y);
+    for (int left = out_c; left > 0; left -= 4) {
+        struct lanes s = dot(x, w, words, start(bias));
+        fast_finish4(o, r, left, split(s), y);
         w += 4 * words;
         bias += 4;
         r += 4;
@@ -47,38 +70,70 @@ static void pixel(const struct prog_op *op, const struct k_consts *k, const int8
     }
 }
 
-// The same over a list of taps.
-static void pixel_of_taps(const struct prog_op *op, const struct k_consts *k,
-                          const int8_t *const *taps, int n_taps, int words, int8_t *y)
+// The same over several runs of bytes: taps, or whole rows of the window.
+static void pixel_of_runs(const struct prog_op *op, const struct k_consts *k,
+                          const int8_t *const *runs, int n_runs, int words, int8_t *y)
 {
     const struct fast_out o = fast_out_of(op);
     const uint32_t *w = (const uint32_t *)(const void *)k->weights;
     const int32_t *bias = k->bias;
     const struct prog_requant_fast *r = k->fast;
     for (int left = op->out_c; left > 0; left -= 4) {
-        struct sums a = {bias[0], bias[1], bias[2], bias[3]};
-        for (int t = 0; t < n_taps; t++, w += 4 * words)
-            a = dot(taps[t], w, words, a);
-        fast_finish4(&o, r, left, a.a0, a.a1, a.a2, a.a3, y);
+        struct lanes s = start(bias);
+        for (int i = 0; i < n_runs; i++, w += 4 * words)
+            s = dot(runs[i], w, words, s);
+        fast_finish4(&o, r, left, split(s), y);
         bias += 4;
         r += 4;
         y += 4;
     }
 }
 
+// One tap, every position of it inside the tensor.
+static void pointwise(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+                      const struct k_out *out)
+{
+    const struct fast_out o = fast_out_of(op);
+    const int words = op->in_c / 4, out_c = op->out_c;
+    const size_t x_step = op->sa * in->pix_step;
+    const int8_t *x =
+        in->slice + (ptrdiff_t)(out->first * op->sa - in->lo) * (ptrdiff_t)in->pix_step;
+    int8_t *y = out->pixel;
+    for (int n = out->n; n > 0; n--, x += x_step, y += out->pix_step)
+        pixel(k, &o, out_c, x, words, y);
+}
+
+// Several taps: rows of the window are one run of bytes where it lies inside the tensor.
+static void windows(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+                    const struct k_out *out)
+{
+    const int8_t *rows[FAST_MAX_ROWS], *runs[PROG_MAX_TAPS];
+    const int words = op->in_c / 4;
+    const bool whole_rows =
+        in->taps == op->ks && op->ks <= FAST_MAX_ROWS && in->pix_step == (size_t)op->in_c;
+    int8_t *y = out->pixel;
+    if (whole_rows)
+        fast_find_rows(op, in, rows);
+    for (int p = out->first; p < out->first + out->n; p++, y += out->pix_step) {
+        if (whole_rows && fast_inside(op, p)) {
+            for (int s = 0; s < op->ks; s++)
+                runs[s] = rows[s] + (p * op->sa - op->pad_a) * op->in_c;
+            pixel_of_runs(op, k, runs, op->ks, op->ka * words, y);
+        } else {
+            fast_find_taps(op, in, k->zeros, p, runs);
+            pixel_of_runs(op, k, runs, op->ks * op->ka, words, y);
+        }
+    }
+}
+
 void k_conv_p4(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
                const struct k_out *out)
 {
-    const int8_t *taps[PROG_MAX_TAPS];
-    const int n_taps = op->ks * op->ka, words = op->in_c / 4;
-    int8_t *y = out->pixel;
-    for (int p = out->first; p < out->first + out->n; p++, y += out->pix_step) {
-        fast_find_taps(op, in, k->zeros, p, taps);
-        if (n_taps == 1)
-            pixel(op, k, taps[0], words, y);
-        else
-            pixel_of_taps(op, k, taps, n_taps, words, y);
-    }
+    if (op->ks * op->ka == 1 && in->taps == 1 && op->pad_a == 0 &&
+        (out->first + out->n - 1) * op->sa < op->in_len)
+        pointwise(op, k, in, out);
+    else
+        windows(op, k, in, out);
 }
 
 // The window of position p, tap after tap, in `window`; what is outside the tensor is zero point.
@@ -114,12 +169,13 @@ void k_conv_copy4(const struct prog_op *op, const struct k_consts *k, const stru
                   const struct k_out *out)
 {
     _Alignas(4) int8_t window[PROG_MAX_WINDOW];
+    const struct fast_out o = fast_out_of(op);
     const int bytes = op->ks * op->ka * op->in_c;
     int8_t *y = out->pixel;
     for (int i = bytes; i % 4; i++)
         window[i] = 0; // meets weights of zero
     for (int p = out->first; p < out->first + out->n; p++, y += out->pix_step) {
         copy_window(op, k, in, p, window);
-        pixel(op, k, window, (bytes + 3) / 4, y);
+        pixel(k, &o, op->out_c, window, (bytes + 3) / 4, y);
     }
 }

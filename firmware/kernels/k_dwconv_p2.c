@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Depthwise convolution with packed constants: two taps times four channels at a time.
+// Depthwise convolution with packed constants: two taps of a row times four channels at a time. Weights
+// and biases are doubled, so that sums are ready for the last step.
 #include "firmware/kernels/fast.h"
+
+#include <stdbool.h>
 
 // Channels c .. c + 3 of a pixel; those beyond `left` are not read.
 static inline uint32_t load_channels(const int8_t *x, int left)
@@ -15,40 +18,143 @@ static inline uint32_t load_channels(const int8_t *x, int left)
     return v;
 }
 
-// One group of four channels over all taps.
-static inline __attribute__((always_inline)) void
-group(const int8_t *const *taps, int pairs, int c, int left, const uint32_t *w, const int32_t *bias,
-      const struct fast_out *o, const struct prog_requant_fast *r, int8_t *y)
+// Two taps; w: of each channel, the weights of both.
+static inline __attribute__((always_inline)) struct fast_sums
+pair(uint32_t x0, uint32_t x1, const uint32_t *w, struct fast_sums s)
 {
-    int32_t a0 = bias[0], a1 = bias[1], a2 = bias[2], a3 = bias[3];
-    for (const int8_t *const *end = taps + 2 * pairs; taps < end; w += 4) {
-        uint32_t x0 = load_channels(taps[0] + c, left), x1 = load_channels(taps[1] + c, left);
-        uint32_t low = simd_pack_low(x0, x1);   // t0c0 t0c1 t1c0 t1c1
-        uint32_t high = simd_pack_high(x0, x1); // t0c2 t0c3 t1c2 t1c3
-        taps += 2;
-        a0 = simd_mac2(simd_even(low), w[0], a0);
-        a1 = simd_mac2(simd_odd(low), w[1], a1);
-        a2 = simd_mac2(simd_even(high), w[2], a2);
-        a3 = simd_mac2(simd_odd(high), w[3], a3);
+    uint32_t low = simd_pack_low(x0, x1);   // t0c0 t0c1 t1c0 t1c1
+    uint32_t high = simd_pack_high(x0, x1); // t0c2 t0c3 t1c2 t1c3
+    s.a0 = simd_mac2(simd_even(low), w[0], s.a0);
+    s.a1 = simd_mac2(simd_odd(low), w[1], s.a1);
+    s.a2 = simd_mac2(simd_even(high), w[2], s.a2);
+    s.a3 = simd_mac2(simd_odd(high), w[3], s.a3);
+    return s;
+}
+
+static inline __attribute__((always_inline)) struct fast_sums single(uint32_t x, const uint32_t *w,
+                                                                     struct fast_sums s)
+{
+    uint32_t even = simd_even(x), odd = simd_odd(x); // c0 c2, c1 c3
+    s.a0 = simd_mac_bottom(even, w[0], s.a0);
+    s.a1 = simd_mac_bottom(odd, w[1], s.a1);
+    s.a2 = simd_mac_top(even, w[2], s.a2);
+    s.a3 = simd_mac_top(odd, w[3], s.a3);
+    return s;
+}
+
+static inline struct fast_sums start(const int32_t *bias)
+{
+    return (struct fast_sums){bias[0], bias[1], bias[2], bias[3]};
+}
+
+// The taps of one row; ka is a constant where it matters.
+static inline __attribute__((always_inline)) struct fast_sums
+row(int ka, const int8_t *x, size_t step, const uint32_t *w, struct fast_sums s)
+{
+#pragma GCC unroll 4
+    for (int a = 1; a < ka; a += 2, x += 2 * step, w += 4)
+        s = pair(simd_load(x), simd_load(x + step), w, s);
+    return ka % 2 ? single(simd_load(x), w, s) : s;
+}
+
+// A pixel whose window lies inside the tensor, whole groups of channels.
+static inline __attribute__((always_inline)) void
+inner_pixel(int ks, int ka, const struct k_consts *k, const struct fast_out *o, int out_c,
+            const int8_t *const *rows, size_t at, size_t step, int8_t *y)
+{
+    const int row_words = (ka + 1) / 2 * 4;
+    const uint32_t *w = (const uint32_t *)(const void *)k->weights;
+    const int32_t *bias = k->bias;
+    const struct prog_requant_fast *r = k->fast;
+    for (const int8_t *end = y + out_c; y < end; y += 4, at += 4, bias += 4, r += 4) {
+        struct fast_sums s = start(bias);
+        for (int i = 0; i < ks; i++, w += row_words)
+            s = row(ka, rows[i] + at, step, w, s);
+        fast_finish4(o, r, 4, s, y);
     }
-    fast_finish4(o, r, left, a0, a1, a2, a3, y + c);
+}
+
+// The same for 3 x 3, by far the most common, with everything in registers.
+static __attribute__((noinline)) void inner_pixel3x3(const struct k_consts *k,
+                                                     const struct fast_out *o, int out_c,
+                                                     const int8_t *const rows[3], size_t at,
+                                                     size_t step, int8_t *y)
+{
+    const int8_t *x0 = rows[0] + at, *x1 = rows[1] + at, *x2 = rows[2] + at;
+    const uint32_t *w = (const uint32_t *)(const void *)k->weights;
+    const int32_t *bias = k->bias;
+    const struct prog_requant_fast *r = k->fast;
+    for (const int8_t *end = y + out_c; y < end; y += 4) {
+        struct fast_sums s = start(bias);
+        s = row(3, x0, step, w, s);
+        s = row(3, x1, step, w + 8, s);
+        s = row(3, x2, step, w + 16, s);
+        fast_finish4(o, r, 4, s, y);
+        x0 += 4;
+        x1 += 4;
+        x2 += 4;
+        w += 24;
+        bias += 4;
+        r += 4;
+    }
+}
+
+// A pixel anywhere: `left` channels from the c-th.
+static inline __attribute__((always_inline)) void
+border_group(const struct prog_op *op, const int8_t *const *taps, int c, int left,
+             const uint32_t *w, const struct k_consts *k, const struct fast_out *o, int8_t *y)
+{
+    struct fast_sums s = start(k->bias + c);
+    for (int i = 0; i < op->ks; i++) {
+        for (int a = 1; a < op->ka; a += 2, taps += 2, w += 4)
+            s = pair(load_channels(taps[0] + c, left), load_channels(taps[1] + c, left), w, s);
+        if (op->ka % 2) {
+            s = single(load_channels(*taps++ + c, left), w, s);
+            w += 4;
+        }
+    }
+    fast_finish4(o, k->fast + c, left, s, y + c);
+}
+
+static __attribute__((noinline)) void border_pixel(const struct prog_op *op,
+                                                   const struct k_consts *k,
+                                                   const struct fast_out *o,
+                                                   const int8_t *const *taps, int8_t *y)
+{
+    const uint32_t *w = (const uint32_t *)(const void *)k->weights;
+    const int out_c = op->out_c, words = op->ks * ((op->ka + 1) / 2) * 4;
+    int c = 0;
+    for (; c + 4 <= out_c; c += 4, w += words)
+        border_group(op, taps, c, 4, w, k, o, y);
+    if (c < out_c)
+        border_group(op, taps, c, out_c - c, w, k, o, y);
 }
 
 void k_dwconv_p2(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
                  const struct k_out *out)
 {
-    const int8_t *taps[PROG_MAX_TAPS + 1];
+    const int8_t *rows[FAST_MAX_ROWS], *taps[PROG_MAX_TAPS];
+    const size_t step = in->pix_step;
+    const int out_c = op->out_c, ks = op->ks, ka = op->ka;
+    const bool inner = in->taps == ks && ks <= FAST_MAX_ROWS && out_c % 4 == 0;
     const struct fast_out o = fast_out_of(op);
-    const int n_taps = op->ks * op->ka, pairs = (n_taps + 1) / 2, out_c = op->out_c;
     int8_t *y = out->pixel;
+    if (inner)
+        fast_find_rows(op, in, rows);
     for (int p = out->first; p < out->first + out->n; p++, y += out->pix_step) {
-        const uint32_t *w = (const uint32_t *)(const void *)k->weights;
-        int c = 0;
-        fast_find_taps(op, in, k->zeros, p, taps);
-        taps[n_taps] = taps[n_taps - 1]; // an odd count's partner, with weights of zero
-        for (; c + 4 <= out_c; c += 4, w += 4 * pairs)
-            group(taps, pairs, c, 4, w, k->bias + c, &o, k->fast + c, y);
-        if (c < out_c)
-            group(taps, pairs, c, out_c - c, w, k->bias + c, &o, k->fast + c, y);
+        if (!inner || !fast_inside(op, p)) {
+            fast_find_taps(op, in, k->zeros, p, taps);
+            border_pixel(op, k, &o, taps, y);
+            continue;
+        }
+        const size_t at = (size_t)(p * op->sa - op->pad_a) * step;
+        if (ka == 3 && ks == 3)
+            inner_pixel3x3(k, &o, out_c, rows, at, step, y);
+        else if (ka == 5)
+            inner_pixel(ks, 5, k, &o, out_c, rows, at, step, y);
+        else if (ka == 7)
+            inner_pixel(ks, 7, k, &o, out_c, rows, at, step, y);
+        else
+            inner_pixel(ks, ka, k, &o, out_c, rows, at, step, y);
     }
 }

@@ -56,6 +56,17 @@ static inline int32_t simd_mac2(uint32_t a, uint32_t b, int32_t acc)
 #endif
 }
 
+// acc + the product of two halves: bottom * bottom, top * bottom
+static inline int32_t simd_mac_bottom(uint32_t a, uint32_t b, int32_t acc)
+{
+    return acc + (int16_t)a * (int16_t)b; // smlabb
+}
+
+static inline int32_t simd_mac_top(uint32_t a, uint32_t b, int32_t acc)
+{
+    return acc + (int16_t)(a >> 16) * (int16_t)b; // smlatb
+}
+
 // Lower half of a below lower half of b; upper half of a below upper half of b.
 static inline uint32_t simd_pack_low(uint32_t a, uint32_t b)
 {

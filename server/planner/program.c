@@ -61,15 +61,26 @@ static void add_weights(struct compiler *c, const struct layer *l, bool cols)
     }
 }
 
+// Weights that one output channel has.
+static size_t fan_in(const struct layer *l)
+{
+    const size_t taps = (size_t)l->kh * (size_t)l->kw;
+    return l->op == LAYER_DWCONV ? taps : taps * (size_t)l->in_c;
+}
+
+// The i-th of them, taps row by row.
+static int8_t channel_weight(const struct layer *l, int channel, size_t i)
+{
+    return l->weights[l->op == LAYER_DWCONV ? i * (size_t)l->out_c + (size_t)channel
+                                            : (size_t)channel * fan_in(l) + i];
+}
+
 // Bias with the input's zero point folded in, as a window without padding needs it.
 static int32_t folded_bias(const struct layer *l, int channel)
 {
-    const size_t taps = (size_t)l->kh * (size_t)l->kw, out_c = (size_t)l->out_c;
-    const size_t n = l->op == LAYER_DWCONV ? taps : taps * (size_t)l->in_c;
     int64_t sum = 0;
-    for (size_t t = 0; t < n; t++)
-        sum += l->weights[l->op == LAYER_DWCONV ? t * out_c + (size_t)channel
-                                                : (size_t)channel * n + t];
+    for (size_t i = 0; i < fan_in(l); i++)
+        sum += channel_weight(l, channel, i);
     return (int32_t)(l->bias[channel] - l->in_zero * sum);
 }
 
@@ -80,6 +91,7 @@ struct channel_end {
     int32_t bias;  // to start the sum with, instead of the layer's; only where constant
     bool constant; // every input gives the same byte: the weights do not matter
     bool fits;     // constant, or every sum leaves room for the shift before the multiplication
+    bool narrow;   // every sum leaves room for a factor of 256
     struct prog_requant_fast fast;
 };
 
@@ -93,28 +105,27 @@ static int8_t layer_byte(const struct layer *l, int channel, int32_t sum)
 // those that are constant get harmless ones.
 static struct channel_end end_of_channel(const struct layer *l, int channel)
 {
-    const size_t taps = (size_t)l->kh * (size_t)l->kw, out_c = (size_t)l->out_c;
-    const size_t n = l->op == LAYER_DWCONV ? taps : taps * (size_t)l->in_c;
     const struct requant r = l->requant[channel];
     int64_t low = l->bias[channel], high = low;
-    for (size_t t = 0; t < n; t++) {
-        size_t at = l->op == LAYER_DWCONV ? t * out_c + (size_t)channel : (size_t)channel * n + t;
-        int64_t at_min = (int64_t)(-128 - l->in_zero) * l->weights[at];
-        int64_t at_max = (int64_t)(127 - l->in_zero) * l->weights[at];
+    for (size_t i = 0; i < fan_in(l); i++) {
+        int8_t w = channel_weight(l, channel, i);
+        int64_t at_min = (int64_t)(-128 - l->in_zero) * w;
+        int64_t at_max = (int64_t)(127 - l->in_zero) * w;
         low += at_min < at_max ? at_min : at_max;
         high += at_min < at_max ? at_max : at_min;
     }
     int left = r.shift > 0 ? r.shift : 0, right = r.shift < 0 ? -r.shift : 0;
-    struct channel_end e = {.fast = {left + 1, r.mult, right ? 1 << (right - 1) : 0, right}};
+    struct channel_end e = {.fast = {r.mult, right ? 1 << (right - 1) : 0, right, left}};
     int64_t worst = low < 0 && -low > high ? -low : high;
     e.fits = left < 16 && worst < 1LL << (30 - left);
+    e.narrow = worst < 1LL << 23;
     bool shifts = worst < 1LL << (31 - left); // requantisation is monotone while nothing overflows
     int8_t byte = shifts ? layer_byte(l, channel, (int32_t)low) : 0;
     if (shifts && byte == layer_byte(l, channel, (int32_t)high)) {
         // 4v * 2 * 2^30 / 2^32 = 2v, and (2v + 1) >> 1 or (2v - 1 + 1) >> 1 = v
-        e.constant = e.fits = true;
+        e.constant = e.fits = e.narrow = true;
         e.bias = 4 * (byte - l->out_zero);
-        e.fast = (struct prog_requant_fast){1, 1 << 30, 1, 1};
+        e.fast = (struct prog_requant_fast){1 << 30, 1, 1, 0};
     }
     return e;
 }
@@ -128,15 +139,38 @@ static bool sums_fit(const struct layer *l)
     return true;
 }
 
+// May the weights of channels o and o + 1 share lanes, 256 * that of o + that of o + 1?
+static bool pair_fits(const struct layer *l, int o)
+{
+    if (!end_of_channel(l, o).narrow)
+        return false;
+    for (size_t i = 0; o + 1 < l->out_c && i < fan_in(l); i++) {
+        if (channel_weight(l, o, i) == -128 && channel_weight(l, o + 1, i) < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool pairs_fit(const struct layer *l)
+{
+    for (int o = 0; o < l->out_c; o += 2) {
+        if (!pair_fits(l, o))
+            return false;
+    }
+    return sums_fit(l);
+}
+
 // The packed kernel for a layer, or the plain one where none applies.
 static uint16_t packed_kernel(const struct layer *l, uint16_t kernel)
 {
     int taps = l->kh * l->kw;
-    if (kernel == PROG_CONV && l->in_c % 4 == 0 && taps <= PROG_MAX_TAPS && sums_fit(l))
+    if (kernel == PROG_CONV && l->in_c % 4 == 0 && taps <= PROG_MAX_TAPS && pairs_fit(l))
         return PROG_CONV_P4;
     if (kernel == PROG_CONV && taps <= PROG_MAX_WINDOW && taps * l->in_c <= PROG_MAX_WINDOW &&
-        sums_fit(l))
+        pairs_fit(l))
         return PROG_CONV_COPY4;
+    if (kernel == PROG_DWCONV && l->in_c == 1 && taps <= PROG_MAX_WINDOW && pairs_fit(l))
+        return PROG_CONV_COPY4; // one input channel: the same sums
     if (kernel == PROG_DWCONV && l->mult_c == 1 && taps <= PROG_MAX_TAPS && sums_fit(l))
         return PROG_DWCONV_P2;
     return kernel;
@@ -149,9 +183,7 @@ static int8_t window_weight(const struct layer *l, bool cols, int o, int i)
     if (o >= l->out_c || tap >= l->kh * l->kw)
         return 0;
     int y = cols ? tap % l->kh : tap / l->kw, x = cols ? tap / l->kh : tap % l->kw;
-    return l->weights[(((size_t)o * (size_t)l->kh + (size_t)y) * (size_t)l->kw + (size_t)x) *
-                          (size_t)l->in_c +
-                      (size_t)c];
+    return channel_weight(l, o, (size_t)((y * l->kw + x) * l->in_c + c));
 }
 
 static void pack_conv(struct compiler *c, const struct layer *l, bool cols,
@@ -160,71 +192,121 @@ static void pack_conv(struct compiler *c, const struct layer *l, bool cols,
     int window = l->kh * l->kw * l->in_c;
     for (int o = 0; o < l->out_c; o += 4) {
         for (int i = 0; i < window; i += 4) {
-            for (int lane = 0; lane < 4; lane++) {
-                int8_t w[4];
-                for (int k = 0; k < 4; k++)
-                    w[k] = ends[o + lane].constant ? 0 : window_weight(l, cols, o + lane, i + k);
-                buf_add(&c->consts, w, 4);
+            for (int word = 0; word < 4;
+                 word++) { // of channels o, o + 1: inputs 0 and 2, 1 and 3; then o + 2, o + 3
+                int upper = o + word / 2 * 2, lower = upper + 1;
+                int16_t lanes[2];
+                for (int k = 0; k < 2; k++) {
+                    int at = i + word % 2 + 2 * k;
+                    int hi = ends[upper].constant ? 0 : window_weight(l, cols, upper, at);
+                    int lo = ends[lower].constant ? 0 : window_weight(l, cols, lower, at);
+                    lanes[k] = (int16_t)(256 * hi + lo);
+                }
+                buf_add(&c->consts, lanes, 4);
             }
         }
     }
 }
 
-static int16_t tap_weight(const struct layer *l, bool cols, int tap, int channel)
+// What the sums start with: of a pair, 256 times the upper plus the lower, modulo 2^32, and the lower.
+static void pack_conv_bias(struct compiler *c, const int32_t *bias, int n)
 {
-    if (tap >= l->kh * l->kw || channel >= l->out_c)
+    for (int o = 0; o < n; o += 2) {
+        uint32_t lower = (uint32_t)bias[o + 1], both = ((uint32_t)bias[o] << 8) + lower;
+        buf_add(&c->consts, &both, sizeof both);
+        buf_add(&c->consts, &lower, sizeof lower);
+    }
+}
+
+// Weight of a depthwise kernel at slice s, position a.
+static int16_t tap_weight(const struct layer *l, bool cols, int s, int a, int channel)
+{
+    int y = cols ? a : s, x = cols ? s : a;
+    if (y >= l->kh || x >= l->kw || channel >= l->out_c)
         return 0;
-    int y = cols ? tap % l->kh : tap / l->kw, x = cols ? tap / l->kh : tap % l->kw;
     return l->weights[((size_t)y * (size_t)l->kw + (size_t)x) * (size_t)l->out_c + (size_t)channel];
 }
 
 static void pack_dwconv(struct compiler *c, const struct layer *l, bool cols,
                         const struct channel_end *ends)
 {
+    const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw;
     for (int o = 0; o < l->out_c; o += 4) {
-        for (int tap = 0; tap < l->kh * l->kw; tap += 2) {
-            for (int lane = 0; lane < 4; lane++) {
-                int16_t w[2] = {0, 0};
-                for (int k = 0; k < 2 && !ends[o + lane].constant; k++)
-                    w[k] = tap_weight(l, cols, tap + k, o + lane);
-                buf_add(&c->consts, w, 4);
+        for (int s = 0; s < ks; s++) {
+            for (int a = 0; a < ka; a += 2) {
+                for (int lane = 0; lane < 4; lane++) {
+                    int16_t w[2] = {0, 0};
+                    for (int k = 0; k < 2 && !ends[o + lane].constant; k++)
+                        w[k] = (int16_t)(2 * tap_weight(l, cols, s, a + k, o + lane));
+                    buf_add(&c->consts, w, 4);
+                }
             }
         }
     }
 }
 
-// Everything that a packed kernel needs, padded to whole groups of four channels.
+// Is the last step of every channel the short one (prog_op.p[1])? The zero point, shifted left, has to
+// leave room for the sum.
+static bool layer_simple(const struct layer *l, const struct channel_end *ends)
+{
+    bool simple = l->act_min == -128 && l->act_max == 127;
+    for (int o = 0; o < l->out_c; o++) {
+        const struct prog_requant_fast *f = &ends[o].fast;
+        simple = simple && f->left == 0 && f->right > 0 && f->right <= 20;
+    }
+    return simple;
+}
+
+// Biases and last steps of one layer, padded to whole groups of four channels.
+static void pack_ends(struct compiler *c, const struct layer *l, const struct channel_end *ends,
+                      int32_t *bias, int padded, struct prog_op *op)
+{
+    const bool doubled = op->kernel == PROG_DWCONV_P2;
+    for (int o = 0; o < l->out_c; o++) {
+        bias[o] = ends[o].constant ? ends[o].bias : folded_bias(l, o);
+        if (doubled)
+            bias[o] = (int32_t)((uint32_t)bias[o] * 2);
+    }
+    op->bias = const_begin(c);
+    if (doubled)
+        buf_add(&c->consts, bias, (size_t)padded * sizeof *bias);
+    else
+        pack_conv_bias(c, bias, padded);
+    op->p[1] = layer_simple(l, ends);
+    op->requant = const_begin(c);
+    for (int o = 0; o < padded; o++) {
+        struct prog_requant_fast f = ends[o].fast;
+        if (op->p[1])
+            f.round += l->out_zero * (1 << f.right);
+        buf_add(&c->consts, &f, sizeof f);
+    }
+}
+
+// Everything that a packed kernel needs.
 static int pack_layer(struct compiler *c, const struct layer *l, bool cols, struct prog_op *op)
 {
     const int padded = (l->out_c + 3) / 4 * 4;
     struct channel_end *ends = calloc((size_t)padded, sizeof *ends);
-    bool simple = l->act_min == -128 && l->act_max == 127;
-    if (!ends)
-        return -1;
-    for (int o = 0; o < l->out_c; o++) {
+    int32_t *bias = calloc((size_t)padded, sizeof *bias);
+    int failed = !ends || !bias ? -1 : 0;
+    if (failed)
+        goto out;
+    for (int o = 0; o < l->out_c; o++)
         ends[o] = end_of_channel(l, o);
-        simple = simple && ends[o].fast.right > 0;
-    }
     op->weights = const_begin(c);
     if (op->kernel == PROG_DWCONV_P2)
         pack_dwconv(c, l, cols, ends);
     else
         pack_conv(c, l, cols, ends);
-    op->bias = const_begin(c);
-    for (int o = 0; o < padded; o++) {
-        int32_t bias = o >= l->out_c ? 0 : ends[o].constant ? ends[o].bias : folded_bias(l, o);
-        buf_add(&c->consts, &bias, sizeof bias);
-    }
-    op->requant = const_begin(c);
-    for (int o = 0; o < padded; o++)
-        buf_add(&c->consts, &ends[o].fast, sizeof ends[o].fast);
+    pack_ends(c, l, ends, bias, padded, op);
     op->p[0] = (int32_t)const_begin(c);
     for (int i = 0; i < l->in_c; i++)
         buf_add(&c->consts, &(int8_t){(int8_t)l->in_zero}, 1);
     buf_align(&c->consts, 4);
-    op->p[1] = simple;
+out:
     free(ends);
-    return 0;
+    free(bias);
+    return failed;
 }
 
 static void add_requant(struct compiler *c, const struct layer *l, struct prog_op *op)

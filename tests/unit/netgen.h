@@ -72,8 +72,13 @@ static inline struct layer *netgen_layer(struct netgen *n, struct layer l, int a
         int8_t *w = netgen_alloc(n, fan_in * (size_t)l.out_c);
         int32_t *bias = netgen_alloc(n, (size_t)l.out_c * sizeof *bias);
         l.requant = netgen_alloc(n, (size_t)l.out_c * sizeof *l.requant);
-        for (size_t i = 0; i < fan_in * (size_t)l.out_c; i++)
+        const bool whole_range =
+            netgen_pick(n, 0, 3) == 0; // -128 is rare: TFLite's converter never makes it
+        for (size_t i = 0; i < fan_in * (size_t)l.out_c; i++) {
             w[i] = (int8_t)(netgen_next(n) >> 24);
+            if (w[i] == -128 && !whole_range)
+                w[i] = -127;
+        }
         int shift = -6;
         for (size_t f = fan_in; f > 1; f /= 4)
             shift--;

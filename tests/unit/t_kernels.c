@@ -48,12 +48,14 @@ static void check_requant(void)
             int left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
             int64_t want = requant_plain(x >> left, mult, shift);
             bad_fx += fx_requant(x >> left, mult, shift) != want;
-            struct prog_requant_fast fast = {left + 1, mult, right ? 1 << (right - 1) : 0, right};
-            struct fast_out o = {.zero = 0, .min = -128, .max = 127};
-            int64_t byte = want < -128 ? -128 : want > 127 ? 127 : want;
-            bad_fast += fast_finish(&o, &fast, x >> left) != byte;
-            if (right > 0)
-                bad_fast += fast_finish_simple(&fast, 0, x >> left) != byte;
+            struct prog_requant_fast fast = {mult, right ? 1 << (right - 1) : 0, right, left};
+            struct fast_out o = {.zero = pick(-128, 127), .min = -128, .max = 127};
+            int64_t byte = want + o.zero < -128 ? -128 : want + o.zero > 127 ? 127 : want + o.zero;
+            bad_fast += fast_finish(&o, &fast, (x >> left) * 2) != byte;
+            if (right > 0 && right <= 20 && left == 0) {
+                fast.round += o.zero * (1 << right);
+                bad_fast += fast_finish_simple(&fast, x * 2) != byte;
+            }
             tries++;
         }
     }
