@@ -83,6 +83,12 @@ static bool openocd_means_offline(const char *cause)
     return false;
 }
 
+// The chip at the probe is another one than the board's file expects.
+static bool openocd_means_wrong_board(const char *cause)
+{
+    return strstr(cause, "UNEXPECTED") != NULL;
+}
+
 static int openocd_execute(const struct openocd_target *t, const char *command, struct err *e)
 {
     int rc = -1;
@@ -144,7 +150,10 @@ static int openocd_execute(const struct openocd_target *t, const char *command, 
     else if (end.signal)
         err_set(e, ERR_FLASH, "OpenOCD was ended by signal %d; it said: %s", end.signal, cause);
     else
-        err_set(e, openocd_means_offline(cause) ? ERR_OFFLINE : ERR_FLASH,
+        err_set(e,
+                openocd_means_wrong_board(cause) ? ERR_WRONG_BOARD
+                : openocd_means_offline(cause)   ? ERR_OFFLINE
+                                                 : ERR_FLASH,
                 "OpenOCD (exit code %d): %s", end.exit_code, cause);
 out:
     buf_free(&run.kept);

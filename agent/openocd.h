@@ -27,8 +27,8 @@ bool openocd_path_ok(const char *path);
 bool openocd_serial_ok(const char *serial);
 
 // Writes firmware (NULL: leave it) and program, verifies both, resets the board and lets it run.
-// Errors: ERR_FLASH with OpenOCD's own words, ERR_OFFLINE when the probe or the board does not
-// answer or on_tick stopped it.
+// Errors: ERR_FLASH with OpenOCD's own words, ERR_WRONG_BOARD when the chip is another one than the
+// board's file expects, ERR_OFFLINE when the probe or the board does not answer or on_tick stopped it.
 int openocd_flash(const struct openocd_target *t, const char *firmware_elf, const char *program,
                   struct err *e);
 

@@ -32,6 +32,13 @@ static int session_send(struct session *s, const struct wire_command *cmd, struc
     return serial_write(s->port, line, (size_t)n, WRITE_MS, e);
 }
 
+static int session_ask(struct session *s, struct err *e)
+{
+    const struct wire_command ask = {.kind = WIRE_CMD_HELLO};
+    s->late_hellos++;
+    return session_send(s, &ask, e);
+}
+
 static void session_note_bad(struct session *s, const char *why)
 {
     char text[sizeof((struct err){0}.msg) + 52];
@@ -54,8 +61,10 @@ static int session_feed(struct session *s, struct record *rec)
             char text[WIRE_LINE_MAX + 8];
             snprintf(text, sizeof text, "@%s %s", line.name, line.json);
             s->ops.log(s->ops.ctx, text);
-            if (record_parse(&line, rec, &bad) == 0 && rec->kind != RECORD_OTHER)
+            if (record_parse(&line, rec, &bad) == 0 && rec->kind != RECORD_OTHER) {
+                s->late_hellos -= rec->kind == RECORD_HELLO;
                 return 1;
+            }
             if (bad.code != ERR_NONE)
                 session_note_bad(s, bad.msg);
         }
@@ -102,12 +111,11 @@ static int session_silent(const struct session *s, const char *waiting_for, int 
 
 int session_probe(struct session *s, int timeout_ms, struct record_hello *hello, struct err *e)
 {
-    const struct wire_command ask = {.kind = WIRE_CMD_HELLO};
     int64_t deadline = child_now_ms() + timeout_ms;
     struct record rec = {0};
     int got;
     s->bad_lines = 0;
-    if (session_send(s, &ask, e) < 0)
+    if (session_ask(s, e) < 0)
         return -1;
     while ((got = session_next(s, deadline, &rec, e)) > 0) {
         if (rec.kind == RECORD_HELLO) {
@@ -140,7 +148,6 @@ static int session_check_hello(const struct record_hello *h, const struct sessio
 int session_hello(struct session *s, const struct session_expect *want, int timeout_ms,
                   struct record_hello *hello, struct err *e)
 {
-    const struct wire_command ask = {.kind = WIRE_CMD_HELLO};
     int64_t deadline = child_now_ms() + timeout_ms;
     struct err wrong = {0};
     int n_wrong = 0;
@@ -157,13 +164,16 @@ int session_hello(struct session *s, const struct session_expect *want, int time
             err_clear(&wrong);
             if (session_check_hello(&rec.hello, want, &wrong) == 0) {
                 *hello = rec.hello;
+                s->late_hellos++; // the one after the reset came unasked
                 return 0;
             }
             if (++n_wrong == WRONG_HELLOS)
                 break;
         }
         // silence, or an answer to doubt: ask
-        if ((got == 0 || rec.kind == RECORD_HELLO) && session_send(s, &ask, e) < 0)
+        if (got > 0 && rec.kind != RECORD_HELLO)
+            continue;
+        if (session_ask(s, e) < 0)
             return -1;
     }
     if (wrong.code != ERR_NONE)
@@ -272,8 +282,7 @@ int session_run(struct session *s, uint32_t repeats, int silence_ms, struct meas
                 return -1;
         } else if (rec.kind == RECORD_FAULT) {
             return session_fault(&rec.fault, e);
-        } else if (rec.kind == RECORD_HELLO && m->n_runs > 0) {
-            // before the first run it may be a late answer
+        } else if (rec.kind == RECORD_HELLO && (m->n_runs > 0 || s->late_hellos < 0)) {
             return err_set(e, ERR_OFFLINE,
                            "the board restarted while measuring (power, or a reset by hand?)");
         }

@@ -37,6 +37,7 @@ struct session {
     unsigned bad_lines; // since the last session_hello() or session_run() began
     float progress;     // 0..1 of session_run()
     bool collecting;    // the timed repeats are over
+    int late_hellos;    // that may still be under way: asked for, less those that came
 };
 
 // What the server wants to know of one job.

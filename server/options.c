@@ -18,6 +18,9 @@ const char *const options_usage =
     "                    needed for every address but loopback\n"
     "  --lease-s N       a job returns to the queue after N seconds without a heartbeat (default "
     "30)\n"
+    "  --attempts N      a job fails for good after N attempts that the rig is to blame for "
+    "(default "
+    "3)\n"
     "  --quarantine-s N  first quarantine of a rig that keeps failing (default 60)\n"
     "  --rate N          requests per second and address (default 0 = no limit on loopback, else "
     "100)\n"
@@ -74,6 +77,7 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
                           .port = 8080,
                           .boards = "firmware/boards",
                           .lease_s = 30,
+                          .attempts = 3,
                           .quarantine_s = 60,
                           .rate = -1,
                           .connections = 4096,
@@ -101,6 +105,8 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
             o->tokens = value;
         else if (strcmp(name, "--lease-s") == 0)
             bad = options_number(name, value, 1, 3600, &o->lease_s, e);
+        else if (strcmp(name, "--attempts") == 0)
+            bad = options_number(name, value, 1, 100, &o->attempts, e);
         else if (strcmp(name, "--quarantine-s") == 0)
             bad = options_number(name, value, 1, 3600, &o->quarantine_s, e);
         else if (strcmp(name, "--rate") == 0)

@@ -204,7 +204,7 @@ static int queue_infra(struct app *a, const struct job *j, const char *type, con
     snprintf(why, sizeof why, "%s: %.360s", type, detail);
     if (store_rig_failed(a->store, j->agent, j->rig, why, until, e))
         return -1;
-    if (j->attempt < QUEUE_MAX_ATTEMPTS) {
+    if (j->attempt < a->options.attempts) {
         ch->boards |= boards_bit(&a->boards, j->board);
         if (store_job_requeue(a->store, j->id, type, detail, now, e))
             return -1;

@@ -6,7 +6,7 @@
 //   queued ---------> leased ------------------------------------------------> done
 //     ^                 |  |            result: they differ (class model) ----> failed
 //     |                 |  +--- board-fault (class model) --------------------> failed
-//     +-----------------+------ infrastructure failure or lapsed lease; after QUEUE_MAX_ATTEMPTS leases: failed
+//     +-----------------+------ infrastructure failure or lapsed lease; after --attempts leases: failed
 #ifndef SERVER_QUEUE_H
 #define SERVER_QUEUE_H
 
@@ -18,7 +18,6 @@
 #include "server/problem.h"
 #include "server/store.h"
 
-#define QUEUE_MAX_ATTEMPTS 3
 #define QUEUE_QUARANTINE_AFTER 3  // infrastructure failures of a rig in a row
 #define QUEUE_OFFLINE_MS 90000    // a rig that was not heard of for so long is offline
 #define QUEUE_SEEN_MS 15000       // how exact "last seen" is

@@ -4,6 +4,7 @@
 #include "agent/vboard/soc.h"
 #include "common/buf.h"
 #include "common/log.h"
+#include "firmware/executor/program.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -314,6 +315,82 @@ static void cpu_chip_reset(void *user)
     board_reset(user, true);
 }
 
+// ---- faults on purpose ----
+
+static uint32_t program_offset(const struct board *b) // in flash
+{
+    for (int i = 0; i < b->range_count; i++) {
+        if (b->ranges[i].flash && b->config.program_address - b->ranges[i].base < b->ranges[i].size)
+            return b->config.program_address - b->ranges[i].base;
+    }
+    return 0;
+}
+
+// A bit of the program, or of each byte of the test input in it, so that the output is another one. Behind the CPU's
+// back: these are constants, no translated code has to be forgotten.
+static void flip_program_bits(struct board *b, bool input)
+{
+    struct prog_header h;
+    uint32_t offset = program_offset(b);
+    memcpy(&h, b->flash + offset, sizeof h);
+    uint32_t at = input ? h.input : h.total_bytes / 4 * 3, n = input ? h.input_bytes : 1;
+    if (h.total_bytes < sizeof h || h.total_bytes > b->config.flash_bytes - offset ||
+        at > h.total_bytes || n > h.total_bytes - at) {
+        log_warn("fault", "there is no program at 0x%08x to flip bits in",
+                 b->config.program_address);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        b->flash[offset + at + i] ^= 0x40;
+    log_warn("fault", "bit 6 of %u bytes from flash offset 0x%x flipped", n, offset + at);
+}
+
+// The image says what it is; from now on it says something else. Once is enough: what is gone is not found again.
+static void disguise(struct board *b)
+{
+    static const uint8_t note[16] = {4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0};
+    uint32_t end = program_offset(b);
+    if (b->fault.kind == FAULT_OTHER_FIRMWARE) {
+        uint8_t *at = memmem(b->flash, end, note, sizeof note);
+        if (at && at + sizeof note + 20 <= b->flash + end)
+            memset(at + sizeof note, 0xee, 20);
+    } else if (b->fault.kind == FAULT_OTHER_BOARD) {
+        uint8_t *at;
+        while ((at = memmem(b->flash, end, b->config.id, strlen(b->config.id) + 1)))
+            at[0] = 'X';
+    }
+}
+
+// Moves what is on the stack down to the bottom of the RAM that holds it, as if everything between had been used up.
+static void fill_stack(struct board *b)
+{
+    enum { LEFT = 16 };
+    uint32_t sp = b->cpu->ops->stack_pointer(b->cpu);
+    const struct board_range *r = find_range(b, sp, 4);
+    uint32_t room = r ? sp - r->base : 0; // below the stack pointer
+    if (room <= LEFT) {
+        log_warn("fault", "there is no room below the stack pointer 0x%08x", sp);
+        return;
+    }
+    uint32_t moved = r->size - room < room - LEFT ? r->size - room : room - LEFT;
+    memcpy(r->memory + LEFT, r->memory + room, moved);
+    b->cpu->ops->set_stack_pointer(b->cpu, r->base + LEFT);
+    log_warn("fault", "the stack pointer goes from 0x%08x to 0x%08x", sp, r->base + LEFT);
+}
+
+static void strike(struct board *b)
+{
+    b->strike_at = 0;
+    if (b->fault.kind == FAULT_RESET) {
+        log_warn("fault", "the board resets");
+        board_reset(b, false);
+    } else if (b->fault.kind == FAULT_STACK) {
+        fill_stack(b);
+    } else if (b->fault.kind == FAULT_CRASH) {
+        b->cpu->ops->bus_fault(b->cpu, "fault injection");
+    }
+}
+
 // ---- life ----
 
 struct board *board_new(const struct board_config *cfg, uint8_t *flash, struct err *e)
@@ -374,7 +451,9 @@ void board_reset(struct board *b, bool by_software)
     b->reset_requested = false;
     b->reset_instructions = cpu_instructions(b->cpu);
     b->hung = false;
-    b->fault.flipped = false;
+    b->strike_at = 0;
+    fault_reset(&b->fault);
+    disguise(b);
 }
 
 void board_set_nrst(struct board *b, bool low)
@@ -401,31 +480,27 @@ bool board_idle(const struct board *b)
     return b->cpu->ops->state(b->cpu) == CPU_SLEEPS || b->soc_ops->uart_idle(b->soc);
 }
 
-static void flip_program_bit(struct board *b)
+void board_uart_out(struct board *b, uint8_t byte)
 {
-    uint32_t offset = 0, total = 0;
-    for (int i = 0; i < b->range_count; i++) {
-        if (b->ranges[i].flash && b->config.program_address - b->ranges[i].base < b->ranges[i].size)
-            offset = b->config.program_address - b->ranges[i].base;
+    if (fault_answered(&b->fault, byte) && b->fault.kind == FAULT_OUTPUT) {
+        b->fault.kind = FAULT_NONE;
+        flip_program_bits(b, true);
     }
-    // The program's third word is its length; past the middle lie its constants.
-    memcpy(&total, b->flash + offset + 8, 4);
-    if (total < 64 || total > b->config.flash_bytes - offset) {
-        log_warn("fault", "bitflip: there is no program at 0x%08x", b->config.program_address);
-        return;
-    }
-    uint32_t at = offset + total / 4 * 3;
-    b->flash[at] ^= 0x40;
-    cpu_memory_changed(b->cpu, b->config.program_address + total / 4 * 3, 1);
-    log_warn("fault", "bitflip: bit 6 of flash offset 0x%x flipped", at);
+    if (fault_transmit(&b->fault, &byte) && b->uart_out)
+        b->uart_out(b->uart_user, byte);
 }
 
 size_t board_uart_in(struct board *b, const uint8_t *bytes, size_t n)
 {
     size_t taken = b->soc_ops->uart_in(b->soc, bytes, n);
     for (size_t i = 0; i < taken; i++) {
-        if (fault_flip_now(&b->fault, bytes[i]))
-            flip_program_bit(b);
+        if (!fault_asked(&b->fault, bytes[i]))
+            continue;
+        b->strike_at = cpu_instructions(b->cpu) + b->fault.n;
+        if (b->fault.kind == FAULT_BITFLIP) {
+            b->fault.kind = FAULT_NONE; // once: a second attempt finds a healthy board
+            flip_program_bits(b, false);
+        }
     }
     board_wake(b);
     return taken;
@@ -446,16 +521,24 @@ void board_run(struct board *b, uint64_t instructions)
 {
     if (!board_runnable(b))
         return;
-    if (b->fault.kind == FAULT_HANG) {
-        uint64_t used = cpu_instructions(b->cpu) - b->reset_instructions;
-        if (used >= b->fault.n) {
+    uint64_t end = 0; // of the instruction counter, when a fault is due
+    if (b->fault.kind == FAULT_HANG)
+        end = b->reset_instructions + b->fault.n;
+    else if (b->fault.kind == FAULT_RESET || b->fault.kind == FAULT_STACK ||
+             b->fault.kind == FAULT_CRASH)
+        end = b->strike_at;
+    if (end) {
+        uint64_t now = cpu_instructions(b->cpu);
+        if (now >= end && b->fault.kind == FAULT_HANG) {
             b->hung = true;
             log_warn("fault", "hang: the CPU stops after %llu instructions",
-                     (unsigned long long)used);
+                     (unsigned long long)(now - b->reset_instructions));
             return;
         }
-        if (b->fault.n - used < instructions)
-            instructions = b->fault.n - used;
+        if (now >= end)
+            strike(b);
+        else if (end - now < instructions)
+            instructions = end - now;
     }
     b->cpu->ops->run(b->cpu, instructions);
     if (b->soc_ops->after_slice)
@@ -465,6 +548,6 @@ void board_run(struct board *b, uint64_t instructions)
         return;
     }
     const char *trouble = b->soc_ops->clock_trouble ? b->soc_ops->clock_trouble(b->soc) : NULL;
-    if (trouble && b->cpu->ops->bus_fault)
+    if (trouble)
         b->cpu->ops->bus_fault(b->cpu, trouble);
 }

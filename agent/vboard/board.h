@@ -62,6 +62,7 @@ struct board {
     bool nrst_low;
     bool reset_requested; // by a register of the SoC
     bool hung;            // fault injection
+    uint64_t strike_at;   // fault injection: when the instruction counter is there; 0: never
     // What the board sends on its serial line. Set by the owner.
     void (*uart_out)(void *user, uint8_t byte);
     void *uart_user;
@@ -83,7 +84,8 @@ void board_run(struct board *b, uint64_t instructions);
 void board_wake(struct board *b);                       // ends a WFI
 void board_let_time_pass(struct board *b, uint64_t ns); // idle time, in the board's cycles
 size_t board_uart_in(struct board *b, const uint8_t *bytes,
-                     size_t n); // returns how many were taken
+                     size_t n);                     // returns how many were taken
+void board_uart_out(struct board *b, uint8_t byte); // for soc_*.c: leaves through a pin
 
 // Memory or NULL; write: translated code from it is forgotten.
 uint8_t *board_memory(struct board *b, uint32_t address, uint32_t size, bool write);

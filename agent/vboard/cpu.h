@@ -63,8 +63,9 @@ struct cpu_ops {
     void (*request_stop)(struct cpu *c); // from a bus callback: end the run soon
     void (*wake)(struct cpu *c);
     enum cpu_state (*state)(const struct cpu *c);
-    // A bus fault at the present pc, and why; NULL: its SoCs raise none.
-    void (*bus_fault)(struct cpu *c, const char *why);
+    void (*bus_fault)(struct cpu *c, const char *why); // at the present pc, and why
+    uint32_t (*stack_pointer)(const struct cpu *c);
+    void (*set_stack_pointer)(struct cpu *c, uint32_t value);
     void (*memory_changed)(struct cpu *c, uint32_t base,
                            uint32_t size); // by someone else: it may have been code
 

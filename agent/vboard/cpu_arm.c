@@ -101,6 +101,16 @@ static void arm_bus_fault(struct cpu *c, const char *why)
         armv7m_bus_fault(&a->m, core_get(a->core, CORE_PC), why);
 }
 
+static uint32_t arm_stack_pointer(const struct cpu *c)
+{
+    return core_get(arm(c)->core, CORE_SP);
+}
+
+static void arm_set_stack_pointer(struct cpu *c, uint32_t value)
+{
+    core_set(arm(c)->core, CORE_SP, value);
+}
+
 static void arm_memory_changed(struct cpu *c, uint32_t base, uint32_t size)
 {
     core_memory_changed(arm(c)->core, base, size);
@@ -147,6 +157,8 @@ static const struct cpu_ops arm_ops = {
     .wake = arm_wake,
     .state = arm_state,
     .bus_fault = arm_bus_fault,
+    .stack_pointer = arm_stack_pointer,
+    .set_stack_pointer = arm_set_stack_pointer,
     .memory_changed = arm_memory_changed,
     .instructions = arm_instructions,
     .cycles = arm_cycles,

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { SP = 2 }; // the register of the calling convention
+
 struct cpu_riscv {
     struct cpu cpu; // first: a struct cpu * is one to this
     struct cpu_bus bus;
@@ -153,6 +155,16 @@ static void rv_bus_fault(struct cpu *c, const char *why)
         riscv_fetch_fault(core_of(c));
 }
 
+static uint32_t rv_stack_pointer(const struct cpu *c)
+{
+    return riscv_get(core_of(c), SP);
+}
+
+static void rv_set_stack_pointer(struct cpu *c, uint32_t value)
+{
+    riscv_set(core_of(c), SP, value);
+}
+
 static void rv_memory_changed(struct cpu *c, uint32_t base, uint32_t size)
 {
     (void)base;
@@ -201,6 +213,8 @@ static const struct cpu_ops riscv_ops = {
     .wake = rv_wake,
     .state = rv_state,
     .bus_fault = rv_bus_fault,
+    .stack_pointer = rv_stack_pointer,
+    .set_stack_pointer = rv_set_stack_pointer,
     .memory_changed = rv_memory_changed,
     .instructions = rv_instructions,
     .cycles = rv_cycles,

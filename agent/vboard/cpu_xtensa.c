@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_IO = 16 };
+enum { MAX_IO = 16, SP = 1 }; // the register of the calling convention
 
 struct cpu_xtensa {
     struct cpu cpu;
@@ -152,6 +152,23 @@ static enum cpu_state cpu_state(const struct cpu *c)
     return x->debug.halted ? CPU_STOPPED : x->sleeping ? CPU_SLEEPS : CPU_RUNS;
 }
 
+static void cpu_bus_fault(struct cpu *c, const char *why)
+{
+    struct xtensa *x = self(c)->core;
+    log_warn("cpu", "the fetch at pc 0x%08x fails: %s", xtensa_pc(x), why);
+    xtensa_raise(x, XTENSA_CAUSE_FETCH_PROHIBITED, xtensa_pc(x));
+}
+
+static uint32_t cpu_stack_pointer(const struct cpu *c)
+{
+    return xtensa_ar(peek(c)->core, SP);
+}
+
+static void cpu_set_stack_pointer(struct cpu *c, uint32_t value)
+{
+    xtensa_set_ar(self(c)->core, SP, value);
+}
+
 static void cpu_code_changed(struct cpu *c, uint32_t base, uint32_t size)
 {
     (void)base;
@@ -201,6 +218,9 @@ static const struct cpu_ops xtensa_ops = {
     .request_stop = cpu_stop_soon,
     .wake = cpu_wake_up,
     .state = cpu_state,
+    .bus_fault = cpu_bus_fault,
+    .stack_pointer = cpu_stack_pointer,
+    .set_stack_pointer = cpu_set_stack_pointer,
     .memory_changed = cpu_code_changed,
     .instructions = cpu_count,
     .cycles = cpu_time,

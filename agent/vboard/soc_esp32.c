@@ -163,9 +163,7 @@ static struct esp_uart_now uart_now(struct soc *s)
 static void transmit(void *user, uint8_t byte)
 {
     struct soc *s = user;
-    struct board *b = s->board;
-    if (fault_transmit(&b->fault, &byte) && b->uart_out)
-        b->uart_out(b->uart_user, byte);
+    board_uart_out(s->board, byte);
 }
 
 // ---- flash windows ----

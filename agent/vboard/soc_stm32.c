@@ -112,8 +112,7 @@ static void transmit(void *user, uint8_t byte)
         s->warned_pin = true;
         return;
     }
-    if (fault_transmit(&b->fault, &byte) && b->uart_out)
-        b->uart_out(b->uart_user, byte);
+    board_uart_out(b, byte);
 }
 
 static void flash_changed(void *user, uint32_t offset, uint32_t size)

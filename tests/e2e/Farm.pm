@@ -93,12 +93,12 @@ sub start_server { my ($self) = @_;
     return 1;
 }
 
-# Starts an agent: name, then virtual => 'board:n' or rigs => file, options => [..]. True when its first rig is idle
+# Starts an agent: name, then virtual => 'board:n', or several, or rigs => file, options => [..]. True when its first rig is idle
 # or busy; with no_wait at once.
 sub start_agent { my ($self, $name, %o) = @_;
     $self->start_process($name, "$BIN/farm-agent", '--server', $self->{url}, '--firmware', $FIRMWARE,
         '--boards', 'firmware/boards', '--name', $name,
-        $o{virtual} ? ('--virtual', $o{virtual}) : (), $o{rigs} ? ('--rigs', $o{rigs}) : (), @{ $o{options} // [] });
+        (map { ('--virtual', $_) } ref $o{virtual} ? @{ $o{virtual} } : $o{virtual} // ()), $o{rigs} ? ('--rigs', $o{rigs}) : (), @{ $o{options} // [] });
     return 1 if $o{no_wait};
     return $self->wait_until("a rig of $name", 40, sub { $self->is_alive($name) && $self->live_rigs($name) });
 }
@@ -116,11 +116,12 @@ sub start_vboard { my ($self, $name, @options) = @_;
     return $said ? $json->decode($said) : undef;
 }
 
-# A rig file for virtual boards that were started by start_vboard(name); gives its path.
+# A rig file for virtual boards: name => what start_vboard(name) gave; its board may be another one than it says. Gives
+# the file's path.
 sub write_rigs { my ($self, %vboards) = @_;
-    my @rigs = map { {
-        name => $_, board => $BOARD, serial => uc $_, tty => "$self->{dir}/$_.tty",
-        stlink_port => $vboards{$_}{stlink_port} + 0,
+    my @rigs = map { my $said = $vboards{$_}; {
+        name => $_, board => $said->{board}, serial => uc $_, tty => "$self->{dir}/$_.tty",
+        $said->{jtag_tty} ? (jtag_tty => $said->{jtag_tty}) : (stlink_port => $said->{stlink_port} + 0),
     } } sort keys %vboards;
     my $path = "$self->{dir}/rigs.json";
     open my $f, '>', $path or croak "$path: $!";

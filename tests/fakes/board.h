@@ -24,19 +24,20 @@
 
 enum fake_board_mode {
     FAKE_GOOD,
-    FAKE_SILENT,       // reads, never answers
-    FAKE_NOISE,        // answers with lines that are no records
-    FAKE_CUT_RUN,      // the middle of one @run is missing
-    FAKE_ONE_BAD,      // one broken extra line among good ones
-    FAKE_FAULT,        // @fault instead of the second @run
-    FAKE_LOST_PROGRAM, // @fault at `run`, and the next @hello names no program
-    FAKE_STALL,        // nothing after the first @run
-    FAKE_RESTART,      // @hello after the first @run
-    FAKE_DEAF_ONCE,    // the first `run` arrives broken
-    FAKE_HANG_UP,      // closes the pty after the first @run
-    FAKE_FLOOD,        // endless broken lines while running
-    FAKE_NO_MEM,       // leaves @mem out
-    FAKE_NO_LAYER,     // loses an @layer
+    FAKE_SILENT,        // reads, never answers
+    FAKE_NOISE,         // answers with lines that are no records
+    FAKE_CUT_RUN,       // the middle of one @run is missing
+    FAKE_ONE_BAD,       // one broken extra line among good ones
+    FAKE_FAULT,         // @fault instead of the second @run
+    FAKE_LOST_PROGRAM,  // @fault at `run`, and the next @hello names no program
+    FAKE_STALL,         // nothing after the first @run
+    FAKE_RESTART,       // @hello after the first @run
+    FAKE_RESTART_EARLY, // @hello before the first @run
+    FAKE_DEAF_ONCE,     // the first `run` arrives broken
+    FAKE_HANG_UP,       // closes the pty after the first @run
+    FAKE_FLOOD,         // endless broken lines while running
+    FAKE_NO_MEM,        // leaves @mem out
+    FAKE_NO_LAYER,      // loses an @layer
 };
 
 struct fake_board {
@@ -125,7 +126,7 @@ static inline void fake_board_run(struct fake_board *b, uint32_t repeats)
         }
         if (i == 1 && b->mode == FAKE_STALL)
             return;
-        if (i == 1 && b->mode == FAKE_RESTART) {
+        if ((i == 1 && b->mode == FAKE_RESTART) || b->mode == FAKE_RESTART_EARLY) {
             fake_board_hello(b);
             return;
         }

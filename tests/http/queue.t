@@ -116,6 +116,15 @@ for my $attempt (1 .. 3) {
         '... a late result is told the verdict';
     is state_of($c), $attempt < 3 ? "queued $attempt serial-timeout -" : 'failed 3 serial-timeout -', '... the job is then';
 }
+{
+    my $once = Api->new(options => ['--attempts', '1']);
+    $once->start or BAIL_OUT('no second server');
+    my $m = $once->upload('tiny_mbv2');
+    my $only = $once->submit(model => $m->{id}, specs => [$mask], repeats => 2);
+    $once->failure(scalar $once->lease, 'serial-timeout');
+    my $job = $once->get("/campaigns/$only->{id}/jobs")->{items}[0];
+    is "$job->{state} $job->{attempts}", 'failed 1', '--attempts 1: the first failure is final';
+}
 $c     = one();
 $lease = $api->lease(rig => 'g');
 $api->failure($lease, 'flash-failed');

@@ -141,6 +141,24 @@ static void test_late_truth(void)
     bench_close(&t);
 }
 
+// An answer that is still under way when the run begins is no restart; a second one is.
+static void test_late_hello(void)
+{
+    for (int late = 1; late <= 2; late++) {
+        struct bench t = {0};
+        struct record_hello hello;
+        struct err none = {0};
+        bench_open(&t, FAKE_GOOD);
+        EQ_INT(session_probe(&t.session, 0, &hello, &none), -1); // asks, does not wait
+        EQ_INT(bench_hello(&t, 3000), 0);
+        for (int i = 0; i < late; i++)
+            fake_board_hello(&t.board);
+        EQ_INT(session_run(&t.session, 3, 400, &t.m, &t.e), late == 1 ? 0 : -1);
+        EQ_STR(err_type(t.e.code), late == 1 ? "none" : "board-offline");
+        bench_close(&t);
+    }
+}
+
 static void test_give_up(void)
 {
     struct bench t = {.watch = {.refuse = true}};
@@ -197,6 +215,8 @@ int main(void)
     test_run(FAKE_FAULT, -1, ERR_FAULT,
              "hardfault at pc 0x08001234, lr 0x08004321: imprecise bus error");
     test_run(FAKE_RESTART, -1, ERR_OFFLINE, "restarted");
+    test_run(FAKE_RESTART_EARLY, -1, ERR_OFFLINE, "restarted");
+    test_late_hello();
     test_run(FAKE_HANG_UP, -1, ERR_OFFLINE, "went away");
     test_hello(FAKE_SILENT, ERR_SERIAL, "silent");
     test_hello(FAKE_NOISE, ERR_GARBAGE, "broken lines");

@@ -7,6 +7,8 @@
 #include "agent/vboard/cpu_arm.h"
 #include "agent/vboard/debug.h"
 
+#include <unistd.h>
+
 enum {
     FLASH_BYTES = 2048 * 1024,
     CODE = 0x20000100, // where fragments go
@@ -476,8 +478,26 @@ static void test_faults(void)
     board_uart_in(board, (const uint8_t *)"run {}*1234\nrun\n", 16);
     EQ_INT(flash[0x40000 + 3072], 0x40);
 
-    static const char *const bad[] = {"",        "hang",         "hang:", "hang:x",
-                                      "hang:-1", "stlink-hang:", "loud"};
+    // The kind can stand in a file, which is read again at each reset.
+    char path[] = "/tmp/t_vboard_board.XXXXXX", at[64];
+    int fd = mkstemp(path);
+    snprintf(at, sizeof at, "@%s", path);
+    OK(fd >= 0 && write(fd, "silent\n", 7) == 7);
+    OK(fault_parse(&board->fault, at, &e) == 0 && board->fault.kind == FAULT_SILENT);
+    OK(pwrite(fd, "hang:7\n", 7, 0) == 7);
+    board_reset(board, false);
+    OK(board->fault.kind == FAULT_HANG && board->fault.n == 7);
+    OK(pwrite(fd, "what?\n", 6, 0) == 6);
+    board_reset(board, false);
+    EQ_INT(board->fault.kind, FAULT_NONE);
+    OK(ftruncate(fd, 0) == 0);
+    board_reset(board, false);
+    EQ_INT(board->fault.kind, FAULT_NONE);
+    close(fd);
+    unlink(path);
+
+    static const char *const bad[] = {
+        "", "hang", "hang:", "hang:x", "hang:-1", "stlink-hang:", "loud", "silent:3", "@"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         err_clear(&e);
         OKF(fault_parse(&board->fault, bad[i], &e) < 0 && e.msg[0], "--fault \"%s\": %s", bad[i],

@@ -569,6 +569,86 @@ static void test_core_faults(struct bench *b)
     buf_free(&program);
 }
 
+static void inject(struct bench *b, const char *fault)
+{
+    struct err e = {0};
+    OKF(fault_parse(&b->board->fault, fault, &e) == 0, "--fault %s %s", fault, e.msg);
+}
+
+// A program whose output says so when bit 6 of its input flips: random networks often saturate.
+static bool make_sensitive_program(const struct bench *b, struct buf *program,
+                                   struct expected *want)
+{
+    bool differs = false;
+    for (uint32_t seed = 0; seed < 1000 && !differs; seed++) {
+        struct prog_header h;
+        struct buf copy;
+        const int8_t *output;
+        if (!make_program(b, seed, false, program, want))
+            return false;
+        buf_init(&copy, PROGRAM_MAX_BYTES);
+        buf_add(&copy, program->data, program->len);
+        memcpy(&h, copy.data, sizeof h);
+        for (uint32_t i = 0; i < h.input_bytes; i++)
+            copy.data[h.input + i] ^= 0x40;
+        void *arena = malloc(want->arena_bytes);
+        differs = exec_run(copy.data, arena, want->arena_bytes, NULL, NULL, &output) == 0 &&
+                  wire_crc32(0, output, want->output_bytes) != want->output_crc;
+        free(arena);
+        buf_free(&copy);
+    }
+    return differs;
+}
+
+// Fault injection: what each kind looks like from outside, and that the next run is a good one. Damages the image last.
+static void test_injected_faults(struct bench *b, const struct buf *image)
+{
+    struct buf program;
+    struct expected want;
+    char crc[9], build_id[41];
+    const char *code = arch_of(&b->config)->code;
+    buf_init(&program, PROGRAM_MAX_BYTES);
+    OK(make_sensitive_program(b, &program, &want));
+    snprintf(crc, sizeof crc, "%08" PRIx32, want.output_crc);
+    bench_flash_program(b, &program);
+
+    inject(b, "stack:20000");
+    bench_command(b, WIRE_CMD_RUN, 1);
+    expect_stopped(b, "all of the stack is taken", "stack-overflow");
+    inject(b, "crash:20000");
+    bench_command(b, WIRE_CMD_RUN, 1);
+    OKF(strncmp(text(b, "fault", "pc"), code, 4) == 0, "crash: pc %s is in the firmware",
+        text(b, "fault", "pc"));
+    expect_stopped(b, "a fetch fails", "busfault");
+    inject(b, "reset:20000");
+    bench_command(b, WIRE_CMD_RUN, 1);
+    OKF(count(b, "hello") == 1 && count(b, "done") == 0, "reset: it says hello in place of @done");
+
+    inject(b, "output");
+    bench_command(b, WIRE_CMD_RUN, 1);
+    OKF(count(b, "done") == 1 && strcmp(text(b, "out", "crc32"), crc) != 0,
+        "output: %s, the executor says %s", text(b, "out", "crc32"), crc);
+    bench_command(b, WIRE_CMD_RUN, 1);
+    EQ_STR(text(b, "fault", "code"), "bad-program"); // the next run finds the damage
+    bench_flash_program(b, &program);
+    bench_command(b, WIRE_CMD_RUN, 1);
+    EQ_STR(text(b, "out", "crc32"), crc);
+
+    image_build_id(image, build_id);
+    inject(b, "other-firmware");
+    OK(bench_reset(b) && bench_reset(b));
+    OKF(strlen(text(b, "hello", "firmware")) == 40 &&
+            strcmp(text(b, "hello", "firmware"), build_id) != 0,
+        "other-firmware: %s", text(b, "hello", "firmware"));
+    EQ_STR(text(b, "hello", "board"), b->config.id);
+    inject(b, "other-board");
+    OK(bench_reset(b) && bench_reset(b));
+    OKF(strlen(text(b, "hello", "board")) == strlen(b->config.id) &&
+            strcmp(text(b, "hello", "board"), b->config.id) != 0,
+        "other-board: %s", text(b, "hello", "board"));
+    buf_free(&program);
+}
+
 // Without its external clock the firmware says so, from the clock after reset, and goes no further.
 static void test_no_clock(struct bench *b)
 {
@@ -603,6 +683,7 @@ static void test_board(const char *board, uint32_t image_offset)
         test_bad_programs(&b);
         test_bad_lines(&b);
         test_core_faults(&b);
+        test_injected_faults(&b, &image);
         bool has_hse = b.config.hse_hz != 0;
         bench_close(&b);
         if (has_hse && OK(bench_open(&b, board, &image, image_offset, false)))
