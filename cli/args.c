@@ -23,14 +23,18 @@ const char cli_usage[] =
     "MACs\n"
     "\n"
     "Commands:\n"
-    "  submit MODEL [--boards a,b] [--points N] [--repeats N] [--name TEXT] [--watch] [--json]\n"
+    "  submit MODEL [--boards a,b] [--strategy a,b] [--points N] [--repeats N] [--name TEXT] "
+    "[--watch] [--json]\n"
     "                 MODEL is a .tflite file, or a model that the server has (name or id).\n"
-    "                 Boards: those with a rig that answers, unless named.\n"
+    "                 Boards: those with a rig that answers, unless named. Strategies, N points "
+    "each:\n"
+    "                 vanilla, mcunetv2, streamnet, msfcnn, msfcnn-paper, pareto (default)\n"
     "  watch CAMPAIGN [--json]          progress until it is done; failures with type and detail\n"
     "  front CAMPAIGN|MODEL [--max-ram BYTES|16kB|16KiB] [--max-overhead F] [--all] [--json]\n"
     "                 of a campaign: the points that were asked for (--all: the whole front);\n"
     "                 of a model (name, id or its beginning): the whole front, predicted;\n"
-    "                 --boards ID adds that board's predicted latency\n"
+    "                 --boards ID adds that board's predicted latency, --strategy S asks for "
+    "its front\n"
     "  results CAMPAIGN [--json]        every measurement with its minimum, median and maximum\n"
     "  jobs CAMPAIGN [--json]           every job with state, rig, attempts and error\n"
     "  log JOB                          what agent, OpenOCD and board said during a job\n"
@@ -58,10 +62,10 @@ struct option {
 };
 
 static const struct option options[] = {
-    {"--server", true},   {"--token", true},   {"--boards", true},  {"--name", true},
-    {"--points", true},   {"--repeats", true}, {"--max-ram", true}, {"--max-overhead", true},
-    {"--watch", false},   {"--json", false},   {"--all", false},    {"--help", false},
-    {"--version", false}, {"-h", false},
+    {"--server", true},       {"--token", true},    {"--boards", true},  {"--name", true},
+    {"--strategy", true},     {"--points", true},   {"--repeats", true}, {"--max-ram", true},
+    {"--max-overhead", true}, {"--watch", false},   {"--json", false},   {"--all", false},
+    {"--help", false},        {"--version", false}, {"-h", false},
 };
 
 static const struct {
@@ -117,22 +121,23 @@ static int parse_count(const char *name, const char *text, long max, long *out, 
     return 0;
 }
 
-static int parse_boards(struct cli_args *a, const char *text, struct err *e)
+// "a,b" into at most `max` words that point into `copy`.
+static int parse_words(const char *option, const char *text, char *copy, size_t size,
+                       const char **words, int max, int *n_words, struct err *e)
 {
     size_t n = strlen(text);
-    if (n == 0 || n >= sizeof a->boards_text)
-        return err_set(e, ERR_BAD_REQUEST,
-                       "--boards takes board ids with commas between them; see: farm boards");
-    memcpy(a->boards_text, text, n + 1);
-    a->n_boards = 0;
+    *n_words = 0;
+    if (n == 0 || n >= size)
+        return err_set(e, ERR_BAD_REQUEST, "%s takes names with commas between them", option);
+    memcpy(copy, text, n + 1);
     char *save = NULL;
-    for (char *id = strtok_r(a->boards_text, ",", &save); id; id = strtok_r(NULL, ",", &save)) {
-        if (a->n_boards == CLI_MAX_BOARDS)
-            return err_set(e, ERR_BAD_REQUEST, "--boards takes at most %d boards", CLI_MAX_BOARDS);
-        a->boards[a->n_boards++] = id;
+    for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+        if (*n_words == max)
+            return err_set(e, ERR_BAD_REQUEST, "%s takes at most %d names", option, max);
+        words[(*n_words)++] = word;
     }
-    if (a->n_boards == 0)
-        return err_set(e, ERR_BAD_REQUEST, "--boards names no board; see: farm boards");
+    if (*n_words == 0)
+        return err_set(e, ERR_BAD_REQUEST, "%s names nothing; see: farm --help", option);
     return 0;
 }
 
@@ -145,7 +150,11 @@ static int take_option(struct cli_args *a, const char *name, const char *value, 
     else if (strcmp(name, "--name") == 0)
         a->name = value;
     else if (strcmp(name, "--boards") == 0)
-        return parse_boards(a, value, e);
+        return parse_words(name, value, a->boards_text, sizeof a->boards_text, a->boards,
+                           CLI_MAX_BOARDS, &a->n_boards, e);
+    else if (strcmp(name, "--strategy") == 0)
+        return parse_words(name, value, a->strategies_text, sizeof a->strategies_text,
+                           a->strategies, CLI_MAX_STRATEGIES, &a->n_strategies, e);
     else if (strcmp(name, "--points") == 0)
         return parse_count(name, value, 200, &a->points, e);
     else if (strcmp(name, "--repeats") == 0)

@@ -24,6 +24,7 @@ enum cli_command {
 };
 
 #define CLI_MAX_BOARDS 32
+#define CLI_MAX_STRATEGIES 8
 
 struct cli_args {
     enum cli_command command;
@@ -33,6 +34,9 @@ struct cli_args {
     const char *boards[CLI_MAX_BOARDS]; // ids; they point into boards_text
     int n_boards;
     char boards_text[1024];
+    const char *strategies[CLI_MAX_STRATEGIES]; // names; they point into strategies_text
+    int n_strategies;                           // 0: the server's default
+    char strategies_text[256];
     const char *name;    // of the campaign; NULL: the server's choice
     long points;         // 1..200; 0: the server's default
     long repeats;        // 1..100; 0: the server's default

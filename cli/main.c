@@ -171,16 +171,21 @@ out:
     return result;
 }
 
+static void add_words(struct buf *json, const char *const *words, int n)
+{
+    buf_puts(json, "[");
+    for (int i = 0; i < n; i++) {
+        buf_puts(json, i ? "," : "");
+        buf_json_str(json, words[i]);
+    }
+    buf_puts(json, "]");
+}
+
 static int add_boards(struct session *s, struct buf *json)
 {
     const struct cli_args *a = s->args;
     if (a->n_boards) {
-        buf_puts(json, "[");
-        for (int i = 0; i < a->n_boards; i++) {
-            buf_puts(json, i ? "," : "");
-            buf_json_str(json, a->boards[i]);
-        }
-        buf_puts(json, "]");
+        add_words(json, a->boards, a->n_boards);
         return 0;
     }
     struct buf rigs;
@@ -322,6 +327,10 @@ static int submit(struct session *s, int *status)
     buf_printf(&json, "{\"model\":\"%s\",\"boards\":", model);
     if (add_boards(s, &json))
         goto out;
+    if (a->n_strategies) {
+        buf_puts(&json, ",\"strategies\":");
+        add_words(&json, a->strategies, a->n_strategies);
+    }
     if (a->points)
         buf_printf(&json, ",\"points\":%ld", a->points);
     if (a->repeats)
@@ -370,6 +379,10 @@ static int submit(struct session *s, int *status)
         printf("campaign %s: %ld jobs of %s queued%s\n", id,
                c.queued + c.leased + c.succeeded + c.failed, c.model_name,
                a->watch ? "" : ". Follow it: farm watch (the number)");
+    buf_reset(&s->text);
+    if (!a->json && (reply_omitted(buf_str(&s->body), &s->text, &s->err) ||
+                     (s->text.len && print(s, &s->text))))
+        goto out;
     fflush(stdout);
     result = a->watch ? watch(s, id, status) : 0;
 out:
@@ -396,6 +409,11 @@ static int front(struct session *s)
         if (a->n_boards) {
             buf_puts(&url, "board=");
             api_escape(&url, a->boards[0]);
+            buf_puts(&url, "&");
+        }
+        if (a->n_strategies) {
+            buf_puts(&url, "strategy=");
+            api_escape(&url, a->strategies[0]);
             buf_puts(&url, "&");
         }
     }

@@ -132,7 +132,22 @@ out:
 }
 
 // How a field becomes a cell.
-enum cell { TEXT, SHORT_ID, COUNT_OF, BIG, BYTES, KB, KIB, MS, FACTOR, TIME, YES };
+enum cell { TEXT, SHORT_ID, COUNT_OF, BIG, BYTES, KB, KIB, MS, FACTOR, TIME, YES, WORDS };
+
+// An array of texts, with commas.
+static void add_words(struct table *t, const cJSON *list)
+{
+    char text[256] = "";
+    const cJSON *word = NULL;
+    size_t n = 0;
+    cJSON_ArrayForEach(word, list)
+    {
+        if (cJSON_IsString(word) && n < sizeof text - 1)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n ? "," : "",
+                                  word->valuestring);
+    }
+    table_cell(t, *text ? text : NONE);
+}
 
 static void add_cell(struct table *t, const cJSON *object, const char *path, enum cell kind)
 {
@@ -140,6 +155,9 @@ static void add_cell(struct table *t, const cJSON *object, const char *path, enu
     bool has = number_at(object, path, &v);
     const char *text = text_at(object, path);
     switch (kind) {
+    case WORDS:
+        add_words(t, at(object, path));
+        return;
     case TEXT:
         table_cell(t, *text ? text : NONE);
         return;
@@ -224,6 +242,8 @@ static const struct column result_columns[] = {{"result", "id", COUNT_OF},
                                                {"instructions", "instructions", BIG},
                                                {"emulated", "emulated", YES},
                                                {"output", "output", TEXT},
+                                               {"strategy", "strategies", WORDS},
+                                               {"strategy", "strategies", WORDS},
                                                {"configuration", "spec", TEXT},
                                                {NULL, NULL, TEXT}};
 static const struct column job_columns[] = {{"job", "id", COUNT_OF},
@@ -234,6 +254,7 @@ static const struct column job_columns[] = {{"job", "id", COUNT_OF},
                                             {"rig", "rig", TEXT},
                                             {"error", "error.type", TEXT},
                                             {"detail", "error.detail", TEXT},
+                                            {"strategy", "strategies", WORDS},
                                             {"configuration", "spec", TEXT},
                                             {NULL, NULL, TEXT}};
 static const struct column *const list_columns[] = {
@@ -243,7 +264,7 @@ static const struct column *const list_columns[] = {
 
 static bool is_number(enum cell kind)
 {
-    return kind != TEXT && kind != SHORT_ID && kind != TIME && kind != YES;
+    return kind != TEXT && kind != SHORT_ID && kind != TIME && kind != YES && kind != WORDS;
 }
 
 int reply_table(enum reply_list kind, const char *json_array, struct buf *out, struct err *e)
@@ -268,10 +289,15 @@ int reply_table(enum reply_list kind, const char *json_array, struct buf *out, s
     return 0;
 }
 
+// Columns of a front that only some campaigns need.
+struct front_columns {
+    bool board, strategy;
+};
+
 // One row for a point on a board: measured is a measurement of the point, or NULL; job the point's
 // job there, or NULL.
 static void add_front_row(struct table *t, const cJSON *point, const cJSON *measured,
-                          const cJSON *job, bool with_board)
+                          const cJSON *job, struct front_columns with)
 {
     add_cell(t, point, "arena_bytes", KB);
     add_cell(t, point, "arena_bytes", BYTES);
@@ -280,7 +306,7 @@ static void add_front_row(struct table *t, const cJSON *point, const cJSON *meas
     const cJSON *prediction = number_at(job, "predicted.ms", &ms) ? at(job, "predicted") : NULL;
     add_cell(t, prediction ? prediction : point, prediction ? "ms" : "predicted_ms", MS);
     add_cell(t, measured, "ms", MS);
-    if (with_board)
+    if (with.board)
         table_cell(t, *text_at(measured, "board") ? text_at(measured, "board")
                       : *text_at(job, "board")    ? text_at(job, "board")
                                                   : NONE);
@@ -296,6 +322,8 @@ static void add_front_row(struct table *t, const cJSON *point, const cJSON *meas
         table_cell(t, state);
     else
         table_cell(t, NONE);
+    if (with.strategy)
+        add_cell(t, job ? job : point, "strategies", WORDS);
     add_cell(t, point, "spec", TEXT);
 }
 
@@ -326,8 +354,23 @@ static int count_boards(const cJSON *jobs)
     return first != NULL;
 }
 
+// Did another strategy than pareto choose any of the jobs?
+static bool has_strategies(const cJSON *jobs)
+{
+    const cJSON *job = NULL, *name = NULL;
+    cJSON_ArrayForEach(job, jobs)
+    {
+        cJSON_ArrayForEach(name, at(job, "strategies"))
+        {
+            if (cJSON_IsString(name) && strcmp(name->valuestring, "pareto") != 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 static void add_point(struct table *t, const cJSON *point, const cJSON *jobs, bool all,
-                      bool with_board)
+                      struct front_columns with)
 {
     const cJSON *job = NULL, *measured = NULL;
     bool any = false;
@@ -335,18 +378,18 @@ static void add_point(struct table *t, const cJSON *point, const cJSON *jobs, bo
     {
         if (strcmp(text_at(job, "spec"), text_at(point, "spec")) != 0)
             continue;
-        add_front_row(t, point, find_measured(point, text_at(job, "board")), job, with_board);
+        add_front_row(t, point, find_measured(point, text_at(job, "board")), job, with);
         any = true;
     }
     if (any)
         return;
     cJSON_ArrayForEach(measured, at(point, "measured"))
     {
-        add_front_row(t, point, measured, NULL, with_board);
+        add_front_row(t, point, measured, NULL, with);
         any = true;
     }
     if (!any && all)
-        add_front_row(t, point, NULL, NULL, with_board);
+        add_front_row(t, point, NULL, NULL, with);
 }
 
 static void add_answer(struct buf *out, const cJSON *point, const char *question, const char *none)
@@ -384,20 +427,23 @@ int reply_front(const char *front_json, const char *jobs_json, const struct repl
         err_set(e, ERR_BAD_JSON, "the reply has no points");
         goto out;
     }
-    bool with_board = count_boards(jobs) > 1, all = o->all || !jobs;
+    struct front_columns with = {count_boards(jobs) > 1, has_strategies(jobs)};
+    bool all = o->all || !jobs;
     table_column(&t, "RAM kB", true);
     table_column(&t, "bytes", true);
     table_column(&t, "F", true);
     table_column(&t, "predicted ms", true);
     table_column(&t, "measured ms", true);
-    if (with_board)
+    if (with.board)
         table_column(&t, "board", false);
     table_column(&t, "by", false);
     table_column(&t, "output", false);
+    if (with.strategy)
+        table_column(&t, "strategy", false);
     table_column(&t, "configuration", false);
     cJSON_ArrayForEach(point, points)
     {
-        add_point(&t, point, jobs, all, with_board);
+        add_point(&t, point, jobs, all, with);
     }
     table_render(&t, out);
     if (o->max_overhead >= 0) {
@@ -615,6 +661,26 @@ int reply_running_jobs(const char *jobs_json, struct buf *out, struct err *e)
         double progress;
         if (number_at(job, "progress", &progress) && progress > 0 && progress <= 1)
             buf_printf(out, " %.0f %%", 100 * progress);
+    }
+    cJSON_Delete(root);
+    return 0;
+}
+
+int reply_omitted(const char *json, struct buf *out, struct err *e)
+{
+    cJSON *root = parse(json, e);
+    const cJSON *item = NULL;
+    if (!root)
+        return -1;
+    cJSON_ArrayForEach(item, at(root, "omitted"))
+    {
+        double bytes = 0;
+        number_at(item, "arena_bytes", &bytes);
+        buf_puts(out, "left out: nothing of ");
+        text_clean(out, text_at(item, "strategy"));
+        buf_puts(out, " fits ");
+        text_clean(out, text_at(item, "board"));
+        buf_printf(out, "; its smallest configuration needs %.0f bytes\n", bytes);
     }
     cJSON_Delete(root);
     return 0;

@@ -51,6 +51,8 @@ struct reply_campaign {
     long queued, leased, succeeded, failed; // jobs
 };
 int reply_campaign(const char *json, struct reply_campaign *out, struct err *e);
+// A line for each strategy of a campaign of which nothing fits a board; empty when all fit.
+int reply_omitted(const char *json, struct buf *out, struct err *e);
 
 // Id of the model that a reply describes (64 hex digits); -1: ERR_BAD_JSON.
 int reply_model_id(const char *json, char id[65], struct err *e);

@@ -34,6 +34,7 @@ static void test_commands(void)
     EQ_INT(a.n_boards, 2);
     EQ_STR(a.boards[0], "nucleo-f767zi");
     EQ_STR(a.boards[1], "hifive1b");
+    EQ_INT(a.n_strategies, 0);
     EQ_INT(a.points, 20);
     EQ_INT(a.repeats, 5);
     EQ_STR(a.name, "night");
@@ -45,6 +46,10 @@ static void test_commands(void)
     EQ_INT(a.max_ram, 16384);
     OK(a.max_overhead > 1.1999 && a.max_overhead < 1.2001);
     OK(a.json && !a.watch);
+
+    EQ_INT(parse(&a, "submit m --strategy vanilla,msfcnn-paper", &e), 0);
+    EQ_INT(a.n_strategies, 2);
+    EQ_STR(a.strategies[1], "msfcnn-paper");
 
     EQ_INT(parse(&a, "front 7", &e), 0);
     OK(a.max_ram < 0 && a.max_overhead < 0);
@@ -107,6 +112,8 @@ static void test_mistakes(void)
         {"submit m --repeats 101", "100"},
         {"submit m --repeats 3x", "3x"},
         {"submit m --boards ,", "--boards"},
+        {"submit m --strategy ,", "--strategy"},
+        {"submit m --strategy a,b,c,d,e,f,g,h,i", "at most 8"},
         {"submit m --json=yes", "--json"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -65,8 +65,30 @@ static void test_front(void)
         "[{\"board\":\"a\",\"spec\":\"0-9:plain\",\"state\":\"queued\"},"
         "{\"board\":\"b\",\"spec\":\"0-9:plain\",\"state\":\"queued\"}]";
     EQ_INT(reply_front(front_json, two_boards, &o, &out, &e), 0);
+    OK(!strstr(buf_str(&out), "strategy"));
     OK(strstr(buf_str(&out), "  board ") && strstr(buf_str(&out), "  a      ") &&
        strstr(buf_str(&out), "  b      "));
+
+    buf_reset(&out);
+    static const char strategies[] =
+        "[{\"board\":\"a\",\"spec\":\"0-9:plain\",\"state\":\"queued\","
+        "\"strategies\":[\"vanilla\",\"msfcnn\"]}]";
+    EQ_INT(reply_front(front_json, strategies, &o, &out, &e), 0);
+    EQ_STR(buf_str(&out),
+           "RAM kB   bytes      F  predicted ms  measured ms  by        output  strategy        "
+           "configuration\n"
+           "  10.2   10240  1.250         12.50        13.12  emulated  match   -               "
+           "0-8:rows 9:plain\n"
+           " 102.4  102400  1.000        110.04            -  -         queued  vanilla,msfcnn  "
+           "0-9:plain\n");
+
+    buf_reset(&out);
+    EQ_INT(reply_omitted("{\"omitted\":[{\"board\":\"hifive1b\",\"strategy\":\"vanilla\","
+                         "\"arena_bytes\":77760}]}",
+                         &out, &e),
+           0);
+    EQ_STR(buf_str(&out), "left out: nothing of vanilla fits hifive1b; its smallest configuration "
+                          "needs 77760 bytes\n");
     buf_free(&out);
 }
 
