@@ -17,7 +17,7 @@
 //
 // How long. slower, larger and determinism: every night with the same first_bad, until a night is good again or the
 // caller sets `baseline` on one ("expected"). faster, smaller, and a rig that moved: told once, the night is the new
-// baseline by itself. A noisy rig: every night while it lasts; its nights join no baseline, and its noise widens the band.
+// baseline by itself. A noisy rig: every night while it lasts; its nights join no baseline, its noise widens the band.
 #ifndef NIGHTLY_DETECT_H
 #define NIGHTLY_DETECT_H
 
@@ -78,7 +78,7 @@ enum point_state {
     POINT_MISSING         // never ran: no rig, budget spent, run cancelled
 };
 
-enum { DETECT_RERUNS_MAX = 2 };
+enum { DETECT_RERUNS_MAX = 2, DETECT_WINDOW_MAX = 100 };
 
 // One night of one series. A text names a thing (a hash, a rig) and is only compared; borrowed; NULL = unknown, which
 // is equal to anything.
@@ -97,8 +97,8 @@ struct series_point {
     const char *firmware;                                         // build id
     const char *program;                                          // SHA-256
     const char *rig;                                              // "agent/rig"
-    const char
-        *timing; // timing model and version of an emulated board: another one begins cycles anew
+    // Timing model and version of an emulated board: another one begins cycles anew.
+    const char *timing;
 };
 
 // Thresholds of a plan. detect_limits_default() gives the figures in [].
@@ -157,8 +157,8 @@ struct detect_series {
 };
 
 // The findings of one night over all series of a run: each series' own, and those of rigs and boards in place of the
-// ones that they explain. Sorted by kind, then by series. Reruns: run each series with reruns_wanted > 0 that often, add
-// the cycles to tonight's points and call again, until none is wanted.
+// ones that they explain. Sorted by kind, then by series. Reruns: run each series with reruns_wanted > 0 that often,
+// add the cycles to tonight's points and call again, until none is wanted.
 //   series    from the same run, any order; nights count back from tonight: at[n - 1 - k] is the same night in all
 //   out       taken by the caller: free(*out); NULL when there are none
 // returns the number of findings, or -1: ERR_NO_MEMORY
@@ -178,11 +178,11 @@ struct detect_band {
 int detect_bands(const struct detect_series *series, size_t n, size_t which,
                  const struct detect_limits *l, struct detect_band *out, struct err *e);
 
-// The slow pass, weekly say: cycles since the baseline began, cut by changepoint.h; a finding of kind drift when the last
-// level is slower than the first by drift_percent or more although no night was beyond the band. 1 = *out is set, 0 =
-// no drift, -1: ERR_NO_MEMORY.
-int detect_drift(const struct detect_series *s, const struct detect_limits *l, struct finding *out,
-                 struct err *e);
+// The slow pass, weekly say: the good nights of a series since its baseline began, cut by changepoint.h; a finding of
+// kind drift when the last level is slower than the first by drift_percent or more although each night by itself was
+// inside the band. first_bad is the first change point. 1 = *out is set, 0 = no drift, -1: ERR_NO_MEMORY.
+int detect_drift(const struct detect_series *series, size_t n, size_t which,
+                 const struct detect_limits *l, struct finding *out, struct err *e);
 
 enum detect_verdict {
     VERDICT_OK,         // nothing to tell
