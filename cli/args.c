@@ -35,6 +35,17 @@ const char cli_usage[] =
     "                 of a model (name, id or its beginning): the whole front, predicted;\n"
     "                 --boards ID adds that board's predicted latency, --strategy S asks for "
     "its front\n"
+    "  plan MODEL.tflite [--strategy NAME] [--board ID] [--spec TEXT] [--max-ram ..] "
+    "[--max-overhead F]\n"
+    "       [--save FILE] [--json]      here, without a server: the front, what fits the board, "
+    "and\n"
+    "                 as FILE the program of the answer (without a question: the least RAM)\n"
+    "  explain MODEL.tflite [SPEC]      without a server: what is in RAM when, and which layer "
+    "sets\n"
+    "                 the peak; of SPEC, or of the answer to --max-ram, --max-overhead\n"
+    "  explain MODEL SPEC | JOB [--measured]   the same of a model or job of the server; "
+    "--measured:\n"
+    "                 cycles and instructions of each layer on the board\n"
     "  results CAMPAIGN [--json]        every measurement with its minimum, median and maximum\n"
     "  jobs CAMPAIGN [--json]           every job with state, rig, attempts and error\n"
     "  log JOB                          what agent, OpenOCD and board said during a job\n"
@@ -62,10 +73,11 @@ struct option {
 };
 
 static const struct option options[] = {
-    {"--server", true},       {"--token", true},    {"--boards", true},  {"--name", true},
-    {"--strategy", true},     {"--points", true},   {"--repeats", true}, {"--max-ram", true},
-    {"--max-overhead", true}, {"--watch", false},   {"--json", false},   {"--all", false},
-    {"--help", false},        {"--version", false}, {"-h", false},
+    {"--server", true},       {"--token", true},    {"--boards", true},    {"--name", true},
+    {"--strategy", true},     {"--points", true},   {"--repeats", true},   {"--max-ram", true},
+    {"--max-overhead", true}, {"--watch", false},   {"--json", false},     {"--all", false},
+    {"--help", false},        {"--version", false}, {"-h", false},         {"--board", true},
+    {"--spec", true},         {"--save", true},     {"--measured", false},
 };
 
 static const struct {
@@ -85,6 +97,8 @@ static const struct {
     {"rigs", CLI_RIGS, NULL},
     {"boards", CLI_BOARDS, NULL},
     {"log", CLI_LOG, "a job's number: farm log 1"},
+    {"plan", CLI_PLAN, "a model file: farm plan model.tflite"},
+    {"explain", CLI_EXPLAIN, "a model file or a job's number: farm explain model.tflite"},
 };
 
 #define COUNT(x) (sizeof(x) / sizeof((x)[0]))
@@ -149,7 +163,13 @@ static int take_option(struct cli_args *a, const char *name, const char *value, 
         a->token = value;
     else if (strcmp(name, "--name") == 0)
         a->name = value;
-    else if (strcmp(name, "--boards") == 0)
+    else if (strcmp(name, "--spec") == 0)
+        a->spec = value;
+    else if (strcmp(name, "--save") == 0)
+        a->save = value;
+    else if (strcmp(name, "--measured") == 0)
+        a->measured = true;
+    else if (strcmp(name, "--boards") == 0 || strcmp(name, "--board") == 0)
         return parse_words(name, value, a->boards_text, sizeof a->boards_text, a->boards,
                            CLI_MAX_BOARDS, &a->n_boards, e);
     else if (strcmp(name, "--strategy") == 0)
@@ -212,6 +232,8 @@ int cli_args_parse(struct cli_args *a, int argc, char **argv, const char *env_se
                 word = arg;
             else if (!target)
                 target = arg;
+            else if (strcmp(word, "explain") == 0 && !a->spec)
+                a->spec = arg;
             else
                 return err_set(e, ERR_BAD_REQUEST, "\"%s\" is one word too many; see: farm --help",
                                arg);

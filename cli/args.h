@@ -21,6 +21,8 @@ enum cli_command {
     CLI_RIGS,
     CLI_BOARDS,
     CLI_LOG,
+    CLI_PLAN,
+    CLI_EXPLAIN,
 };
 
 #define CLI_MAX_BOARDS 32
@@ -31,6 +33,7 @@ struct cli_args {
     const char *server; // base URL, without a trailing slash meant (one is tolerated)
     const char *token;  // bearer token; NULL: none
     const char *target; // model file, model, campaign or job; NULL where the command takes none
+    const char *spec;   // a configuration's text; NULL: none
     const char *boards[CLI_MAX_BOARDS]; // ids; they point into boards_text
     int n_boards;
     char boards_text[1024];
@@ -42,7 +45,8 @@ struct cli_args {
     long repeats;        // 1..100; 0: the server's default
     double max_overhead; // F; < 0: not given
     int64_t max_ram;     // bytes; < 0: not given
-    bool watch, json, all;
+    const char *save;    // file for a program; NULL: none
+    bool watch, json, all, measured;
 };
 
 // Parses argv[1..]; strings are borrowed from argv. env_server and env_token are $FARM_SERVER and

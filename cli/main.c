@@ -16,6 +16,8 @@
 
 #include "cli/api.h"
 #include "cli/args.h"
+#include "cli/explain.h"
+#include "cli/offline.h"
 #include "cli/reply.h"
 
 #define API "/api/v1"
@@ -447,6 +449,103 @@ out:
     return result;
 }
 
+// A path to something that is there: then nothing needs a server.
+static bool is_file(const char *path)
+{
+    return !is_number(path) && access(path, F_OK) == 0;
+}
+
+static int plan(struct session *s)
+{
+    const char *target = s->args->target;
+    if (access(target, F_OK) && !strchr(target, '/') && !strchr(target, '.'))
+        return err_set(&s->err, ERR_BAD_REQUEST,
+                       "%s: there is no such file; farm front %s asks the "
+                       "server for its model",
+                       target, target);
+    return offline_plan(s->args, &s->text, &s->err) ? -1 : print(s, &s->text);
+}
+
+// Copies the reply at `path` to `out`.
+static int fetch(struct session *s, const char *path, struct buf *out)
+{
+    if (get(s, path))
+        return -1;
+    buf_reset(out);
+    buf_add(out, s->body.data, s->body.len);
+    return out->failed ? err_set(&s->err, ERR_TOO_LARGE, "the reply at %s is too long", path) : 0;
+}
+
+// A job, or a model with a configuration, of the server.
+static int explain_of_server(struct session *s)
+{
+    const struct cli_args *a = s->args;
+    int result = -1;
+    char model[65], path[128];
+    struct buf job, layers, timeline, url;
+    buf_init(&job, MAX_REPLY_BYTES);
+    buf_init(&layers, MAX_REPLY_BYTES);
+    buf_init(&timeline, MAX_REPLY_BYTES);
+    buf_init(&url, 32768);
+    struct reply_job j = {0};
+    if (is_number(a->target)) {
+        snprintf(path, sizeof path, API "/jobs/%s", a->target);
+        if (fetch(s, path, &job) || reply_job(buf_str(&job), &j, &s->err))
+            goto out;
+        snprintf(model, sizeof model, "%s", j.model);
+    } else if (find_model(s, model)) {
+        goto out;
+    }
+    const char *spec = j.spec ? j.spec : a->spec;
+    if (!spec) {
+        err_set(&s->err, ERR_BAD_REQUEST,
+                "which configuration? farm front %s lists some: farm "
+                "explain %s SPEC",
+                a->target, a->target);
+        goto out;
+    }
+    buf_printf(&url, API "/models/%s/timeline?spec=", model);
+    api_escape(&url, spec);
+    snprintf(path, sizeof path, API "/models/%s/layers", model);
+    if (fetch(s, buf_str(&url), &timeline) || fetch(s, path, &layers))
+        goto out;
+    if (a->json) {
+        result = print(s, a->measured ? &job : &timeline);
+        goto out;
+    }
+    if (a->measured && !j.result) {
+        err_set(&s->err, ERR_BAD_REQUEST,
+                "--measured takes a job that is done: farm explain JOB "
+                "--measured");
+        goto out;
+    }
+    buf_puts(&s->text, spec);
+    buf_puts(&s->text, "\n");
+    int bad =
+        a->measured
+            ? explain_profile(j.result, buf_str(&timeline), buf_str(&layers), &s->text, &s->err)
+            : explain_timeline(buf_str(&timeline), buf_str(&layers), &s->text, &s->err);
+    result = bad ? -1 : print(s, &s->text);
+out:
+    reply_job_free(&j);
+    buf_free(&url);
+    buf_free(&timeline);
+    buf_free(&layers);
+    buf_free(&job);
+    return result;
+}
+
+static int explain(struct session *s)
+{
+    if (!is_file(s->args->target))
+        return explain_of_server(s);
+    if (s->args->measured)
+        return err_set(
+            &s->err, ERR_BAD_REQUEST,
+            "--measured takes a job of the server, not a file: farm explain JOB --measured");
+    return offline_explain(s->args, &s->text, &s->err) ? -1 : print(s, &s->text);
+}
+
 static int run(struct session *s, int *status)
 {
     char path[128];
@@ -464,7 +563,11 @@ static int run(struct session *s, int *status)
             return -1;
         return watch(s, s->args->target, status);
     case CLI_FRONT:
-        return front(s);
+        return is_file(s->args->target) ? plan(s) : front(s);
+    case CLI_PLAN:
+        return plan(s);
+    case CLI_EXPLAIN:
+        return explain(s);
     case CLI_RESULTS:
         if (path_of(s, path, sizeof path, "campaigns", "/results"))
             return -1;

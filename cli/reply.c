@@ -9,51 +9,11 @@
 #include <string.h>
 
 #include "cli/api.h"
+#include "cli/look.h"
 #include "cli/table.h"
 
 #define COUNT(x) (sizeof(x) / sizeof((x)[0]))
 #define NONE "-"
-
-// "jobs.done" of an object; NULL where a step is missing.
-static const cJSON *at(const cJSON *object, const char *path)
-{
-    char step[64];
-    while (object && *path) {
-        size_t n = strcspn(path, ".");
-        snprintf(step, sizeof step, "%.*s", (int)n, path);
-        object = cJSON_GetObjectItemCaseSensitive(object, step);
-        path += n + (path[n] == '.');
-    }
-    return object;
-}
-
-static const char *text_at(const cJSON *object, const char *path)
-{
-    const cJSON *v = at(object, path);
-    return cJSON_IsString(v) ? v->valuestring : "";
-}
-
-// A number, or a string of one (64-bit counts travel as strings). false where there is none.
-static bool number_at(const cJSON *object, const char *path, double *out)
-{
-    const cJSON *v = at(object, path);
-    if (cJSON_IsNumber(v)) {
-        *out = v->valuedouble;
-        return true;
-    }
-    if (cJSON_IsString(v)) {
-        char *end = NULL;
-        *out = strtod(v->valuestring, &end);
-        return end != v->valuestring && !*end;
-    }
-    return false;
-}
-
-static int64_t int_at(const cJSON *object, const char *path, int64_t missing)
-{
-    double v;
-    return number_at(object, path, &v) && fabs(v) < 9e15 ? (int64_t)v : missing;
-}
 
 static void copy_text(char *out, size_t size, const char *text)
 {
@@ -87,10 +47,10 @@ void reply_problem(const char *json, struct api_problem *out)
 {
     *out = (struct api_problem){0};
     cJSON *root = cJSON_Parse(json);
-    copy_text(out->type, sizeof out->type, text_at(root, "type"));
-    copy_text(out->title, sizeof out->title, text_at(root, "title"));
-    copy_text(out->detail, sizeof out->detail, text_at(root, "detail"));
-    copy_text(out->field, sizeof out->field, text_at(root, "field"));
+    copy_text(out->type, sizeof out->type, look_text(root, "type"));
+    copy_text(out->title, sizeof out->title, look_text(root, "title"));
+    copy_text(out->detail, sizeof out->detail, look_text(root, "detail"));
+    copy_text(out->field, sizeof out->field, look_text(root, "field"));
     cJSON_Delete(root);
 }
 
@@ -98,7 +58,7 @@ int reply_page(const char *json, struct buf *items, char *cursor, size_t cursor_
 {
     int result = -1;
     cJSON *root = parse(json, e);
-    const cJSON *list = cJSON_IsArray(root) ? root : at(root, "items");
+    const cJSON *list = cJSON_IsArray(root) ? root : look_at(root, "items");
     const cJSON *item = NULL;
     if (!root)
         goto out;
@@ -120,8 +80,8 @@ int reply_page(const char *json, struct buf *items, char *cursor, size_t cursor_
         cJSON_free(text);
     }
     double number;
-    const char *next = cJSON_IsArray(root) ? "" : text_at(root, "next");
-    if (!*next && cJSON_IsNumber(at(root, "next")) && number_at(root, "next", &number))
+    const char *next = cJSON_IsArray(root) ? "" : look_text(root, "next");
+    if (!*next && cJSON_IsNumber(look_at(root, "next")) && look_number(root, "next", &number))
         snprintf(cursor, cursor_size, "%.0f", number);
     else
         snprintf(cursor, cursor_size, "%s", next);
@@ -152,11 +112,11 @@ static void add_words(struct table *t, const cJSON *list)
 static void add_cell(struct table *t, const cJSON *object, const char *path, enum cell kind)
 {
     double v = 0;
-    bool has = number_at(object, path, &v);
-    const char *text = text_at(object, path);
+    bool has = look_number(object, path, &v);
+    const char *text = look_text(object, path);
     switch (kind) {
     case WORDS:
-        add_words(t, at(object, path));
+        add_words(t, look_at(object, path));
         return;
     case TEXT:
         table_cell(t, *text ? text : NONE);
@@ -171,9 +131,9 @@ static void add_cell(struct table *t, const cJSON *object, const char *path, enu
             table_cell(t, NONE);
         return;
     case YES:
-        table_cell(t, cJSON_IsTrue(at(object, path))    ? "yes"
-                      : cJSON_IsFalse(at(object, path)) ? "no"
-                                                        : NONE);
+        table_cell(t, cJSON_IsTrue(look_at(object, path))    ? "yes"
+                      : cJSON_IsFalse(look_at(object, path)) ? "no"
+                                                             : NONE);
         return;
     default:
         break;
@@ -303,21 +263,22 @@ static void add_front_row(struct table *t, const cJSON *point, const cJSON *meas
     add_cell(t, point, "arena_bytes", BYTES);
     add_cell(t, point, "overhead", FACTOR);
     double ms;
-    const cJSON *prediction = number_at(job, "predicted.ms", &ms) ? at(job, "predicted") : NULL;
+    const cJSON *prediction =
+        look_number(job, "predicted.ms", &ms) ? look_at(job, "predicted") : NULL;
     add_cell(t, prediction ? prediction : point, prediction ? "ms" : "predicted_ms", MS);
     add_cell(t, measured, "ms", MS);
     if (with.board)
-        table_cell(t, *text_at(measured, "board") ? text_at(measured, "board")
-                      : *text_at(job, "board")    ? text_at(job, "board")
-                                                  : NONE);
-    const cJSON *emulated = at(measured, "emulated");
+        table_cell(t, *look_text(measured, "board") ? look_text(measured, "board")
+                      : *look_text(job, "board")    ? look_text(job, "board")
+                                                    : NONE);
+    const cJSON *emulated = look_at(measured, "emulated");
     table_cell(t, cJSON_IsTrue(emulated) ? "emulated" : cJSON_IsFalse(emulated) ? "real" : NONE);
-    const char *state = text_at(job, "state");
+    const char *state = look_text(job, "state");
     if (measured)
-        table_cell(t, *text_at(measured, "output") ? text_at(measured, "output") : NONE);
+        table_cell(t, *look_text(measured, "output") ? look_text(measured, "output") : NONE);
     else if (strcmp(state, "failed") == 0)
         table_cell_printf(t, "failed: %s",
-                          *text_at(job, "error.type") ? text_at(job, "error.type") : "?");
+                          *look_text(job, "error.type") ? look_text(job, "error.type") : "?");
     else if (*state)
         table_cell(t, state);
     else
@@ -330,9 +291,9 @@ static void add_front_row(struct table *t, const cJSON *point, const cJSON *meas
 static const cJSON *find_measured(const cJSON *point, const char *board)
 {
     const cJSON *m = NULL, *found = NULL;
-    cJSON_ArrayForEach(m, at(point, "measured"))
+    cJSON_ArrayForEach(m, look_at(point, "measured"))
     {
-        if (strcmp(text_at(m, "board"), board) == 0)
+        if (strcmp(look_text(m, "board"), board) == 0)
             found = m; // the last one is the newest
     }
     return found;
@@ -345,7 +306,7 @@ static int count_boards(const cJSON *jobs)
     const char *first = NULL;
     cJSON_ArrayForEach(job, jobs)
     {
-        const char *board = text_at(job, "board");
+        const char *board = look_text(job, "board");
         if (!first)
             first = board;
         else if (strcmp(first, board) != 0)
@@ -360,7 +321,7 @@ static bool has_strategies(const cJSON *jobs)
     const cJSON *job = NULL, *name = NULL;
     cJSON_ArrayForEach(job, jobs)
     {
-        cJSON_ArrayForEach(name, at(job, "strategies"))
+        cJSON_ArrayForEach(name, look_at(job, "strategies"))
         {
             if (cJSON_IsString(name) && strcmp(name->valuestring, "pareto") != 0)
                 return true;
@@ -376,14 +337,14 @@ static void add_point(struct table *t, const cJSON *point, const cJSON *jobs, bo
     bool any = false;
     cJSON_ArrayForEach(job, jobs)
     {
-        if (strcmp(text_at(job, "spec"), text_at(point, "spec")) != 0)
+        if (strcmp(look_text(job, "spec"), look_text(point, "spec")) != 0)
             continue;
-        add_front_row(t, point, find_measured(point, text_at(job, "board")), job, with);
+        add_front_row(t, point, find_measured(point, look_text(job, "board")), job, with);
         any = true;
     }
     if (any)
         return;
-    cJSON_ArrayForEach(measured, at(point, "measured"))
+    cJSON_ArrayForEach(measured, look_at(point, "measured"))
     {
         add_front_row(t, point, measured, NULL, with);
         any = true;
@@ -396,20 +357,20 @@ static void add_answer(struct buf *out, const cJSON *point, const char *question
 {
     buf_printf(out, "%s: ", question);
     double bytes, overhead;
-    if (!number_at(point, "arena_bytes", &bytes) || !number_at(point, "overhead", &overhead)) {
+    if (!look_number(point, "arena_bytes", &bytes) || !look_number(point, "overhead", &overhead)) {
         buf_printf(out, "%s\n", none);
         return;
     }
     buf_printf(out, "%.1f kB (%.0f bytes), F %.3f", bytes / 1000, bytes, overhead);
     double ms;
-    const cJSON *measured = cJSON_GetArrayItem(at(point, "measured"), 0);
-    if (number_at(measured, "ms", &ms))
+    const cJSON *measured = cJSON_GetArrayItem(look_at(point, "measured"), 0);
+    if (look_number(measured, "ms", &ms))
         buf_printf(out, ", measured %.2f ms (%s)", ms,
-                   cJSON_IsTrue(at(measured, "emulated")) ? "emulated" : "real");
-    else if (number_at(point, "predicted_ms", &ms))
+                   cJSON_IsTrue(look_at(measured, "emulated")) ? "emulated" : "real");
+    else if (look_number(point, "predicted_ms", &ms))
         buf_printf(out, ", predicted %.2f ms", ms);
     buf_puts(out, "\n  ");
-    text_clean(out, text_at(point, "spec"));
+    text_clean(out, look_text(point, "spec"));
     buf_puts(out, "\n");
 }
 
@@ -422,7 +383,7 @@ int reply_front(const char *front_json, const char *jobs_json, const struct repl
     cJSON *jobs = NULL, *front = parse(front_json, e);
     if (!front || (jobs_json && !(jobs = parse_array(jobs_json, e))))
         goto out;
-    const cJSON *points = at(front, "points"), *point = NULL;
+    const cJSON *points = look_at(front, "points"), *point = NULL;
     if (!cJSON_IsArray(points)) {
         err_set(e, ERR_BAD_JSON, "the reply has no points");
         goto out;
@@ -449,13 +410,14 @@ int reply_front(const char *front_json, const char *jobs_json, const struct repl
     if (o->max_overhead >= 0) {
         char question[80];
         snprintf(question, sizeof question, "least RAM with F <= %g", o->max_overhead);
-        add_answer(out, at(front, "p1"), question, "none");
+        add_answer(out, look_at(front, "p1"), question, "none");
     }
     if (o->max_ram >= 0) {
         char question[80];
         snprintf(question, sizeof question, "least computation in %lld bytes",
                  (long long)o->max_ram);
-        add_answer(out, at(front, "p2"), question, "none; the first row is the least RAM there is");
+        add_answer(out, look_at(front, "p2"), question,
+                   "none; the first row is the least RAM there is");
     }
     result = 0;
 out:
@@ -471,15 +433,15 @@ int reply_campaign(const char *json, struct reply_campaign *out, struct err *e)
     cJSON *root = parse(json, e);
     if (!root)
         return -1;
-    out->id = int_at(root, "id", -1);
-    copy_text(out->name, sizeof out->name, text_at(root, "name"));
-    copy_text(out->model_name, sizeof out->model_name, text_at(root, "model_name"));
-    out->done = strcmp(text_at(root, "state"), "running") != 0;
-    out->queued = (long)int_at(root, "jobs.queued", 0);
-    out->leased = (long)int_at(root, "jobs.leased", 0);
-    out->succeeded = (long)int_at(root, "jobs.done", 0);
-    out->failed = (long)int_at(root, "jobs.failed", 0);
-    bool ok = out->id >= 0 && *text_at(root, "state");
+    out->id = look_int(root, "id", -1);
+    copy_text(out->name, sizeof out->name, look_text(root, "name"));
+    copy_text(out->model_name, sizeof out->model_name, look_text(root, "model_name"));
+    out->done = strcmp(look_text(root, "state"), "running") != 0;
+    out->queued = (long)look_int(root, "jobs.queued", 0);
+    out->leased = (long)look_int(root, "jobs.leased", 0);
+    out->succeeded = (long)look_int(root, "jobs.done", 0);
+    out->failed = (long)look_int(root, "jobs.failed", 0);
+    bool ok = out->id >= 0 && *look_text(root, "state");
     cJSON_Delete(root);
     return ok ? 0 : err_set(e, ERR_BAD_JSON, "the reply is not a campaign");
 }
@@ -489,14 +451,39 @@ static bool is_id(const char *text)
     return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
 }
 
+int reply_job(const char *json, struct reply_job *out, struct err *e)
+{
+    *out = (struct reply_job){0};
+    cJSON *root = parse(json, e);
+    if (!root)
+        return -1;
+    const char *spec = look_text(root, "spec"), *model = look_text(root, "model");
+    const cJSON *result = look_at(root, "result");
+    bool ok = *spec && is_id(model);
+    if (ok) {
+        snprintf(out->model, sizeof out->model, "%s", model);
+        out->spec = strdup(spec);
+        out->result = cJSON_IsObject(result) ? cJSON_PrintUnformatted(result) : NULL;
+    }
+    cJSON_Delete(root);
+    return ok ? 0 : err_set(e, ERR_BAD_JSON, "the reply is not a job");
+}
+
+void reply_job_free(struct reply_job *j)
+{
+    free(j->spec);
+    free(j->result);
+    *j = (struct reply_job){0};
+}
+
 int reply_model_id(const char *json, char id[65], struct err *e)
 {
     cJSON *root = parse(json, e);
     if (!root)
         return -1;
-    bool ok = is_id(text_at(root, "id"));
+    bool ok = is_id(look_text(root, "id"));
     if (ok)
-        memcpy(id, text_at(root, "id"), 65);
+        memcpy(id, look_text(root, "id"), 65);
     cJSON_Delete(root);
     return ok ? 0 : err_set(e, ERR_BAD_JSON, "the reply is not a model");
 }
@@ -510,7 +497,7 @@ int reply_find_model(const char *models_json, const char *text, char id[65], str
         return -1;
     cJSON_ArrayForEach(m, root)
     {
-        const char *name = text_at(m, "name"), *model_id = text_at(m, "id");
+        const char *name = look_text(m, "name"), *model_id = look_text(m, "id");
         if (!is_id(model_id))
             continue;
         if (strlen(text) >= 6 && strncmp(model_id, text, strlen(text)) == 0) {
@@ -518,7 +505,7 @@ int reply_find_model(const char *models_json, const char *text, char id[65], str
             n_prefix++;
         }
         if (strcmp(name, text) == 0 &&
-            (!by_name || strcmp(text_at(m, "created"), text_at(by_name, "created")) > 0))
+            (!by_name || strcmp(look_text(m, "created"), look_text(by_name, "created")) > 0))
             by_name = m;
     }
     if (!by_name && n_prefix > 1) {
@@ -529,7 +516,7 @@ int reply_find_model(const char *models_json, const char *text, char id[65], str
                 "there is no file and no model \"%s\"; farm models lists those of the server",
                 text);
     } else {
-        memcpy(id, text_at(by_name ? by_name : by_id, "id"), 65);
+        memcpy(id, look_text(by_name ? by_name : by_id, "id"), 65);
         result = 0;
     }
     cJSON_Delete(root);
@@ -546,11 +533,11 @@ int reply_live_boards(const char *rigs_json, struct buf *out, struct err *e)
     const cJSON *rig = NULL, *earlier = NULL;
     cJSON_ArrayForEach(rig, root)
     {
-        const char *board = text_at(rig, "board");
-        bool live = *board && strcmp(text_at(rig, "state"), "offline") != 0;
+        const char *board = look_text(rig, "board");
+        bool live = *board && strcmp(look_text(rig, "state"), "offline") != 0;
         for (earlier = root->child; live && earlier != rig; earlier = earlier->next)
-            live = strcmp(text_at(earlier, "board"), board) != 0 ||
-                   strcmp(text_at(earlier, "state"), "offline") == 0;
+            live = strcmp(look_text(earlier, "board"), board) != 0 ||
+                   strcmp(look_text(earlier, "state"), "offline") == 0;
         if (!live)
             continue;
         buf_puts(out, n++ ? "," : "");
@@ -585,15 +572,15 @@ static void add_retry(struct buf *out, const cJSON *job, int64_t id, int64_t att
                       struct reply_seen *seen)
 {
     enum { MAX_ATTEMPTS = 1000 };
-    if (!*text_at(job, "error.type") || id < 0 || id > INT64_MAX / MAX_ATTEMPTS - 1 ||
+    if (!*look_text(job, "error.type") || id < 0 || id > INT64_MAX / MAX_ATTEMPTS - 1 ||
         attempts < 0 || attempts >= MAX_ATTEMPTS || !see(seen, -1 - (id * MAX_ATTEMPTS + attempts)))
         return;
     buf_printf(out, "job %lld ", (long long)id);
-    text_clean(out, text_at(job, "board"));
+    text_clean(out, look_text(job, "board"));
     buf_puts(out, " is tried again after ");
-    text_clean(out, text_at(job, "error.type"));
+    text_clean(out, look_text(job, "error.type"));
     buf_puts(out, ": ");
-    text_clean(out, text_at(job, "error.detail"));
+    text_clean(out, look_text(job, "error.detail"));
     buf_puts(out, "\n");
 }
 
@@ -605,9 +592,9 @@ int reply_ended_jobs(const char *jobs_json, struct reply_seen *seen, struct buf 
     const cJSON *job = NULL;
     cJSON_ArrayForEach(job, root)
     {
-        const char *state = text_at(job, "state");
+        const char *state = look_text(job, "state");
         bool failed = strcmp(state, "failed") == 0, done = strcmp(state, "done") == 0;
-        int64_t id = int_at(job, "id", -1), attempts = int_at(job, "attempts", 0);
+        int64_t id = look_int(job, "id", -1), attempts = look_int(job, "attempts", 0);
         if (!failed && !done) {
             add_retry(out, job, id, attempts, seen);
             continue;
@@ -615,25 +602,25 @@ int reply_ended_jobs(const char *jobs_json, struct reply_seen *seen, struct buf 
         if (!see(seen, id))
             continue;
         buf_printf(out, "job %lld ", (long long)id);
-        text_clean(out, text_at(job, "board"));
+        text_clean(out, look_text(job, "board"));
         double ms, bytes;
         if (failed) {
             buf_puts(out, " FAILED ");
-            text_clean(out, *text_at(job, "error.type") ? text_at(job, "error.type") : "?");
+            text_clean(out, *look_text(job, "error.type") ? look_text(job, "error.type") : "?");
             buf_puts(out, ": ");
-            text_clean(out, text_at(job, "error.detail"));
+            text_clean(out, look_text(job, "error.detail"));
             buf_printf(out, " (attempts: %lld; farm log %lld)", (long long)attempts, (long long)id);
         } else {
             buf_puts(out, " done");
-            if (number_at(job, "result.arena_bytes", &bytes) ||
-                number_at(job, "predicted.arena_bytes", &bytes))
+            if (look_number(job, "result.arena_bytes", &bytes) ||
+                look_number(job, "predicted.arena_bytes", &bytes))
                 buf_printf(out, ", %.1f kB", bytes / 1000);
-            if (number_at(job, "result.ms", &ms))
+            if (look_number(job, "result.ms", &ms))
                 buf_printf(out, ", %.2f ms%s", ms,
-                           cJSON_IsTrue(at(job, "result.emulated")) ? " (emulated)" : "");
-            if (*text_at(job, "result.output")) {
+                           cJSON_IsTrue(look_at(job, "result.emulated")) ? " (emulated)" : "");
+            if (*look_text(job, "result.output")) {
                 buf_puts(out, ", output ");
-                text_clean(out, text_at(job, "result.output"));
+                text_clean(out, look_text(job, "result.output"));
             }
         }
         buf_puts(out, "\n");
@@ -651,15 +638,15 @@ int reply_running_jobs(const char *jobs_json, struct buf *out, struct err *e)
     bool any = false;
     cJSON_ArrayForEach(job, root)
     {
-        if (strcmp(text_at(job, "state"), "leased") != 0)
+        if (strcmp(look_text(job, "state"), "leased") != 0)
             continue;
         buf_puts(out, any ? ", " : "");
         any = true;
-        text_clean(out, *text_at(job, "rig") ? text_at(job, "rig") : text_at(job, "board"));
+        text_clean(out, *look_text(job, "rig") ? look_text(job, "rig") : look_text(job, "board"));
         buf_puts(out, " ");
-        text_clean(out, *text_at(job, "phase") ? text_at(job, "phase") : "starting");
+        text_clean(out, *look_text(job, "phase") ? look_text(job, "phase") : "starting");
         double progress;
-        if (number_at(job, "progress", &progress) && progress > 0 && progress <= 1)
+        if (look_number(job, "progress", &progress) && progress > 0 && progress <= 1)
             buf_printf(out, " %.0f %%", 100 * progress);
     }
     cJSON_Delete(root);
@@ -672,14 +659,14 @@ int reply_omitted(const char *json, struct buf *out, struct err *e)
     const cJSON *item = NULL;
     if (!root)
         return -1;
-    cJSON_ArrayForEach(item, at(root, "omitted"))
+    cJSON_ArrayForEach(item, look_at(root, "omitted"))
     {
         double bytes = 0;
-        number_at(item, "arena_bytes", &bytes);
+        look_number(item, "arena_bytes", &bytes);
         buf_puts(out, "left out: nothing of ");
-        text_clean(out, text_at(item, "strategy"));
+        text_clean(out, look_text(item, "strategy"));
         buf_puts(out, " fits ");
-        text_clean(out, text_at(item, "board"));
+        text_clean(out, look_text(item, "board"));
         buf_printf(out, "; its smallest configuration needs %.0f bytes\n", bytes);
     }
     cJSON_Delete(root);

@@ -54,6 +54,13 @@ int reply_campaign(const char *json, struct reply_campaign *out, struct err *e);
 // A line for each strategy of a campaign of which nothing fits a board; empty when all fit.
 int reply_omitted(const char *json, struct buf *out, struct err *e);
 
+struct reply_job {
+    char model[65];
+    char *spec, *result; // owned; result: the JSON of its measurement, NULL: none yet
+};
+int reply_job(const char *json, struct reply_job *out, struct err *e);
+void reply_job_free(struct reply_job *j);
+
 // Id of the model that a reply describes (64 hex digits); -1: ERR_BAD_JSON.
 int reply_model_id(const char *json, char id[65], struct err *e);
 // Finds a model in an array of models by id, beginning of an id (6 digits at least) or name; the

@@ -11,7 +11,7 @@
 
 // api_models.c
 request_handler api_model_add, api_model_list, api_model_get, api_model_layers, api_model_file,
-    api_model_front, api_model_config;
+    api_model_front, api_model_config, api_model_timeline;
 // api_campaigns.c
 request_handler api_campaign_add, api_campaign_list, api_campaign_get, api_campaign_cancel,
     api_campaign_jobs, api_campaign_results, api_campaign_front, api_campaign_events;

@@ -169,3 +169,20 @@ out:
     planning_release(r->app, planner);
     return OUTCOME_REPLY;
 }
+
+enum outcome api_model_timeline(struct request *r, struct reply *out, struct problem *p)
+{
+    const char *spec = request_query(r, "spec");
+    struct err e = {0};
+    if (model_param(r, p))
+        return OUTCOME_REPLY;
+    if (!spec) {
+        problem_field(p, ERR_BAD_FIELD, "spec", "is missing; /models/{id}/front lists some");
+        return OUTCOME_REPLY;
+    }
+    const struct planner *planner = planning_acquire(r->app, r->params[0], p);
+    if (planner && planner_timeline_json(planner, spec, &out->body, &e))
+        problem_field(p, e.code, "spec", "%s", e.msg);
+    planning_release(r->app, planner);
+    return OUTCOME_REPLY;
+}

@@ -24,6 +24,7 @@ static const struct route routes[] = {
     {"GET",    API_BASE "/models/{id}/file",         ROLE_READ,   false, 0,          "",                  api_model_file},
     {"GET",    API_BASE "/models/{id}/front",        ROLE_READ,   true,  0, "strategy,board,max_ram,max_overhead,", api_model_front},
     {"GET",    API_BASE "/models/{id}/config",       ROLE_READ,   true,  0,          "spec,board,",       api_model_config},
+    {"GET",    API_BASE "/models/{id}/timeline",     ROLE_READ,   true,  0,          "spec,",             api_model_timeline},
     {"POST",   API_BASE "/campaigns",                ROLE_SUBMIT, true,  JSON_LARGE, "",                  api_campaign_add},
     {"GET",    API_BASE "/campaigns",                ROLE_READ,   false, 0,          PAGE "model,",       api_campaign_list},
     {"GET",    API_BASE "/campaigns/{id}",           ROLE_READ,   false, 0,          "",                  api_campaign_get},

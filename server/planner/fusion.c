@@ -68,8 +68,9 @@ int fusion_open(struct fusion *f, const struct graph *g, struct err *e)
     f->tensors = calloc(n_tensors, sizeof *f->tensors);
     f->need = calloc(n_tensors, sizeof *f->need);
     f->need_columns = calloc(n_tensors, sizeof *f->need_columns);
+    f->layer_cost = calloc(n_layers, sizeof *f->layer_cost);
     if (!f->last_use || !f->uses || !f->use_layer || !f->stages || !f->stage_of || !f->next ||
-        !f->tensors || !f->need || !f->need_columns) {
+        !f->tensors || !f->need || !f->need_columns || !f->layer_cost) {
         fusion_close(f);
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for a graph of %d layers",
                        g->n_layers);
@@ -105,6 +106,7 @@ void fusion_close(struct fusion *f)
     free(f->tensors);
     free(f->need);
     free(f->need_columns);
+    free(f->layer_cost);
     free(f->steps);
     free(f->moments);
     *f = (struct fusion){0};
@@ -318,12 +320,14 @@ static void need_io(struct fusion *f, size_t first_step, int layer, uint64_t y, 
         record_moment(f, first_step, layer, y, x);
 }
 
-// X is whole when the block begins, Y when it ends.
+// What is recorded begins anew. X is whole when the block begins, Y when it ends.
 static void begin_io(struct fusion *f)
 {
     int x = x_tensor(f);
     uint64_t x_bytes = x >= 0 ? fusion_tensor_bytes(f->g, x) : 0;
     f->n_moments = 0;
+    for (int i = f->first; i <= f->last && f->record; i++)
+        f->layer_cost[i] = (struct fusion_cost){0};
     f->io_bytes = fusion_tensor_bytes(f->g, f->g->layers[f->last].out);
     need_io(f, 0, f->first, 0, x_bytes);
 }
@@ -509,14 +513,29 @@ void fusion__add_work(struct fusion *f, int i, uint64_t positions)
     if (is_acc_layer(f, i)) // a dense layer's MACs come with its input pixels, a pooling has none
         macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
     bool pointwise = (l->kh == 1 && l->kw == 1) || is_reduction(l);
-    f->cost.macs += macs;
-    f->cost.macs_of[l->op == LAYER_DWCONV ? FUSION_WORK_DWCONV
-                    : pointwise           ? FUSION_WORK_POINTWISE
-                                          : FUSION_WORK_CONV] += macs;
-    f->cost.outputs += is_acc_layer(f, i) ? (uint64_t)l->out_c : pixels * (uint64_t)l->out_c;
     uint64_t chunk = (uint64_t)f->chunk;
-    f->cost.pixels += pixels;
-    f->cost.calls += s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices;
+    struct fusion_cost own = {
+        .macs = macs,
+        .outputs = is_acc_layer(f, i) ? (uint64_t)l->out_c : pixels * (uint64_t)l->out_c,
+        .pixels = pixels,
+        .calls = s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices,
+    };
+    own.macs_of[l->op == LAYER_DWCONV ? FUSION_WORK_DWCONV
+                : pointwise           ? FUSION_WORK_POINTWISE
+                                      : FUSION_WORK_CONV] = macs;
+    fusion_cost_add(&f->cost, &own);
+    if (f->record)
+        fusion_cost_add(&f->layer_cost[i], &own);
+}
+
+void fusion_cost_add(struct fusion_cost *to, const struct fusion_cost *from)
+{
+    to->macs += from->macs;
+    to->outputs += from->outputs;
+    to->pixels += from->pixels;
+    to->calls += from->calls;
+    for (int k = 0; k < FUSION_WORK_COUNT; k++)
+        to->macs_of[k] += from->macs_of[k];
 }
 
 const char *fusion_block_rows(struct fusion *f)

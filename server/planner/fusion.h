@@ -110,11 +110,15 @@ struct fusion {
     size_t n_steps, cap_steps;
     struct fusion_moment *moments; // recorded likewise; at the first X is whole, at the last Y is
     size_t n_moments, cap_moments;
+    struct fusion_cost *layer_cost; // [n_layers] recorded likewise: each layer's part of the cost
     bool record, out_of_memory;
     uint64_t live_bytes, kept_bytes, io_bytes, ring_bytes, acc_bytes; // parts of arena_bytes
     uint32_t acc_offset;
     struct fusion_cost cost;
 };
+
+// All but the arena.
+void fusion_cost_add(struct fusion_cost *to, const struct fusion_cost *from);
 
 int fusion_open(struct fusion *f, const struct graph *g, struct err *e);
 void fusion_close(struct fusion *f); // accepts a zeroed fusion

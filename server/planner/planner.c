@@ -88,13 +88,7 @@ static int price_blocks(struct planner *p, const struct config_block *blocks, in
     for (int i = 0; i < n; i++) {
         if (config_block_fill(&p->fusion, &blocks[i], arena, e))
             return -1;
-        const struct fusion_cost *c = &p->fusion.cost;
-        cost->macs += c->macs;
-        cost->outputs += c->outputs;
-        cost->calls += c->calls;
-        cost->pixels += c->pixels;
-        for (int k = 0; k < FUSION_WORK_COUNT; k++)
-            cost->macs_of[k] += c->macs_of[k];
+        fusion_cost_add(cost, &p->fusion.cost);
     }
     return 0;
 }

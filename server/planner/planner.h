@@ -93,7 +93,7 @@ int planner_blocks_json(const struct planner *p, const char *spec, struct buf *o
 // What is in RAM when (timeline.h), as a JSON object:
 // {"arena_bytes","peak":{"bytes","block","layer"},"blocks":[{"first","last","schedule","arena_bytes",
 // "macs","steps","fixed_bytes","peak":index of the largest moment,
-// "parts":[{"kind","layer"?,"slices"?,"bytes"}],
+// "parts":[{"kind","layer"?,"slices"?,"bytes"}],"layer_macs":[{"layer","macs"}],
 // "moments":[{"step","layer","output_bytes","input_bytes","bytes"}]}]}
 // bytes = fixed_bytes + output_bytes + input_bytes; fixed_bytes = sum of parts. A moment lasts until
 // the step of the next and is the largest of that stretch.

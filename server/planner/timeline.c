@@ -109,6 +109,10 @@ static void block_json(const struct fusion *f, const struct timeline_block *t, s
             buf_printf(out, "\"slices\":%u,", p->slots);
         buf_printf(out, "\"bytes\":%u}", p->bytes);
     }
+    buf_puts(out, "],\"layer_macs\":[");
+    for (int i = t->block.first; i <= t->block.last; i++)
+        buf_printf(out, "%s{\"layer\":%d,\"macs\":\"%llu\"}", i > t->block.first ? "," : "", i,
+                   (unsigned long long)f->layer_cost[i].macs);
     buf_puts(out, "],\"moments\":[");
     for (size_t i = 0; i < t->n_moments; i++) {
         const struct fusion_moment *m = &t->moments[i];

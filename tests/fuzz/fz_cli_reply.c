@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/api.h"
+#include "cli/explain.h"
 #include "cli/reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,6 +29,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     reply_ended_jobs(json, &seen, &out, &e);
     free(seen.ids);
     reply_running_jobs(json, &out, &e);
+    explain_timeline(json, "[]", &out, &e);
+    explain_profile(json, json, "[{\"i\":0,\"op\":\"conv\"}]", &out, &e);
+    explain_profile("{\"profile\":{}}", json, json, &out, &e);
     for (size_t i = 0; i < out.len; i++) {
         if ((out.data[i] < 0x20 && out.data[i] != '\n') || out.data[i] == 0x7F)
             abort();

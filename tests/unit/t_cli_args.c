@@ -50,6 +50,17 @@ static void test_commands(void)
     EQ_INT(parse(&a, "submit m --strategy vanilla,msfcnn-paper", &e), 0);
     EQ_INT(a.n_strategies, 2);
     EQ_STR(a.strategies[1], "msfcnn-paper");
+    EQ_INT(parse(&a, "plan m.tflite --board hifive1b --strategy vanilla --save p.bin", &e), 0);
+    EQ_INT(a.command, CLI_PLAN);
+    EQ_STR(a.boards[0], "hifive1b");
+    EQ_STR(a.strategies[0], "vanilla");
+    EQ_STR(a.save, "p.bin");
+    EQ_INT(parse(&a, "explain m.tflite 0-2:rows --json", &e), 0);
+    EQ_INT(a.command, CLI_EXPLAIN);
+    EQ_STR(a.target, "m.tflite");
+    EQ_STR(a.spec, "0-2:rows");
+    EQ_INT(parse(&a, "explain 7 --measured", &e), 0);
+    OK(a.measured && !a.spec);
 
     EQ_INT(parse(&a, "front 7", &e), 0);
     OK(a.max_ram < 0 && a.max_overhead < 0);

@@ -30,6 +30,14 @@ static bool adds_up(const struct timeline_block *t, uint32_t arena)
     return ok;
 }
 
+static bool layers_add_up(const struct fusion *f)
+{
+    struct fusion_cost sum = {0};
+    for (int i = f->first; i <= f->last; i++)
+        fusion_cost_add(&sum, &f->layer_cost[i]);
+    return sum.macs == f->cost.macs && sum.calls == f->cost.calls && sum.pixels == f->cost.pixels;
+}
+
 static bool check_config(struct fusion *f, const struct config_block *blocks, int n, size_t most)
 {
     struct err e = {0};
@@ -38,7 +46,8 @@ static bool check_config(struct fusion *f, const struct config_block *blocks, in
     for (int i = 0; i < n && ok; i++) {
         struct timeline_block t = {0};
         ok = config_block_fill(f, &blocks[i], arena, &e) == 0 &&
-             timeline_of(f, &blocks[i], &t, &e) == 0 && adds_up(&t, f->cost.arena_bytes);
+             timeline_of(f, &blocks[i], &t, &e) == 0 && adds_up(&t, f->cost.arena_bytes) &&
+             layers_add_up(f);
         if (ok) {
             timeline_thin(&t, most);
             ok = t.n_moments <= most && adds_up(&t, f->cost.arena_bytes);
