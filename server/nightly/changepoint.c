@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The scan: moving one point from the right side of the cut to the left changes the three sums of distances by the point's
-// distances to either side. Those to the left come from a Fenwick tree over the ranks (how many and what sum lie below),
-// those to all points are known beforehand, and the right is the difference.
+// The scan: moving one point from the right side of the cut to the left changes the three sums of distances by the
+// point's distances to either side. Those to the left come from a Fenwick tree over the ranks (how many and what sum
+// lie below), those to all points are known beforehand, and the right is the difference.
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -157,8 +157,8 @@ static size_t cut_of(struct scan *s, const double *x, size_t begin, size_t end,
     return q > 0 && is_significant(s, n, q, o) ? begin + cut : 0;
 }
 
-// A level that comes and goes hides from one cut of the whole, where both sides hold some of it: so ever shorter windows
-// that overlap by half are tried, the long ones first.
+// A level that comes and goes hides from one cut of the whole, where both sides hold some of it: so ever shorter
+// windows that overlap by half are tried, the long ones first.
 static size_t cut_of_windows(struct scan *s, const double *x, size_t begin, size_t end,
                              const struct changepoint_options *o)
 {

@@ -8,8 +8,8 @@
 //   @hourly = 0 * * * *   @daily, @midnight = 0 0 * * *   @weekly = 0 0 * * 0   @monthly = 0 0 1 * *
 //   @yearly, @annually = 0 0 1 1 *
 //
-// Days (as crontab(5)): where day-of-month and day-of-week are both restricted, a day that matches either counts; where
-// one of them begins with *, a day must match both.
+// Days (as crontab(5)): where day-of-month and day-of-week are both restricted, a day that matches either counts;
+// where one of them begins with *, a day must match both.
 //
 // Changes of the local clock (as Debian's cron(8)):
 //   - An expression whose minute or hour begins with * means "every so often" and follows the wall clock: what the gap
@@ -52,9 +52,9 @@ void cron_zone_close(struct cron_zone *z);
 // no month of the expression has a day 31"). An expression that passes matches at least one day in every forty years.
 int cron_parse(struct cron *c, const char *text, struct err *e);
 
-// The first slot strictly after after_ms, resp. the last one at or before at_ms. Instants before 1970, and after 2100 for
-// cron_next() and 2140 for cron_prev(), are taken as the nearer bound. cron_prev() gives -1 when there is no slot since
-// 1970. Every slot has milliseconds 0.
+// The first slot strictly after after_ms, resp. the last one at or before at_ms. Instants before 1970, and after 2100
+// for cron_next() and 2140 for cron_prev(), are taken as the nearer bound. cron_prev() gives -1 when there is no slot
+// since 1970. Every slot has milliseconds 0.
 int64_t cron_next(const struct cron *c, const struct cron_zone *z, int64_t after_ms);
 int64_t cron_prev(const struct cron *c, const struct cron_zone *z, int64_t at_ms);
 

@@ -115,8 +115,8 @@ static void judge_move(struct team *t, struct team_rig *rig, size_t replaced)
     rig->replaced = 2 * replaced > rig->judged;
 }
 
-// How far a series is off, as a part of its cycles: from its baseline, or where the code changed since, from last night.
-// False when the code changed tonight, or too little is known.
+// How far a series is off, as a part of its cycles: from its baseline, or where the code changed since, from last
+// night. False when the code changed tonight, or too little is known.
 static bool deviation(const struct series_point *p, const struct look *l, double *off)
 {
     if (p->emulated || !l->judged || l->young || (!l->same_hashes && !l->same_as_yesterday))
@@ -127,8 +127,8 @@ static bool deviation(const struct series_point *p, const struct look *l, double
     return true;
 }
 
-// Where too few series say something of the rig, because the firmware changed tonight, a noisy rig is taken to be as noisy as
-// it was.
+// Where too few series say something of the rig, because the firmware changed tonight, a noisy rig is taken to be as
+// noisy as it was.
 static void judge(struct team *t, size_t which, size_t night)
 {
     struct team_rig *rig = &t->rigs[which];

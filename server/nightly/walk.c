@@ -124,7 +124,8 @@ void walk_look(struct walk *w, size_t night)
     look->same_as_yesterday = w->has_ok && same_hashes(p, point(w, w->last_ok));
     look->yesterday = w->has_ok ? (double)point(w, w->last_ok)->cycles : 0;
     look->rig_replaced = replaced;
-    // Another board of the same kind may well be a little faster: where the code changed too, it is not for us to say.
+    // Another board of the same kind may well be a little faster: where the code changed too, it is not for us to
+    // say.
     bool unsure = look->young || (replaced && !look->same_hashes);
     double floor = unsure && !p->emulated ? l->young_percent : l->latency_percent;
     look->band = fmax(floor / 100 * look->median, l->mad_multiple * look->mad);
@@ -207,8 +208,8 @@ static void settle_exact(struct walk *w, size_t night, int i)
 
 /* ---- cycles ---- */
 
-// A suspicion that was not confirmed was noise: its nights join the baseline, or else it would never learn how large the
-// noise is.
+// A suspicion that was not confirmed was noise: its nights join the baseline, or else it would never learn how large
+// the noise is.
 static void close_step(struct walk *w)
 {
     struct step *s = &w->step;

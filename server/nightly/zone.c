@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // GLib's GTimeZone behind zone.h. It reads the system's own database, which Debian keeps up to date within a release
-// (ICU 72.1 brings a copy of 2022, an hour wrong in Mexico City today), and needs no process-wide TZ. It does not tell
-// when an interval begins, but numbers intervals in their order: where one ends is found by bisection, once, when a zone
-// is opened.
+// (ICU 72.1 brings a copy of 2022, an hour wrong in Mexico City today), and needs no process-wide TZ. It does not
+// tell when an interval begins, but numbers intervals in their order: where one ends is found by bisection, once,
+// when a zone is opened.
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
