@@ -12,12 +12,17 @@
 struct api;
 
 // What the server said when it refused (RFC 9457); empty texts where it said nothing.
+#define API_MAX_SPEC 8192 // text of a configuration
+
 struct api_problem {
     int status;        // HTTP status; 0: there was no answer at all
     char type[64];     // "bad-model"
     char title[160];   // "The file is not a usable model"
     char detail[1024]; // names the thing and the place
     char field[128];   // of the request body, when one is to blame
+    // of does-not-fit; "" where it is none, or where nothing fits:
+    char nearest[API_MAX_SPEC]; // the configuration to ask for instead
+    double nearest_arena_bytes, nearest_overhead;
 };
 
 struct api_request {

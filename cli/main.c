@@ -609,6 +609,9 @@ static int report(const struct session *s)
     fprintf(stderr, "farm: %s\n  %s\n", p->title, p->detail);
     if (p->field[0])
         fprintf(stderr, "  field: %s\n", p->field);
+    if (p->nearest[0])
+        fprintf(stderr, "  nearest: %.0f bytes at %.3f x the computation: %s\n",
+                p->nearest_arena_bytes, p->nearest_overhead, p->nearest);
     const char *advice = api_advice(p->type);
     if (advice)
         fprintf(stderr, "  next: %s\n", advice);

@@ -51,6 +51,10 @@ void reply_problem(const char *json, struct api_problem *out)
     copy_text(out->title, sizeof out->title, look_text(root, "title"));
     copy_text(out->detail, sizeof out->detail, look_text(root, "detail"));
     copy_text(out->field, sizeof out->field, look_text(root, "field"));
+    const cJSON *nearest = look_at(root, "nearest");
+    if (look_number(nearest, "arena_bytes", &out->nearest_arena_bytes) &&
+        look_number(nearest, "overhead", &out->nearest_overhead))
+        copy_text(out->nearest, sizeof out->nearest, look_text(nearest, "spec"));
     cJSON_Delete(root);
 }
 

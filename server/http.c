@@ -193,6 +193,7 @@ static void call_free(struct call *c)
     buf_free(&c->req.body);
     buf_free(&c->reply.body);
     buf_free(&c->pending);
+    problem_clear(&c->problem);
     free(c);
 }
 

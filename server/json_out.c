@@ -65,6 +65,25 @@ static const char *json_bool(bool v)
     return v ? "true" : "false";
 }
 
+static void json_out_no_fit(struct buf *b, const struct no_fit *f)
+{
+    buf_puts(b, ",");
+    key_text(b, "board", f->board);
+    buf_printf(b,
+               ",\"memory\":\"%s\",\"needed_bytes\":%" PRIu64 ",\"available_bytes\":%" PRIu64
+               ",\"missing_bytes\":%" PRIu64 ",\"least_bytes\":%" PRIu64 ",\"nearest\":",
+               f->flash ? "flash" : "ram", f->needed_bytes, f->available_bytes,
+               f->needed_bytes - f->available_bytes, f->least_bytes);
+    if (!f->nearest) {
+        buf_puts(b, "null");
+        return;
+    }
+    buf_puts(b, "{");
+    key_text(b, "spec", f->nearest);
+    buf_printf(b, ",\"arena_bytes\":%" PRIu32 ",\"overhead\":%.6f}", f->nearest_arena_bytes,
+               f->nearest_overhead);
+}
+
 void json_out_problem(struct buf *b, const struct problem *p)
 {
     buf_puts(b, "{");
@@ -77,6 +96,8 @@ void json_out_problem(struct buf *b, const struct problem *p)
         buf_puts(b, ",");
         key_text(b, "field", p->field);
     }
+    if (p->no_fit.known)
+        json_out_no_fit(b, &p->no_fit);
     buf_puts(b, "}");
 }
 

@@ -13,6 +13,7 @@
 #include "server/clock.h"
 #include "server/hash.h"
 #include "server/json_out.h"
+#include "server/no_fit.h"
 
 #define CACHE_SIZE 8 // open models; each holds its file and some tables
 #define MAX_EXTRA 64 // models beyond that, while all of the cache is in use
@@ -402,6 +403,25 @@ static int draft_job(struct draft *d, const struct board *board, const struct co
     return 0;
 }
 
+// Tells what is missing for a configuration, and what would fit in its place. Always returns -1.
+static int draft_no_fit(struct draft *d, const struct board *board, const struct config *c,
+                        const char *field, bool any, struct problem *p)
+{
+    struct front f = {0};
+    const struct built *b = draft_build(d, c->spec, board->kernels, p);
+    if (!b || planning_front(d->app, d->in->model, PLANNER_PARETO, &f, p))
+        return -1;
+    const struct no_fit_wish wish = {.board = board,
+                                     .spec = c->spec,
+                                     .arena_bytes = c->arena_bytes,
+                                     .program_bytes = b->bytes,
+                                     .field = field,
+                                     .any = any};
+    no_fit_set(p, &wish, d->planner, &f, d->input);
+    planning_front_free(&f);
+    return -1;
+}
+
 // Explicit configurations: each must fit the board.
 static int draft_board_specs(struct draft *d, const struct board *board, struct problem *p)
 {
@@ -409,7 +429,10 @@ static int draft_board_specs(struct draft *d, const struct board *board, struct 
         struct problem one = {0};
         char field[32];
         snprintf(field, sizeof field, "specs[%zu]", i);
-        if (draft_job(d, board, &d->configs[i], &one))
+        bool made = draft_job(d, board, &d->configs[i], &one) == 0;
+        if (!made && one.err.code == ERR_NO_FIT)
+            return draft_no_fit(d, board, &d->configs[i], field, false, p);
+        if (!made)
             return problem_field(p, one.err.code, field, "%s", one.err.msg);
     }
     return 0;
@@ -434,10 +457,9 @@ static struct job *draft_find(struct draft *d, size_t first_job, const struct co
     return NULL;
 }
 
-// Points spread over what a strategy offers that fits the board. *why: what is wrong with the
-// smallest that does not fit.
+// Points spread over what a strategy offers that fits the board.
 static int draft_board_strategy(struct draft *d, const struct board *board, size_t first_job, int s,
-                                struct err *why, struct problem *p)
+                                struct problem *p)
 {
     size_t index[JSON_IN_MAX_SPECS], n_fits = 0, n_jobs = 0;
     const struct config **fits = calloc(d->n_configs + 1, sizeof(const struct config *));
@@ -450,7 +472,7 @@ static int draft_board_strategy(struct draft *d, const struct board *board, size
         if (!(d->strategies[i] >> s & 1))
             continue;
         least = c->arena_bytes < least ? c->arena_bytes : least;
-        if (board_fits(board, c->spec, c->arena_bytes, 0, why) == 0)
+        if (board_fits(board, c->spec, c->arena_bytes, 0, NULL) == 0)
             fits[n_fits++] = c;
     }
     if (n_fits)
@@ -465,9 +487,7 @@ static int draft_board_strategy(struct draft *d, const struct board *board, size
         if (j) {
             j->strategies |= 1u << s;
             n_jobs++;
-        } else if (one.err.code == ERR_NO_FIT) {
-            err_set(why, ERR_NO_FIT, "%s", one.err.msg);
-        } else {
+        } else if (one.err.code != ERR_NO_FIT) {
             *p = one;
             goto out;
         }
@@ -487,18 +507,19 @@ static int draft_board_strategies(struct draft *d, const struct board *board, in
                                   struct problem *p)
 {
     const size_t before = d->n_jobs;
-    struct err why = {0};
+    const struct config *least = d->configs;
     struct problem one = {0};
     char field[32];
     snprintf(field, sizeof field, "boards[%d]", i_board);
     for (int s = 0; s < PLANNER_STRATEGIES; s++) {
-        if ((d->in->strategies >> s & 1) && draft_board_strategy(d, board, before, s, &why, &one))
+        if ((d->in->strategies >> s & 1) && draft_board_strategy(d, board, before, s, &one))
             return problem_field(p, one.err.code, field, "%s", one.err.msg);
     }
-    if (d->n_jobs == before)
-        return problem_field(p, ERR_NO_FIT, field, "no configuration of this model fits: %s",
-                             why.msg);
-    return 0;
+    if (d->n_jobs > before)
+        return 0;
+    for (size_t i = 1; i < d->n_configs; i++)
+        least = d->configs[i].arena_bytes < least->arena_bytes ? &d->configs[i] : least;
+    return draft_no_fit(d, board, least, field, true, p);
 }
 
 static int draft_jobs(struct draft *d, struct problem *p)

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 int problem_field(struct problem *p, enum err_code code, const char *field, const char *fmt, ...)
 {
@@ -16,4 +17,10 @@ int problem_field(struct problem *p, enum err_code code, const char *field, cons
     va_end(ap);
     snprintf(p->field, sizeof p->field, "%s", field);
     return err_set(&p->err, code, "%s", msg);
+}
+
+void problem_clear(struct problem *p)
+{
+    free(p->no_fit.nearest);
+    *p = (struct problem){0};
 }

@@ -373,7 +373,18 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
             async (m, url, request) => {
                 const key = request.headers["idempotency-key"];
                 if (keys.has(key)) return [200, keys.get(key)];
-                const c = createCampaign(JSON.parse(await body(request)));
+                const wish = JSON.parse(await body(request));
+                if (wish.boards.includes("hifive1b")) {
+                    throw {
+                        type: "does-not-fit",
+                        title: "The configuration does not fit the board",
+                        status: 422,
+                        detail: "no configuration of the campaign's strategies fits: hifive1b: \"0-9:plain\" needs 20000 bytes of RAM, 5200 more than the 14800 that there are beside stack and data",
+                        field: "boards[0]",
+                        nearest: { spec: "0-8:rows 9:plain", arena_bytes: 9000, overhead: 1.25 },
+                    };
+                }
+                const c = createCampaign(wish);
                 keys.set(key, c);
                 return [201, c];
             },

@@ -59,6 +59,17 @@
 
             // A campaign from the form, watched to its end.
             const form = page.getByRole("form", { name: "New campaign" });
+            const small = form.getByLabel("hifive1b");
+            await small.check();
+            await form.getByRole("button", { name: "Measure" }).click();
+            const refusal = await form.getByRole("alert").innerText();
+            ok(
+                refusal.includes("5200 more than the 14800") &&
+                    refusal.includes("Nearest that fits: 9.0 kB, F 1.250, 0-8:rows 9:plain"),
+                "campaign: what does not fit is refused with the missing bytes and the nearest that fits",
+                refusal,
+            );
+            await small.uncheck();
             await form.getByLabel("nucleo-f412zg").check();
             await form.getByLabel("Points on the front").fill("4");
             await form.getByRole("button", { name: "Measure" }).click();

@@ -56,6 +56,7 @@ if (my $shared = Farm::shared_models()) {
 my ($big) = grep { !$_->{fits} } @$front;
 my %want = ($big ? ($big->{spec} => $big->{arena_bytes}) : (),
     '0-' . ($model->{layers} - 1) . ':plain' => $model->{plain_arena_bytes});
+my ($near) = sort { $b->{arena_bytes} <=> $a->{arena_bytes} } grep { $_->{fits} } @$front;
 my $flashes = () = $farm->log_of('host-1') =~ /flash/g;
 for my $spec (sort keys %want) {
     cmp_ok $want{$spec}, '>', $limit, "$spec needs $want{$spec} bytes of $limit";
@@ -64,6 +65,8 @@ for my $spec (sort keys %want) {
     is $answer->{type}, 'does-not-fit', '  with does-not-fit';
     my $missing = $want{$spec} - $limit;
     like $answer->{detail}, qr/\b$missing more than the $limit\b/, "  and the $missing bytes that are missing";
+    is $answer->{missing_bytes}, $missing, '  as a number as well';
+    is $answer->{nearest}{arena_bytes}, $near->{arena_bytes}, '  and the nearest that fits';
 }
 is scalar(() = $farm->log_of('host-1') =~ /flash/g), $flashes, 'nothing was flashed for it';
 

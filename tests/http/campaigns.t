@@ -154,14 +154,30 @@ SKIP: {
 my $request = { model => $model->{id}, boards => ['no-ram'], points => 4 };
 is $api->fails(POST => '/campaigns', $request), '422 does-not-fit boards[0]', 'nothing fits';
 my ($problem) = $api->post('/campaigns', $request);
-like $problem->{detail}, qr/needs \d+ bytes of RAM, \d+ more than the 100/, 'it says how many bytes are missing';
+like $problem->{detail}, qr/needs \d+ bytes of RAM, \d+ more than the 100 that there are beside stack and data$/, 'it says how many bytes are missing';
+my ($least) = sort { $a <=> $b } map { $_->{arena_bytes} } @{ $front->{points} };
+is_deeply [@{$problem}{qw(board memory needed_bytes available_bytes missing_bytes least_bytes nearest)}],
+    ['no-ram', 'ram', $least, 100, $least - 100, $least, undef], '... as numbers; nothing is near';
 $request = { model => $model->{id}, boards => ['small-ram'], specs => [$front->{points}[0]{spec}, $plain] };
 my $want = $front->{points}[0]{arena_bytes} <= 6000 ? 1 : 0;
 is $api->fails(POST => '/campaigns', $request), "422 does-not-fit specs[$want]", 'the spec that does not fit is named';
+($problem) = $api->post('/campaigns', $request);
+my ($near) = sort { $b->{arena_bytes} <=> $a->{arena_bytes} } grep { $_->{arena_bytes} <= 6000 } @{ $front->{points} };
+is_deeply [@{$problem}{qw(memory needed_bytes available_bytes missing_bytes)}],
+    ['ram', $model->{plain_arena_bytes}, 6000, $model->{plain_arena_bytes} - 6000], 'the bytes that are missing';
+is_deeply $problem->{nearest}, { spec => $near->{spec}, arena_bytes => $near->{arena_bytes}, overhead => $near->{overhead} },
+    'the nearest that fits is the largest point of the front that does';
+like $problem->{detail}, qr/the nearest that fits takes $near->{arena_bytes} at F \d\.\d{3}: "\Q$near->{spec}\E"/, '... in words as well';
+is $api->submit(model => $model->{id}, boards => ['small-ram'], specs => [$problem->{nearest}{spec}])->{jobs}{queued}, 1,
+    '... and it does fit';
 $request = { model => $model->{id}, boards => ['small-flash'], points => 4 };
 is $api->fails(POST => '/campaigns', $request), '422 does-not-fit boards[0]', 'a program that is too large';
 ($problem) = $api->post('/campaigns', { %$request, points => undef, specs => [$plain] });
-like $problem->{detail}, qr/the program of .* has \d+ bytes, \d+ more than the 2000/, 'by how many bytes';
+like $problem->{detail}, qr/the program of .* has \d+ bytes, \d+ more than the 2000 that its flash of \d+ has room for/, 'by how many bytes';
+is_deeply [@{$problem}{qw(board memory available_bytes nearest)}], ['small-flash', 'flash', 2000, undef], '... as numbers';
+is $problem->{missing_bytes}, $problem->{needed_bytes} - 2000, '... which add up';
+cmp_ok $problem->{least_bytes}, '<=', $problem->{needed_bytes}, '... with the smallest program of this model';
+cmp_ok $problem->{least_bytes}, '>', 2000, '... which is too large as well';
 
 # Idempotency
 my $body = { model => $model->{id}, boards => [$Api::BOARD], points => 2 };

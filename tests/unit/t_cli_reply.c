@@ -249,6 +249,14 @@ static void test_problem(void)
     EQ_STR(p.title, "T");
     EQ_STR(p.detail, "D?");
     EQ_STR(p.field, "model");
+    EQ_STR(p.nearest, "");
+    reply_problem("{\"type\":\"does-not-fit\",\"nearest\":{\"spec\":\"0-8:rows 9:plain\","
+                  "\"arena_bytes\":5920,\"overhead\":1.25}}",
+                  &p);
+    EQ_STR(p.nearest, "0-8:rows 9:plain");
+    OK(p.nearest_arena_bytes == 5920 && p.nearest_overhead == 1.25);
+    reply_problem("{\"type\":\"does-not-fit\",\"nearest\":null}", &p);
+    EQ_STR(p.nearest, "");
     OK(api_advice("bad-model") != NULL);
     OK(api_advice("no-such-type") == NULL);
     reply_problem("<html>gateway</html>", &p);

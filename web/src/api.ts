@@ -190,6 +190,13 @@ export interface Rig {
     emulated?: boolean | null;
 }
 
+/** What would fit in place of a configuration that does not. */
+export interface Nearest {
+    spec: string;
+    arena_bytes: number;
+    overhead: number;
+}
+
 export class Problem extends Error {
     constructor(
         readonly type: string,
@@ -197,6 +204,7 @@ export class Problem extends Error {
         readonly detail: string,
         readonly status: number,
         readonly field: string | null = null,
+        readonly nearest: Nearest | null = null,
     ) {
         super(detail || title);
     }
@@ -240,6 +248,7 @@ async function ask(path: string, init: RequestInit = {}): Promise<Response> {
         body.detail ?? response.statusText,
         response.status,
         body.field ?? null,
+        body.nearest ?? null,
     );
 }
 

@@ -11,6 +11,13 @@ export function problem(error: unknown, context: string): HTMLElement {
         { class: "problem", role: "alert" },
         h("strong", null, context ? `${context}: ${p.title}` : p.title),
         p.detail && p.detail !== p.title && h("p", null, p.detail),
+        p.nearest &&
+            h(
+                "p",
+                null,
+                `Nearest that fits: ${format.kb(p.nearest.arena_bytes)}, F ${p.nearest.overhead.toFixed(3)}, `,
+                h("code", null, p.nearest.spec),
+            ),
         h("p", { class: "problem-type" }, p.field ? `${p.type}, field “${p.field}”` : p.type),
     );
 }
