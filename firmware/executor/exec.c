@@ -11,7 +11,7 @@
 
 // Kernel variants: every build runs all of them, but each pays on the machine that it is laid out
 // for.
-static const char *const variants[] = {"generic", "armv7em"};
+static const char *const variants[] = {"generic", "armv7em", "rv32"};
 
 struct run { // what one exec_run() needs to hand around
     const uint8_t *program;
@@ -235,12 +235,19 @@ BOTH void any_op(const struct run *r, const struct prog_block *b, const struct p
                  struct k_window *in, const bool told)
 {
     static k_slice_fn *const kernels[PROG_KERNEL_COUNT] = {
-        [PROG_CONV] = k_conv,           [PROG_DWCONV] = k_dwconv,
-        [PROG_AVGPOOL] = k_avgpool,     [PROG_MAXPOOL] = k_maxpool,
-        [PROG_MEAN] = k_mean,           [PROG_SOFTMAX] = k_softmax,
-        [PROG_RESCALE] = k_rescale,     [PROG_PAD] = k_pad,
-        [PROG_CONV_P4] = k_conv_p4,     [PROG_CONV_COPY4] = k_conv_copy4,
+        [PROG_CONV] = k_conv,
+        [PROG_DWCONV] = k_dwconv,
+        [PROG_AVGPOOL] = k_avgpool,
+        [PROG_MAXPOOL] = k_maxpool,
+        [PROG_MEAN] = k_mean,
+        [PROG_SOFTMAX] = k_softmax,
+        [PROG_RESCALE] = k_rescale,
+        [PROG_PAD] = k_pad,
+        [PROG_CONV_P4] = k_conv_p4,
+        [PROG_CONV_COPY4] = k_conv_copy4,
         [PROG_DWCONV_P2] = k_dwconv_p2,
+        [PROG_CONV_B4] = k_conv_b4,
+        [PROG_DWCONV_FIR] = k_dwconv_fir,
     };
     struct k_consts k;
     struct k_window in1;

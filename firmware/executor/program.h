@@ -49,6 +49,8 @@ enum prog_kernel {
     PROG_CONV_P4,    // in_c % 4 == 0, ks * ka <= PROG_MAX_TAPS: w [out_c / 4][ks][ka][in_c / 4][2 pairs of channels][inputs 0 2, 1 3][2 lanes], lane = 256 * upper + lower
     PROG_CONV_COPY4, // ks * ka * in_c <= PROG_MAX_WINDOW: the window is copied together; w [out_c / 4][window / 4][2][2][2]
     PROG_DWCONV_P2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: int16 w [c / 4][ks][ka / 2, rounded up][4 channels][2 taps], doubled like the biases
+    PROG_CONV_B4,    // w [out_c / 4][ks][ka][in_c][4 channels]
+    PROG_DWCONV_FIR, // mult_c == 1, ks == ka: 3, 5 or 7, ss == sa: 1 or 2: w [c][ks][ka]
     PROG_KERNEL_COUNT
 };
 
@@ -80,15 +82,23 @@ struct prog_requant {
     int32_t shift; // > 0: left
 };
 
-// For sums below 2^30 / 2^left: y = (2x << left) * mult, rounded to the upper 32 bits, then
-// (y + round - (y < 0 and right > 0)) >> right. The same bytes as struct prog_requant.
+// The last step of PROG_CONV_P4 and following: the same bytes as struct prog_requant with fewer
+// operations, for sums below 2^30 / 2^left. With the high word of a product written as x . y, the
+// layer's end (prog_op.p[1]) decides:
+//   ANY    v = (2 sum << left) . mult, rounded; (v + round - (v < 0 and right > 0)) >> right, plus the
+//          zero point, clamped to the layer's range. round: 2^(right - 1), or 0 if right is
+//   SIMPLE likewise with left = 0, right > 0, zero point << right in round, and the range of int8
+//   RELU   ((4 sum . mult) + round) >> right, clamped to int8, for a zero point of -128: what is negative
+//          ends there, so only positive values need the exact rounding, and with right one more than in
+//          prog_requant they need none before the shift: floor((floor(2p) + 2c + 1) / 2n) =
+//          floor((p + 1/2 + c) / n). round: 2c + 1 with c as above, plus zero point << right
 struct prog_requant_fast {
     int32_t mult;
-    int32_t
-        round; // 2^(right - 1), or 0 if right is; in a simple layer (prog_op.p[1]) plus zero point << right
+    int32_t round;
     int32_t right;
-    int32_t left; // 0 in a simple layer
+    int32_t left;
 };
+enum prog_end { PROG_END_ANY, PROG_END_SIMPLE, PROG_END_RELU };
 
 #define PROG_MAX_TAPS 64
 #define PROG_MAX_WINDOW 256
@@ -109,8 +119,7 @@ struct prog_op {
     struct prog_view in[2], out;
     // PROG_ADD: zero0, zero1, mult0, shift0, mult1, shift1, mult_out, shift_out, left_shift
     // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
-    // PROG_CONV_P4 and following: zero-point pixel (offset), 1 if the layer is simple: every left shift is 0,
-    //     every right shift at least 1, the clamp is that of int8
+    // PROG_CONV_P4 and following: zero-point pixel (offset), enum prog_end
     int32_t p[10];
 };
 

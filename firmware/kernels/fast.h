@@ -59,14 +59,31 @@ static inline int fast_inside(const struct prog_op *op, int p)
     return first >= 0 && first + op->ka <= op->in_len;
 }
 
+// Output positions [lo, hi) have windows that lie inside the slice.
+struct fast_range {
+    int lo, hi;
+};
+
+static inline struct fast_range fast_range_inside(const struct prog_op *op)
+{
+    const int room = op->in_len - op->ka + op->pad_a; // of the last window that fits
+    return (struct fast_range){(op->pad_a + op->sa - 1) / op->sa, room < 0 ? 0 : room / op->sa + 1};
+}
+
+static inline const int8_t *fast_next_slice(const struct k_window *in, const int8_t *slice)
+{
+    slice += in->slice_step;
+    return slice >= in->end ? slice - in->ring_bytes : slice;
+}
+
 struct fast_out { // what the last step needs of the operator, in registers
     int zero, min, max;
-    int simple; // prog_op.p[1]
+    int simple; // PROG_END_SIMPLE
 };
 
 static inline struct fast_out fast_out_of(const struct prog_op *op)
 {
-    return (struct fast_out){op->out_zero, op->act_min, op->act_max, op->p[1]};
+    return (struct fast_out){op->out_zero, op->act_min, op->act_max, op->p[1] == PROG_END_SIMPLE};
 }
 
 // From twice the sum to the byte. The simple case: 5 instructions on Armv7E-M.

@@ -109,7 +109,7 @@ static inline int32_t simd_saturate8(int32_t v)
     __asm__("ssat %0, #8, %1" : "=r"(r) : "r"(v));
     return r;
 #else
-    return v < -128 ? -128 : v > 127 ? 127 : v;
+    return (uint32_t)(v + 128) > 255 ? (v >> 31) ^ 127 : v;
 #endif
 }
 

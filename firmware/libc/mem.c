@@ -6,8 +6,12 @@
 #include <string.h>
 #include <stdint.h>
 
-// A word at any address: one load where the core takes unaligned addresses, bytes elsewhere.
+// A word at any address where the core takes unaligned ones, an aligned word elsewhere.
+#ifdef __ARM_FEATURE_UNALIGNED
 struct __attribute__((packed, may_alias)) word {
+#else
+struct __attribute__((may_alias)) word {
+#endif
     uint32_t v;
 };
 

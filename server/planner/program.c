@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "firmware/executor/program.h"
-#include "firmware/kernels/fixed.h"
+#include "server/planner/constants.h"
 #include "server/planner/planner.h"
 
 struct compiler {
@@ -16,7 +16,7 @@ struct compiler {
     struct buf blocks, stages, ops, tables, consts;
     uint32_t *position; // [n_tensors] arena offset of every whole tensor that is alive
     bool input_streamed;
-    bool packed;    // variant armv7em
+    const struct variant *variant;
     bool no_memory; // sticky
     uint32_t arena_bytes;
 };
@@ -24,299 +24,6 @@ struct compiler {
 static uint32_t n_of(const struct buf *b, size_t item)
 {
     return (uint32_t)(b->len / item);
-}
-
-// ---- constants ----
-
-// Offsets of constants are kept + 1 until they are moved, so that 0 stays "none".
-static uint32_t const_begin(struct compiler *c)
-{
-    buf_align(&c->consts, 4);
-    return (uint32_t)c->consts.len + 1;
-}
-
-// Weights with the kernel's slice axis first: [kh][kw] as it is, or [kw][kh]. `block` bytes stay
-// together per tap.
-static void add_taps(struct compiler *c, const int8_t *w, int kh, int kw, size_t block,
-                     bool transpose)
-{
-    if (!transpose) {
-        buf_add(&c->consts, w, (size_t)kh * (size_t)kw * block);
-        return;
-    }
-    for (int x = 0; x < kw; x++) {
-        for (int y = 0; y < kh; y++)
-            buf_add(&c->consts, w + ((size_t)y * (size_t)kw + (size_t)x) * block, block);
-    }
-}
-
-static void add_weights(struct compiler *c, const struct layer *l, bool cols)
-{
-    size_t per_channel = (size_t)l->kh * (size_t)l->kw * (size_t)l->in_c;
-    if (l->op == LAYER_DWCONV) {
-        add_taps(c, l->weights, l->kh, l->kw, (size_t)l->out_c, cols);
-    } else {
-        for (int o = 0; o < l->out_c; o++)
-            add_taps(c, l->weights + (size_t)o * per_channel, l->kh, l->kw, (size_t)l->in_c, cols);
-    }
-}
-
-// Weights that one output channel has.
-static size_t fan_in(const struct layer *l)
-{
-    const size_t taps = (size_t)l->kh * (size_t)l->kw;
-    return l->op == LAYER_DWCONV ? taps : taps * (size_t)l->in_c;
-}
-
-// The i-th of them, taps row by row.
-static int8_t channel_weight(const struct layer *l, int channel, size_t i)
-{
-    return l->weights[l->op == LAYER_DWCONV ? i * (size_t)l->out_c + (size_t)channel
-                                            : (size_t)channel * fan_in(l) + i];
-}
-
-// Bias with the input's zero point folded in, as a window without padding needs it.
-static int32_t folded_bias(const struct layer *l, int channel)
-{
-    int64_t sum = 0;
-    for (size_t i = 0; i < fan_in(l); i++)
-        sum += channel_weight(l, channel, i);
-    return (int32_t)(l->bias[channel] - l->in_zero * sum);
-}
-
-// ---- constants packed for armv7em ----
-
-// What one output channel needs of the last step.
-struct channel_end {
-    int32_t bias;  // to start the sum with, instead of the layer's; only where constant
-    bool constant; // every input gives the same byte: the weights do not matter
-    bool fits;     // constant, or every sum leaves room for the shift before the multiplication
-    bool narrow;   // every sum leaves room for a factor of 256
-    struct prog_requant_fast fast;
-};
-
-static int8_t layer_byte(const struct layer *l, int channel, int32_t sum)
-{
-    int32_t v = fx_requant(sum, l->requant[channel].mult, l->requant[channel].shift) + l->out_zero;
-    return (int8_t)fx_clamp(v, l->act_min, l->act_max);
-}
-
-// Trained networks have dead channels, with biases and multipliers at the edges of their ranges;
-// those that are constant get harmless ones.
-static struct channel_end end_of_channel(const struct layer *l, int channel)
-{
-    const struct requant r = l->requant[channel];
-    int64_t low = l->bias[channel], high = low;
-    for (size_t i = 0; i < fan_in(l); i++) {
-        int8_t w = channel_weight(l, channel, i);
-        int64_t at_min = (int64_t)(-128 - l->in_zero) * w;
-        int64_t at_max = (int64_t)(127 - l->in_zero) * w;
-        low += at_min < at_max ? at_min : at_max;
-        high += at_min < at_max ? at_max : at_min;
-    }
-    int left = r.shift > 0 ? r.shift : 0, right = r.shift < 0 ? -r.shift : 0;
-    struct channel_end e = {.fast = {r.mult, right ? 1 << (right - 1) : 0, right, left}};
-    int64_t worst = low < 0 && -low > high ? -low : high;
-    e.fits = left < 16 && worst < 1LL << (30 - left);
-    e.narrow = worst < 1LL << 23;
-    bool shifts = worst < 1LL << (31 - left); // requantisation is monotone while nothing overflows
-    int8_t byte = shifts ? layer_byte(l, channel, (int32_t)low) : 0;
-    if (shifts && byte == layer_byte(l, channel, (int32_t)high)) {
-        // 4v * 2 * 2^30 / 2^32 = 2v, and (2v + 1) >> 1 or (2v - 1 + 1) >> 1 = v
-        e.constant = e.fits = e.narrow = true;
-        e.bias = 4 * (byte - l->out_zero);
-        e.fast = (struct prog_requant_fast){1 << 30, 1, 1, 0};
-    }
-    return e;
-}
-
-static bool sums_fit(const struct layer *l)
-{
-    for (int o = 0; o < l->out_c; o++) {
-        if (!end_of_channel(l, o).fits)
-            return false;
-    }
-    return true;
-}
-
-// May the weights of channels o and o + 1 share lanes, 256 * that of o + that of o + 1?
-static bool pair_fits(const struct layer *l, int o)
-{
-    if (!end_of_channel(l, o).narrow)
-        return false;
-    for (size_t i = 0; o + 1 < l->out_c && i < fan_in(l); i++) {
-        if (channel_weight(l, o, i) == -128 && channel_weight(l, o + 1, i) < 0)
-            return false;
-    }
-    return true;
-}
-
-static bool pairs_fit(const struct layer *l)
-{
-    for (int o = 0; o < l->out_c; o += 2) {
-        if (!pair_fits(l, o))
-            return false;
-    }
-    return sums_fit(l);
-}
-
-// The packed kernel for a layer, or the plain one where none applies.
-static uint16_t packed_kernel(const struct layer *l, uint16_t kernel)
-{
-    int taps = l->kh * l->kw;
-    if (kernel == PROG_CONV && l->in_c % 4 == 0 && taps <= PROG_MAX_TAPS && pairs_fit(l))
-        return PROG_CONV_P4;
-    if (kernel == PROG_CONV && taps <= PROG_MAX_WINDOW && taps * l->in_c <= PROG_MAX_WINDOW &&
-        pairs_fit(l))
-        return PROG_CONV_COPY4;
-    if (kernel == PROG_DWCONV && l->in_c == 1 && taps <= PROG_MAX_WINDOW && pairs_fit(l))
-        return PROG_CONV_COPY4; // one input channel: the same sums
-    if (kernel == PROG_DWCONV && l->mult_c == 1 && taps <= PROG_MAX_TAPS && sums_fit(l))
-        return PROG_DWCONV_P2;
-    return kernel;
-}
-
-// Weight of channel o at byte i of its window, taps in slice order; 0 beyond the end.
-static int8_t window_weight(const struct layer *l, bool cols, int o, int i)
-{
-    int tap = i / l->in_c, c = i % l->in_c;
-    if (o >= l->out_c || tap >= l->kh * l->kw)
-        return 0;
-    int y = cols ? tap % l->kh : tap / l->kw, x = cols ? tap / l->kh : tap % l->kw;
-    return channel_weight(l, o, (size_t)((y * l->kw + x) * l->in_c + c));
-}
-
-static void pack_conv(struct compiler *c, const struct layer *l, bool cols,
-                      const struct channel_end *ends)
-{
-    int window = l->kh * l->kw * l->in_c;
-    for (int o = 0; o < l->out_c; o += 4) {
-        for (int i = 0; i < window; i += 4) {
-            for (int word = 0; word < 4;
-                 word++) { // of channels o, o + 1: inputs 0 and 2, 1 and 3; then o + 2, o + 3
-                int upper = o + word / 2 * 2, lower = upper + 1;
-                int16_t lanes[2];
-                for (int k = 0; k < 2; k++) {
-                    int at = i + word % 2 + 2 * k;
-                    int hi = ends[upper].constant ? 0 : window_weight(l, cols, upper, at);
-                    int lo = ends[lower].constant ? 0 : window_weight(l, cols, lower, at);
-                    lanes[k] = (int16_t)(256 * hi + lo);
-                }
-                buf_add(&c->consts, lanes, 4);
-            }
-        }
-    }
-}
-
-// What the sums start with: of a pair, 256 times the upper plus the lower, modulo 2^32, and the lower.
-static void pack_conv_bias(struct compiler *c, const int32_t *bias, int n)
-{
-    for (int o = 0; o < n; o += 2) {
-        uint32_t lower = (uint32_t)bias[o + 1], both = ((uint32_t)bias[o] << 8) + lower;
-        buf_add(&c->consts, &both, sizeof both);
-        buf_add(&c->consts, &lower, sizeof lower);
-    }
-}
-
-// Weight of a depthwise kernel at slice s, position a.
-static int16_t tap_weight(const struct layer *l, bool cols, int s, int a, int channel)
-{
-    int y = cols ? a : s, x = cols ? s : a;
-    if (y >= l->kh || x >= l->kw || channel >= l->out_c)
-        return 0;
-    return l->weights[((size_t)y * (size_t)l->kw + (size_t)x) * (size_t)l->out_c + (size_t)channel];
-}
-
-static void pack_dwconv(struct compiler *c, const struct layer *l, bool cols,
-                        const struct channel_end *ends)
-{
-    const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw;
-    for (int o = 0; o < l->out_c; o += 4) {
-        for (int s = 0; s < ks; s++) {
-            for (int a = 0; a < ka; a += 2) {
-                for (int lane = 0; lane < 4; lane++) {
-                    int16_t w[2] = {0, 0};
-                    for (int k = 0; k < 2 && !ends[o + lane].constant; k++)
-                        w[k] = (int16_t)(2 * tap_weight(l, cols, s, a + k, o + lane));
-                    buf_add(&c->consts, w, 4);
-                }
-            }
-        }
-    }
-}
-
-// Is the last step of every channel the short one (prog_op.p[1])? The zero point, shifted left, has to
-// leave room for the sum.
-static bool layer_simple(const struct layer *l, const struct channel_end *ends)
-{
-    bool simple = l->act_min == -128 && l->act_max == 127;
-    for (int o = 0; o < l->out_c; o++) {
-        const struct prog_requant_fast *f = &ends[o].fast;
-        simple = simple && f->left == 0 && f->right > 0 && f->right <= 20;
-    }
-    return simple;
-}
-
-// Biases and last steps of one layer, padded to whole groups of four channels.
-static void pack_ends(struct compiler *c, const struct layer *l, const struct channel_end *ends,
-                      int32_t *bias, int padded, struct prog_op *op)
-{
-    const bool doubled = op->kernel == PROG_DWCONV_P2;
-    for (int o = 0; o < l->out_c; o++) {
-        bias[o] = ends[o].constant ? ends[o].bias : folded_bias(l, o);
-        if (doubled)
-            bias[o] = (int32_t)((uint32_t)bias[o] * 2);
-    }
-    op->bias = const_begin(c);
-    if (doubled)
-        buf_add(&c->consts, bias, (size_t)padded * sizeof *bias);
-    else
-        pack_conv_bias(c, bias, padded);
-    op->p[1] = layer_simple(l, ends);
-    op->requant = const_begin(c);
-    for (int o = 0; o < padded; o++) {
-        struct prog_requant_fast f = ends[o].fast;
-        if (op->p[1])
-            f.round += l->out_zero * (1 << f.right);
-        buf_add(&c->consts, &f, sizeof f);
-    }
-}
-
-// Everything that a packed kernel needs.
-static int pack_layer(struct compiler *c, const struct layer *l, bool cols, struct prog_op *op)
-{
-    const int padded = (l->out_c + 3) / 4 * 4;
-    struct channel_end *ends = calloc((size_t)padded, sizeof *ends);
-    int32_t *bias = calloc((size_t)padded, sizeof *bias);
-    int failed = !ends || !bias ? -1 : 0;
-    if (failed)
-        goto out;
-    for (int o = 0; o < l->out_c; o++)
-        ends[o] = end_of_channel(l, o);
-    op->weights = const_begin(c);
-    if (op->kernel == PROG_DWCONV_P2)
-        pack_dwconv(c, l, cols, ends);
-    else
-        pack_conv(c, l, cols, ends);
-    pack_ends(c, l, ends, bias, padded, op);
-    op->p[0] = (int32_t)const_begin(c);
-    for (int i = 0; i < l->in_c; i++)
-        buf_add(&c->consts, &(int8_t){(int8_t)l->in_zero}, 1);
-    buf_align(&c->consts, 4);
-out:
-    free(ends);
-    free(bias);
-    return failed;
-}
-
-static void add_requant(struct compiler *c, const struct layer *l, struct prog_op *op)
-{
-    int n = l->op == LAYER_CONV || l->op == LAYER_DWCONV ? l->out_c : 1;
-    op->requant = const_begin(c);
-    for (int i = 0; i < n; i++) {
-        struct prog_requant r = {l->requant[i].mult, l->requant[i].shift};
-        buf_add(&c->consts, &r, sizeof r);
-    }
 }
 
 // ---- operators ----
@@ -409,19 +116,7 @@ static void add_op(struct compiler *c, int i, bool acc)
     op.out = view_of(c, l->out, l->out_h, l->out_w, l->out_c);
     if (op.kernel == PROG_COPY)
         op.ks = op.in_slices; // reads all of its input at once
-    if (c->packed && l->weights)
-        op.kernel = packed_kernel(l, op.kernel);
-    if (op.kernel >= PROG_CONV_P4) {
-        c->no_memory = pack_layer(c, l, cols, &op) != 0 || c->no_memory;
-    } else if (l->weights) {
-        op.weights = const_begin(c);
-        add_weights(c, l, cols);
-        op.bias = const_begin(c);
-        for (int o = 0; o < l->out_c; o++)
-            buf_add(&c->consts, &(int32_t){folded_bias(l, o)}, sizeof(int32_t));
-    }
-    if (op.kernel < PROG_CONV_P4 && l->requant)
-        add_requant(c, l, &op);
+    c->no_memory = constants_add(&c->consts, c->variant, l, cols, &op) != 0 || c->no_memory;
     if (l->op == LAYER_ADD) {
         op.in[1] = view_of(c, l->in[1], l->in_h, l->in_w, l->in_c);
         const int32_t p[] = {l->add.in_zero[0],  l->add.in_zero[1], l->add.in[0].mult,
@@ -601,10 +296,9 @@ int program_compile(struct fusion *f, const struct config_block *blocks, int n_b
 {
     struct compiler c = {.f = f, .g = f->g};
     int rc = -1;
-    c.packed = strcmp(variant, "armv7em") == 0;
-    if (!c.packed && strcmp(variant, "generic") != 0)
-        return err_set(e, ERR_BAD_FIELD,
-                       "kernel variant \"%s\" is unknown; known: generic, armv7em", variant);
+    c.variant = constants_variant(variant, e);
+    if (!c.variant)
+        return -1;
     buf_init(&c.blocks, PROGRAM_MAX_BYTES);
     buf_init(&c.stages, PROGRAM_MAX_BYTES);
     buf_init(&c.ops, PROGRAM_MAX_BYTES);

@@ -113,7 +113,8 @@ static void sharpen(struct netgen *n, int index)
         w[i] = kind == 0   ? -128
                : kind == 1 ? 127
                : kind == 2 ? (int8_t)(netgen_next(n) & 1 ? -128 : 127)
-                           : (int8_t)(netgen_next(n) >> 24);
+               : kind == 3 ? (int8_t)(netgen_next(n) >> 24)
+                           : (int8_t)netgen_pick(n, -127, 127); // the range of the format
     // As converters have it: the tensor's zero point is the least value behind a ReLU.
     l->out_zero = netgen_pick(n, 0, 1) ? -128 : random_zero(n);
     l->act_min = -128;
@@ -342,9 +343,13 @@ static void write_block(const char *path, bool profile)
 int main(int argc, char **argv)
 {
     static const char *const kernel_names[PROG_KERNEL_COUNT] = {
-        [PROG_CONV] = "conv",           [PROG_DWCONV] = "dwconv",
-        [PROG_CONV_P4] = "conv_p4",     [PROG_CONV_COPY4] = "conv_copy4",
+        [PROG_CONV] = "conv",
+        [PROG_DWCONV] = "dwconv",
+        [PROG_CONV_P4] = "conv_p4",
+        [PROG_CONV_COPY4] = "conv_copy4",
         [PROG_DWCONV_P2] = "dwconv_p2",
+        [PROG_CONV_B4] = "conv_b4",
+        [PROG_DWCONV_FIR] = "dwconv_fir",
     };
     const struct cases empty = {0};
     buf_init(&blob, BLOCK_MAX);

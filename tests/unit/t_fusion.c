@@ -65,7 +65,15 @@ out:
     return mark;
 }
 
-static bool check_network(uint32_t seed, int size, int tries)
+static unsigned variants(void)
+{
+    unsigned n = 0;
+    while (exec_variant_name(n))
+        n++;
+    return n;
+}
+
+static bool check_network(uint32_t seed, int size, unsigned tries)
 {
     struct netgen n;
     struct fusion f;
@@ -91,12 +99,12 @@ static bool check_network(uint32_t seed, int size, int tries)
                why);
         ok = false;
     }
-    for (int t = 0; t < tries && ok; t++) {
+    for (unsigned t = 0; t < tries && ok; t++) {
         int count = netcut_random(&n, &f, blocks);
         char spec[512] = "";
         config_format(blocks, count, spec, sizeof spec, &e);
-        mark = run_painted(&f, blocks, count, t % 2 ? "armv7em" : "generic", input, fused, &planned,
-                           why, sizeof why);
+        mark = run_painted(&f, blocks, count, exec_variant_name(t % variants()), input, fused,
+                           &planned, why, sizeof why);
         if (mark != (long)planned || memcmp(plain, fused, out_bytes) != 0) {
             printf("# seed %u size %d \"%s\": touched %ld, planned %u, bytes %s %s\n", seed, size,
                    spec, mark, planned, memcmp(plain, fused, out_bytes) ? "differ" : "equal", why);

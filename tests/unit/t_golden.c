@@ -124,7 +124,10 @@ static void check_model(const char *dir, const char *model)
     struct planner_info info;
     struct err e = {0};
     char path[600], why[500];
+    unsigned variants = 0;
     int runs = 0, bad = 0;
+    while (exec_variant_name(variants))
+        variants++;
     buf_init(&file, 64u << 20);
     buf_init(&input, 1u << 20);
     buf_init(&want, 1u << 20);
@@ -150,8 +153,8 @@ static void check_model(const char *dir, const char *model)
             if (info.macs > 50000000 && c > 0 && i < n)
                 continue; // the largest model's configurations take one case, its plain run all of
                           // them
-            run(p, spec[i], i % 2 ? "armv7em" : "generic", (const int8_t *)input.data, &want, why,
-                sizeof why);
+            run(p, spec[i], exec_variant_name((unsigned)i % variants), (const int8_t *)input.data,
+                &want, why, sizeof why);
             runs++;
             bad += why[0] != '\0';
             if (why[0])

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#include "firmware/kernels/fast.h"
+#include "firmware/kernels/blocked.h"
 #include "firmware/kernels/fixed.h"
 #include "firmware/kernels/kernels.h"
 
@@ -55,6 +55,13 @@ static void check_requant(void)
             if (right > 0 && right <= 20 && left == 0) {
                 fast.round += o.zero * (1 << right);
                 bad_fast += fast_finish_simple(&fast, x * 2) != byte;
+            }
+            if (right <= 20 && left == 0) { // behind a ReLU
+                const int32_t half = right ? 1 << (right - 1) : 0;
+                const struct prog_requant_fast relu = {
+                    mult, 2 * half + 1 - 128 * (1 << (right + 1)), right + 1, 0};
+                byte = want - 128 < -128 ? -128 : want - 128 > 127 ? 127 : want - 128;
+                bad_fast += blocked_end_relu(&relu, x) != byte;
             }
             tries++;
         }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// Convolution, any kernel and stride, in blocks of four pixels times four output channels
+// (blocked.h). Whole groups of channels pass over all pixels before the next group, so that a group's
+// weights are read from flash once a call.
+#include "firmware/kernels/blocked.h"
+
+#define PIXELS 4 // of a block
+
+// What the kernel rows outside the tensor add: products with the zero point.
+static struct block4 start_of(const struct prog_op *op, const struct k_consts *k,
+                              const struct k_window *in, const int8_t *w, const int32_t *bias)
+{
+    struct block4 a = {bias[0], bias[1], bias[2], bias[3]};
+    if (in->taps == op->ks)
+        return a;
+    for (int s = 0; s < op->ks; s++) {
+        for (int t = 0; t < op->ka; t++, w += 4 * op->in_c) {
+            if (s < in->tap || s >= in->tap + in->taps)
+                a = blocked_dot1(k->zeros, w, op->in_c, a);
+        }
+    }
+    return a;
+}
+
+// One pixel; taps beside the slice meet the zero point.
+static struct block4 one_pixel(const struct prog_op *op, const struct k_consts *k,
+                               const struct k_window *in, int p, const int8_t *w, struct block4 a)
+{
+    const int first = p * op->sa - op->pad_a, in_c = op->in_c;
+    const int8_t *slice = in->slice;
+    const int packed = in->pix_step == (size_t)in_c && first >= 0 && first + op->ka <= op->in_len;
+    const int taps = packed ? 1 : op->ka, run = packed ? op->ka * in_c : in_c;
+    for (int s = 0; s < in->taps; s++, slice = fast_next_slice(in, slice)) {
+        const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * (ptrdiff_t)in->pix_step;
+        for (int t = 0; t < taps; t++, x += in->pix_step, w += 4 * run) {
+            const int inside = packed || (first + t >= 0 && first + t < op->in_len);
+            a = blocked_dot1(inside ? x : k->zeros, w, run, a);
+        }
+    }
+    return a;
+}
+
+// Four pixels whose windows lie inside the slice.
+static inline void four_pixels(const struct prog_op *op, const struct k_window *in, int p,
+                               const int8_t *w, struct block4 a[PIXELS])
+{
+    const int in_c = op->in_c, packed = in->pix_step == (size_t)in_c;
+    const int taps = packed ? 1 : op->ka, run = packed ? op->ka * in_c : in_c;
+    const ptrdiff_t pixel = (ptrdiff_t)in->pix_step;
+    const int8_t *slice = in->slice;
+    for (int s = 0; s < in->taps; s++, slice = fast_next_slice(in, slice)) {
+        const int8_t *x = slice + (ptrdiff_t)(p * op->sa - op->pad_a - in->lo) * pixel;
+        for (int t = 0; t < taps; t++, x += pixel, w += 4 * run)
+            blocked_dot4(x, op->sa * pixel, w, run, a);
+    }
+}
+
+void k_conv_b4(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+               const struct k_out *out)
+{
+    const struct fast_out o = fast_out_of(op);
+    const int w_row = 4 * op->ka * op->in_c;
+    const int relu = op->p[1] == PROG_END_RELU;
+    const int stop = out->first + out->n;
+    const struct fast_range inside = fast_range_inside(op);
+    const int8_t *w = k->weights;
+    for (int c = 0; c < op->out_c; c += 4, w += op->ks * w_row) {
+        const struct block4 start = start_of(op, k, in, w, k->bias + c);
+        const struct prog_requant_fast *r = k->fast + c;
+        const int8_t *inner = w + in->tap * w_row;
+        const int left = op->out_c - c;
+        int8_t *y = out->pixel + c;
+        for (int p = out->first; p < stop;) {
+            if (p >= inside.lo && p + PIXELS <= inside.hi && p + PIXELS <= stop) {
+                struct block4 a[PIXELS] = {start, start, start, start};
+                four_pixels(op, in, p, inner, a);
+                for (int i = 0; i < PIXELS; i++, y += out->pix_step)
+                    blocked_end4(&o, relu, r, left, a[i], y);
+                p += PIXELS;
+            } else {
+                struct block4 a = one_pixel(op, k, in, p, inner, start);
+                blocked_end4(&o, relu, r, left, a, y);
+                y += out->pix_step;
+                p++;
+            }
+        }
+    }
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+// Depthwise convolution, 3x3, 5x5 and 7x7 at stride 1 and 2, for cores with many registers and single-word products. A
+// channel is filtered along the slice like a signal: its weights stay in registers, every input byte of a kernel row is
+// loaded once and serves all the positions whose windows it is in. Their sums wait in registers, the oldest in c0, until
+// the last tap makes them complete. Only positions near the borders test whether a tap lies inside.
+#include "firmware/kernels/blocked.h"
+
+#define RUN 32 // positions whose sums wait in memory, where kernel rows are filtered one by one
+
+struct line {        // a channel of an input slice
+    const int8_t *x; // at tap 0 of the first position
+    ptrdiff_t step;
+    int at, len; // position of that tap; [0, len) are inside the tensor
+    int zero;    // what lies outside
+};
+
+static inline int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+// The next input of one line, or of three.
+#define NEXT(v)                                                                                    \
+    const int32_t v = *x;                                                                          \
+    x += step;
+#define NEXT_CHECKED(v)                                                                            \
+    const int32_t v = (unsigned)at < (unsigned)len ? *x : zero;                                    \
+    x += step;                                                                                     \
+    at++;
+#define NEXT3(p, q, r)                                                                             \
+    const int32_t p = *x0, q = *x1, r = *x2;                                                       \
+    x0 += step;                                                                                    \
+    x1 += step;                                                                                    \
+    x2 += step;
+#define NEXT3_CHECKED(p, q, r)                                                                     \
+    const int inside = (unsigned)at < (unsigned)len;                                               \
+    const int32_t p = inside ? *x0 : zero, q = inside ? *x1 : zero, r = inside ? *x2 : zero;       \
+    x0 += step;                                                                                    \
+    x1 += step;                                                                                    \
+    x2 += step;                                                                                    \
+    at++;
+
+// ---- one kernel row: adds to acc[0 .. n) ----
+
+// clang-format off
+#define STEP_5_1(LOAD) { LOAD(v) out = c0 + v * w4; c0 = c1 + v * w3; c1 = c2 + v * w2; c2 = c3 + v * w1; c3 = v * w0; }
+#define STEP_7_1(LOAD) { LOAD(v) out = c0 + v * w6; c0 = c1 + v * w5; c1 = c2 + v * w4; c2 = c3 + v * w3; \
+                         c3 = c4 + v * w2; c4 = c5 + v * w1; c5 = v * w0; }
+// At stride 2 taps of even and of odd number meet in turn.
+#define EVEN_5(LOAD) { LOAD(v) out = c0 + v * w4; c0 = c1 + v * w2; c1 = v * w0; }
+#define ODD_5(LOAD) { LOAD(v) c0 += v * w3; c1 += v * w1; }
+#define EVEN_7(LOAD) { LOAD(v) out = c0 + v * w6; c0 = c1 + v * w4; c1 = c2 + v * w2; c2 = v * w0; }
+#define ODD_7(LOAD) { LOAD(v) c0 += v * w5; c1 += v * w3; c2 += v * w1; }
+#define STEP_5_2(LOAD) { ODD_5(LOAD) EVEN_5(LOAD) }
+#define STEP_7_2(LOAD) { ODD_7(LOAD) EVEN_7(LOAD) }
+// Fills the chain; what belongs to positions before the first is dropped by the compiler.
+#define PRIME_5_1 STEP_5_1(NEXT_CHECKED) STEP_5_1(NEXT_CHECKED) STEP_5_1(NEXT_CHECKED) STEP_5_1(NEXT_CHECKED)
+#define PRIME_7_1 STEP_7_1(NEXT_CHECKED) STEP_7_1(NEXT_CHECKED) STEP_7_1(NEXT_CHECKED) STEP_7_1(NEXT_CHECKED) \
+                  STEP_7_1(NEXT_CHECKED) STEP_7_1(NEXT_CHECKED)
+#define PRIME_5_2 EVEN_5(NEXT_CHECKED) ODD_5(NEXT_CHECKED) EVEN_5(NEXT_CHECKED)
+#define PRIME_7_2 EVEN_7(NEXT_CHECKED) ODD_7(NEXT_CHECKED) EVEN_7(NEXT_CHECKED) ODD_7(NEXT_CHECKED) EVEN_7(NEXT_CHECKED)
+#define REGISTERS_5_1 int32_t c0 = 0, c1 = 0, c2 = 0, c3 = 0; const int32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4];
+#define REGISTERS_7_1 int32_t c0 = 0, c1 = 0, c2 = 0, c3 = 0, c4 = 0, c5 = 0; \
+    const int32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5], w6 = w[6];
+#define REGISTERS_5_2 int32_t c0 = 0, c1 = 0; const int32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4];
+#define REGISTERS_7_2 int32_t c0 = 0, c1 = 0, c2 = 0; \
+    const int32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5], w6 = w[6];
+// clang-format on
+
+// `inside`: counted from the first of the n positions.
+#define ROW(k, s)                                                                                  \
+    static void row_##k##_##s(const struct line *l, const int8_t *w, int n,                        \
+                              struct fast_range inside, int32_t *acc)                              \
+    {                                                                                              \
+        REGISTERS_##k##_##s const int8_t *x = l->x;                                                \
+        const ptrdiff_t step = l->step;                                                            \
+        const int len = l->len, zero = l->zero, lo = smaller(inside.lo, n);                        \
+        int at = l->at, i = 0;                                                                     \
+        int32_t out;                                                                               \
+        PRIME_##k##_##s for (; i < lo; i++)                                                        \
+        {                                                                                          \
+            STEP_##k##_##s(NEXT_CHECKED) acc[i] += out;                                            \
+        }                                                                                          \
+        const int hi = smaller(inside.hi, n), checked = i;                                         \
+        for (; i < hi; i++) {                                                                      \
+            STEP_##k##_##s(NEXT) acc[i] += out;                                                    \
+        }                                                                                          \
+        at += s * (i - checked);                                                                   \
+        for (; i < n; i++) {                                                                       \
+            STEP_##k##_##s(NEXT_CHECKED) acc[i] += out;                                            \
+        }                                                                                          \
+    }
+ROW(5, 1)
+ROW(5, 2)
+ROW(7, 1)
+ROW(7, 2)
+
+// ---- 3x3: the three kernel rows at once, straight to bytes ----
+
+struct filter3 {
+    const int8_t *x[3]; // of the kernel rows, as struct line has it
+    ptrdiff_t step;
+    int at, len, zero;
+    int32_t w[9]; // zeros for a kernel row outside the tensor, whose x is any other row's
+    int32_t start;
+    struct fast_range inside; // counted from the first position
+};
+
+// clang-format off
+#define STEP_3_1(LOAD) { LOAD(p, q, r) out = c0 + p * w02 + q * w12 + r * w22; \
+                         c0 = c1 + p * w01 + q * w11 + r * w21; c1 = start + p * w00 + q * w10 + r * w20; }
+#define EVEN_3(LOAD) { LOAD(p, q, r) out = c0 + p * w02 + q * w12 + r * w22; c0 = start + p * w00 + q * w10 + r * w20; }
+#define ODD_3(LOAD) { LOAD(p, q, r) c0 += p * w01 + q * w11 + r * w21; }
+#define STEP_3_2(LOAD) { ODD_3(LOAD) EVEN_3(LOAD) }
+#define PRIME_3_1 STEP_3_1(NEXT3_CHECKED) STEP_3_1(NEXT3_CHECKED)
+#define PRIME_3_2 EVEN_3(NEXT3_CHECKED)
+#define REGISTERS_3 const int32_t w00 = f->w[0], w01 = f->w[1], w02 = f->w[2], w10 = f->w[3], w11 = f->w[4], \
+    w12 = f->w[5], w20 = f->w[6], w21 = f->w[7], w22 = f->w[8], start = f->start; int32_t c0 = 0;
+#define REGISTERS_3_1 REGISTERS_3 int32_t c1 = 0;
+#define REGISTERS_3_2 REGISTERS_3
+// clang-format on
+
+#define FILTER3(s, END)                                                                            \
+    static void filter3_##s##_##END(const struct filter3 *f, const struct fast_out *o,             \
+                                    const struct prog_requant_fast *requant, int n, int8_t *y,     \
+                                    size_t y_step)                                                 \
+    {                                                                                              \
+        REGISTERS_3_##s const int8_t *x0 = f->x[0], *x1 = f->x[1], *x2 = f->x[2];                  \
+        const struct prog_requant_fast last = *requant;                                            \
+        const ptrdiff_t step = f->step;                                                            \
+        const int len = f->len, zero = f->zero;                                                    \
+        int8_t *const end = y + (size_t)n * y_step;                                                \
+        int8_t *const lo = y + (size_t)smaller(f->inside.lo, n) * y_step;                          \
+        const int fast = smaller(f->inside.hi, n) - smaller(f->inside.lo, n);                      \
+        int8_t *const hi = fast > 0 ? lo + (size_t)fast * y_step : lo;                             \
+        int at = f->at;                                                                            \
+        int32_t out;                                                                               \
+        PRIME_3_##s for (; y != lo; y += y_step)                                                   \
+        {                                                                                          \
+            STEP_3_##s(NEXT3_CHECKED) *y = END(o, &last, out);                                     \
+        }                                                                                          \
+        for (; y != hi; y += y_step) {                                                             \
+            STEP_3_##s(NEXT3) *y = END(o, &last, out);                                             \
+        }                                                                                          \
+        at += fast > 0 ? s * fast : 0;                                                             \
+        for (; y != end; y += y_step) {                                                            \
+            STEP_3_##s(NEXT3_CHECKED) *y = END(o, &last, out);                                     \
+        }                                                                                          \
+    }
+
+static inline int8_t relu(const struct fast_out *o, const struct prog_requant_fast *r, int32_t acc)
+{
+    (void)o;
+    return blocked_end_relu(r, acc);
+}
+
+static inline int8_t any(const struct fast_out *o, const struct prog_requant_fast *r, int32_t acc)
+{
+    return blocked_end(o, 0, r, acc);
+}
+
+FILTER3(1, relu)
+FILTER3(2, relu)
+FILTER3(1, any)
+FILTER3(2, any)
+
+// ---- the operator ----
+
+struct task { // what all channels share
+    const struct prog_op *op;
+    const struct k_window *in;
+    const struct k_out *out;
+    struct fast_out o;
+    struct fast_range inside; // counted from the first position
+    const int8_t *slices[7]; // of the kernel rows inside the tensor, at tap 0 of the first position
+    ptrdiff_t step;
+    int at; // position of that tap
+};
+
+// The bias, and what kernel rows outside the tensor add.
+static int32_t start_of(const struct task *t, const int8_t *w, int32_t bias)
+{
+    const struct prog_op *op = t->op;
+    int32_t sum = 0;
+    if (t->in->taps == op->ks)
+        return bias;
+    for (int s = 0; s < op->ks; s++) {
+        for (int a = 0; a < op->ka; a++, w++)
+            sum += s < t->in->tap || s >= t->in->tap + t->in->taps ? *w : 0;
+    }
+    return bias + op->in_zero * sum;
+}
+
+static void channel3(const struct task *t, int c, const int8_t *w, int32_t start,
+                     const struct prog_requant_fast *r)
+{
+    const struct prog_op *op = t->op;
+    struct filter3 f = {.step = t->step,
+                        .at = t->at,
+                        .len = op->in_len,
+                        .zero = op->in_zero,
+                        .start = start,
+                        .inside = t->inside};
+    for (int s = 0; s < 3; s++, w += 3) {
+        const int row = s - t->in->tap, there = row >= 0 && row < t->in->taps;
+        f.x[s] = t->slices[there ? row : 0] + c;
+        f.w[3 * s] = there ? w[0] : 0;
+        f.w[3 * s + 1] = there ? w[1] : 0;
+        f.w[3 * s + 2] = there ? w[2] : 0;
+    }
+    int8_t *y = t->out->pixel + c;
+    void (*const filter)(const struct filter3 *, const struct fast_out *,
+                         const struct prog_requant_fast *, int, int8_t *, size_t) =
+        op->p[1] == PROG_END_RELU ? (op->sa == 1 ? filter3_1_relu : filter3_2_relu)
+                                  : (op->sa == 1 ? filter3_1_any : filter3_2_any);
+    filter(&f, &t->o, r, t->out->n, y, t->out->pix_step);
+}
+
+static void channel(const struct task *t, int c, const int8_t *w, int32_t start,
+                    const struct prog_requant_fast *requant)
+{
+    const struct prog_op *op = t->op;
+    const struct prog_requant_fast r = *requant;
+    void (*const row)(const struct line *, const int8_t *, int, struct fast_range, int32_t *) =
+        op->ka == 5 ? (op->sa == 1 ? row_5_1 : row_5_2) : (op->sa == 1 ? row_7_1 : row_7_2);
+    int8_t *y = t->out->pixel + c;
+    for (int p = 0; p < t->out->n; p += RUN) {
+        int32_t acc[RUN];
+        const int n = smaller(RUN, t->out->n - p);
+        const struct fast_range inside = {t->inside.lo > p ? t->inside.lo - p : 0,
+                                          t->inside.hi > p ? t->inside.hi - p : 0};
+        struct line l = {
+            .step = t->step, .at = t->at + p * op->sa, .len = op->in_len, .zero = op->in_zero};
+        for (int i = 0; i < n; i++)
+            acc[i] = start;
+        for (int s = 0; s < t->in->taps; s++) {
+            l.x = t->slices[s] + c + (ptrdiff_t)(p * op->sa) * t->step;
+            row(&l, w + (s + t->in->tap) * op->ka, n, inside, acc);
+        }
+        for (int i = 0; i < n; i++, y += t->out->pix_step)
+            *y = blocked_end(&t->o, op->p[1] == PROG_END_RELU, &r, acc[i]);
+    }
+}
+
+void k_dwconv_fir(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+                  const struct k_out *out)
+{
+    const struct fast_range inside = fast_range_inside(op);
+    struct task t = {.op = op,
+                     .in = in,
+                     .out = out,
+                     .o = fast_out_of(op),
+                     .step = (ptrdiff_t)in->pix_step,
+                     .at = out->first * op->sa - op->pad_a};
+    t.inside.lo = inside.lo > out->first ? inside.lo - out->first : 0;
+    t.inside.hi = inside.hi > out->first ? inside.hi - out->first : 0;
+    const int8_t *slice = in->slice, *w = k->weights;
+    for (int s = 0; s < in->taps; s++, slice = fast_next_slice(in, slice))
+        t.slices[s] = slice + (t.at - in->lo) * t.step;
+    if (in->taps == 0) {
+        t.slices[0] = k->zeros;
+        t.step = 0;
+    }
+    for (int c = 0; c < op->out_c; c++, w += op->ks * op->ka) {
+        const int32_t start = start_of(&t, w, k->bias[c]);
+        if (op->ka == 3)
+            channel3(&t, c, w, start, k->fast + c);
+        else
+            channel(&t, c, w, start, k->fast + c);
+    }
+}

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: MIT
+// See constants.h. The table of variants is at the end.
+#include "server/planner/constants.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "firmware/kernels/fixed.h"
+
+// Offsets of constants are kept + 1 until they are moved, so that 0 stays "none".
+static uint32_t const_begin(struct buf *consts)
+{
+    buf_align(consts, 4);
+    return (uint32_t)consts->len + 1;
+}
+
+// Weights with the kernel's slice axis first: [kh][kw] as it is, or [kw][kh]. `block` bytes stay
+// together per tap.
+static void add_taps(struct buf *consts, const int8_t *w, int kh, int kw, size_t block,
+                     bool transpose)
+{
+    if (!transpose) {
+        buf_add(consts, w, (size_t)kh * (size_t)kw * block);
+        return;
+    }
+    for (int x = 0; x < kw; x++) {
+        for (int y = 0; y < kh; y++)
+            buf_add(consts, w + ((size_t)y * (size_t)kw + (size_t)x) * block, block);
+    }
+}
+
+static void add_weights(struct buf *consts, const struct layer *l, bool cols)
+{
+    size_t per_channel = (size_t)l->kh * (size_t)l->kw * (size_t)l->in_c;
+    if (l->op == LAYER_DWCONV) {
+        add_taps(consts, l->weights, l->kh, l->kw, (size_t)l->out_c, cols);
+    } else {
+        for (int o = 0; o < l->out_c; o++)
+            add_taps(consts, l->weights + (size_t)o * per_channel, l->kh, l->kw, (size_t)l->in_c,
+                     cols);
+    }
+}
+
+// Weights that one output channel has.
+static size_t fan_in(const struct layer *l)
+{
+    const size_t taps = (size_t)l->kh * (size_t)l->kw;
+    return l->op == LAYER_DWCONV ? taps : taps * (size_t)l->in_c;
+}
+
+// The i-th of them, taps row by row.
+static int8_t channel_weight(const struct layer *l, int channel, size_t i)
+{
+    return l->weights[l->op == LAYER_DWCONV ? i * (size_t)l->out_c + (size_t)channel
+                                            : (size_t)channel * fan_in(l) + i];
+}
+
+// Bias with the input's zero point folded in, as a window without padding needs it.
+static int32_t folded_bias(const struct layer *l, int channel)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < fan_in(l); i++)
+        sum += channel_weight(l, channel, i);
+    return (int32_t)(l->bias[channel] - l->in_zero * sum);
+}
+
+// ---- constants packed for armv7em ----
+
+// What one output channel needs of the last step.
+struct channel_end {
+    int32_t bias;  // to start the sum with, instead of the layer's; only where constant
+    bool constant; // every input gives the same byte: the weights do not matter
+    bool fits;     // constant, or every sum leaves room for the shift before the multiplication
+    bool narrow;   // every sum leaves room for a factor of 256
+    bool doubles;  // every sum leaves room for a factor of 2 more than fits asks for
+    struct prog_requant_fast fast;
+};
+
+static int8_t layer_byte(const struct layer *l, int channel, int32_t sum)
+{
+    int32_t v = fx_requant(sum, l->requant[channel].mult, l->requant[channel].shift) + l->out_zero;
+    return (int8_t)fx_clamp(v, l->act_min, l->act_max);
+}
+
+// Trained networks have dead channels, with biases and multipliers at the edges of their ranges;
+// those that are constant get harmless ones.
+static struct channel_end end_of_channel(const struct layer *l, int channel)
+{
+    const struct requant r = l->requant[channel];
+    int64_t low = l->bias[channel], high = low;
+    for (size_t i = 0; i < fan_in(l); i++) {
+        int8_t w = channel_weight(l, channel, i);
+        int64_t at_min = (int64_t)(-128 - l->in_zero) * w;
+        int64_t at_max = (int64_t)(127 - l->in_zero) * w;
+        low += at_min < at_max ? at_min : at_max;
+        high += at_min < at_max ? at_max : at_min;
+    }
+    int left = r.shift > 0 ? r.shift : 0, right = r.shift < 0 ? -r.shift : 0;
+    struct channel_end e = {.fast = {r.mult, right ? 1 << (right - 1) : 0, right, left}};
+    int64_t worst = low < 0 && -low > high ? -low : high;
+    e.fits = left < 16 && worst < 1LL << (30 - left);
+    e.narrow = worst < 1LL << 23;
+    e.doubles = worst < 1LL << (29 - left);
+    bool shifts = worst < 1LL << (31 - left); // requantisation is monotone while nothing overflows
+    int8_t byte = shifts ? layer_byte(l, channel, (int32_t)low) : 0;
+    if (shifts && byte == layer_byte(l, channel, (int32_t)high)) {
+        // 4v * 2 * 2^30 / 2^32 = 2v, and (2v + 1) >> 1 or (2v - 1 + 1) >> 1 = v
+        e.constant = e.fits = e.narrow = e.doubles = true;
+        e.bias = 4 * (byte - l->out_zero);
+        e.fast = (struct prog_requant_fast){1 << 30, 1, 1, 0};
+    }
+    return e;
+}
+
+static bool sums_fit(const struct layer *l)
+{
+    for (int o = 0; o < l->out_c; o++) {
+        if (!end_of_channel(l, o).fits)
+            return false;
+    }
+    return true;
+}
+
+// May the weights of channels o and o + 1 share lanes, 256 * that of o + that of o + 1?
+static bool pair_fits(const struct layer *l, int o)
+{
+    if (!end_of_channel(l, o).narrow)
+        return false;
+    for (size_t i = 0; o + 1 < l->out_c && i < fan_in(l); i++) {
+        if (channel_weight(l, o, i) == -128 && channel_weight(l, o + 1, i) < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool pairs_fit(const struct layer *l)
+{
+    for (int o = 0; o < l->out_c; o += 2) {
+        if (!pair_fits(l, o))
+            return false;
+    }
+    return sums_fit(l);
+}
+
+// ---- the kernel of a variant for a layer; the generic one where none applies ----
+
+static uint16_t generic_kernel(const struct layer *l, uint16_t kernel)
+{
+    (void)l;
+    return kernel;
+}
+
+static uint16_t armv7em_kernel(const struct layer *l, uint16_t kernel)
+{
+    int taps = l->kh * l->kw;
+    if (kernel == PROG_CONV && l->in_c % 4 == 0 && taps <= PROG_MAX_TAPS && pairs_fit(l))
+        return PROG_CONV_P4;
+    if (kernel == PROG_CONV && taps <= PROG_MAX_WINDOW && taps * l->in_c <= PROG_MAX_WINDOW &&
+        pairs_fit(l))
+        return PROG_CONV_COPY4;
+    if (kernel == PROG_DWCONV && l->in_c == 1 && taps <= PROG_MAX_WINDOW && pairs_fit(l))
+        return PROG_CONV_COPY4; // one input channel: the same sums
+    if (kernel == PROG_DWCONV && l->mult_c == 1 && taps <= PROG_MAX_TAPS && sums_fit(l))
+        return PROG_DWCONV_P2;
+    return kernel;
+}
+
+static uint16_t rv32_kernel(const struct layer *l, uint16_t kernel)
+{
+    const bool fir =
+        l->kh == l->kw && l->sh == l->sw && l->sw <= 2 && (l->kw == 3 || l->kw == 5 || l->kw == 7);
+    if (kernel == PROG_CONV && sums_fit(l))
+        return PROG_CONV_B4;
+    if (kernel == PROG_DWCONV && l->mult_c == 1 && fir && sums_fit(l))
+        return PROG_DWCONV_FIR;
+    return kernel;
+}
+
+// ---- packing ----
+
+// Weight of channel o at byte i of its window, taps in slice order; 0 beyond the end.
+static int8_t window_weight(const struct layer *l, bool cols, int o, int i)
+{
+    int tap = i / l->in_c, c = i % l->in_c;
+    if (o >= l->out_c || tap >= l->kh * l->kw)
+        return 0;
+    int y = cols ? tap % l->kh : tap / l->kw, x = cols ? tap / l->kh : tap % l->kw;
+    return channel_weight(l, o, (size_t)((y * l->kw + x) * l->in_c + c));
+}
+
+static void pack_conv(struct buf *consts, const struct layer *l, bool cols,
+                      const struct channel_end *ends)
+{
+    int window = l->kh * l->kw * l->in_c;
+    for (int o = 0; o < l->out_c; o += 4) {
+        for (int i = 0; i < window; i += 4) {
+            for (int word = 0; word < 4;
+                 word++) { // of channels o, o + 1: inputs 0 and 2, 1 and 3; then o + 2, o + 3
+                int upper = o + word / 2 * 2, lower = upper + 1;
+                int16_t lanes[2];
+                for (int k = 0; k < 2; k++) {
+                    int at = i + word % 2 + 2 * k;
+                    int hi = ends[upper].constant ? 0 : window_weight(l, cols, upper, at);
+                    int lo = ends[lower].constant ? 0 : window_weight(l, cols, lower, at);
+                    lanes[k] = (int16_t)(256 * hi + lo);
+                }
+                buf_add(consts, lanes, 4);
+            }
+        }
+    }
+}
+
+// What the sums start with: of a pair, 256 times the upper plus the lower, modulo 2^32, and the lower.
+static void pack_conv_bias(struct buf *consts, const int32_t *bias, int n)
+{
+    for (int o = 0; o < n; o += 2) {
+        uint32_t lower = (uint32_t)bias[o + 1], both = ((uint32_t)bias[o] << 8) + lower;
+        buf_add(consts, &both, sizeof both);
+        buf_add(consts, &lower, sizeof lower);
+    }
+}
+
+// Weight of a depthwise kernel at slice s, position a.
+static int16_t tap_weight(const struct layer *l, bool cols, int s, int a, int channel)
+{
+    int y = cols ? a : s, x = cols ? s : a;
+    if (y >= l->kh || x >= l->kw || channel >= l->out_c)
+        return 0;
+    return l->weights[((size_t)y * (size_t)l->kw + (size_t)x) * (size_t)l->out_c + (size_t)channel];
+}
+
+static void pack_dwconv(struct buf *consts, const struct layer *l, bool cols,
+                        const struct channel_end *ends)
+{
+    const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw;
+    for (int o = 0; o < l->out_c; o += 4) {
+        for (int s = 0; s < ks; s++) {
+            for (int a = 0; a < ka; a += 2) {
+                for (int lane = 0; lane < 4; lane++) {
+                    int16_t w[2] = {0, 0};
+                    for (int k = 0; k < 2 && !ends[o + lane].constant; k++)
+                        w[k] = (int16_t)(2 * tap_weight(l, cols, s, a + k, o + lane));
+                    buf_add(consts, w, 4);
+                }
+            }
+        }
+    }
+}
+
+// [out_c / 4][window][4 channels]
+static void block_conv(struct buf *consts, const struct layer *l, bool cols,
+                       const struct channel_end *ends)
+{
+    const int window = l->kh * l->kw * l->in_c;
+    for (int o = 0; o < l->out_c; o += 4) {
+        for (int i = 0; i < window; i++) {
+            int8_t w[4];
+            for (int lane = 0; lane < 4; lane++)
+                w[lane] = ends[o + lane].constant ? 0 : window_weight(l, cols, o + lane, i);
+            buf_add(consts, w, 4);
+        }
+    }
+}
+
+// [c][ks][ka]
+static void channel_taps(struct buf *consts, const struct layer *l, bool cols,
+                         const struct channel_end *ends)
+{
+    const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw;
+    for (int c = 0; c < l->out_c; c++) {
+        for (int i = 0; i < ks * ka; i++) {
+            int8_t w = ends[c].constant ? 0 : (int8_t)tap_weight(l, cols, i / ka, i % ka, c);
+            buf_add(consts, &w, 1);
+        }
+    }
+}
+
+// The last step that serves every channel of the layer. The zero point, shifted left, has to leave
+// room for the sum.
+static enum prog_end end_of_layer(const struct layer *l, const struct channel_end *ends, bool relu)
+{
+    bool simple = l->act_min == -128 && l->act_max == 127;
+    relu = relu && simple && l->out_zero == -128;
+    for (int o = 0; o < l->out_c; o++) {
+        const struct prog_requant_fast *f = &ends[o].fast;
+        simple = simple && f->left == 0 && f->right > 0 && f->right <= 20;
+        relu = relu && f->left == 0 && f->right <= 20 && ends[o].doubles;
+    }
+    return relu ? PROG_END_RELU : simple ? PROG_END_SIMPLE : PROG_END_ANY;
+}
+
+// See struct prog_requant_fast.
+static struct prog_requant_fast requant_for(enum prog_end end, struct prog_requant_fast f,
+                                            int32_t zero)
+{
+    if (end == PROG_END_RELU)
+        return (struct prog_requant_fast){f.mult, 2 * f.round + 1 + zero * (1 << (f.right + 1)),
+                                          f.right + 1, 0};
+    if (end == PROG_END_SIMPLE)
+        f.round += zero * (1 << f.right);
+    return f;
+}
+
+// Biases and last steps of one layer, padded to whole groups of four channels.
+static void pack_ends(struct buf *consts, const struct layer *l, const struct channel_end *ends,
+                      int32_t *bias, int padded, struct prog_op *op)
+{
+    const bool words = op->kernel == PROG_CONV_B4 || op->kernel == PROG_DWCONV_FIR;
+    const bool doubled = op->kernel == PROG_DWCONV_P2;
+    const enum prog_end end = end_of_layer(l, ends, words);
+    for (int o = 0; o < l->out_c; o++) {
+        bias[o] = ends[o].constant ? ends[o].bias : folded_bias(l, o);
+        if (doubled)
+            bias[o] = (int32_t)((uint32_t)bias[o] * 2);
+    }
+    op->bias = const_begin(consts);
+    if (doubled || words)
+        buf_add(consts, bias, (size_t)padded * sizeof *bias);
+    else
+        pack_conv_bias(consts, bias, padded);
+    op->p[1] = (int32_t)end;
+    op->requant = const_begin(consts);
+    for (int o = 0; o < padded; o++) {
+        struct prog_requant_fast f = requant_for(end, ends[o].fast, l->out_zero);
+        buf_add(consts, &f, sizeof f);
+    }
+}
+
+// Everything that a packed kernel needs.
+static int pack_layer(struct buf *consts, const struct layer *l, bool cols, struct prog_op *op)
+{
+    const int padded = (l->out_c + 3) / 4 * 4;
+    struct channel_end *ends = calloc((size_t)padded, sizeof *ends);
+    int32_t *bias = calloc((size_t)padded, sizeof *bias);
+    int failed = !ends || !bias ? -1 : 0;
+    if (failed)
+        goto out;
+    for (int o = 0; o < l->out_c; o++)
+        ends[o] = end_of_channel(l, o);
+    op->weights = const_begin(consts);
+    switch (op->kernel) {
+    case PROG_DWCONV_P2:
+        pack_dwconv(consts, l, cols, ends);
+        break;
+    case PROG_CONV_B4:
+        block_conv(consts, l, cols, ends);
+        break;
+    case PROG_DWCONV_FIR:
+        channel_taps(consts, l, cols, ends);
+        break;
+    default:
+        pack_conv(consts, l, cols, ends);
+    }
+    pack_ends(consts, l, ends, bias, padded, op);
+    op->p[0] = (int32_t)const_begin(consts);
+    for (int i = 0; i < l->in_c; i++)
+        buf_add(consts, &(int8_t){(int8_t)l->in_zero}, 1);
+    buf_align(consts, 4);
+out:
+    free(ends);
+    free(bias);
+    return failed;
+}
+
+static void add_requant(struct buf *consts, const struct layer *l, struct prog_op *op)
+{
+    int n = l->op == LAYER_CONV || l->op == LAYER_DWCONV ? l->out_c : 1;
+    op->requant = const_begin(consts);
+    for (int i = 0; i < n; i++) {
+        struct prog_requant r = {l->requant[i].mult, l->requant[i].shift};
+        buf_add(consts, &r, sizeof r);
+    }
+}
+
+// ---- variants ----
+
+struct variant {
+    const char *name;
+    uint16_t (*kernel)(const struct layer *l, uint16_t generic);
+};
+
+static const struct variant variants[] = {
+    {"generic", generic_kernel},
+    {"armv7em", armv7em_kernel},
+    {"rv32", rv32_kernel},
+};
+
+const struct variant *constants_variant(const char *name, struct err *e)
+{
+    char known[100] = "";
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        if (strcmp(name, variants[i].name) == 0)
+            return &variants[i];
+        strcat(strcat(known, i ? ", " : ""), variants[i].name);
+    }
+    err_set(e, ERR_BAD_FIELD, "kernel variant \"%s\" is unknown; known: %s", name, known);
+    return NULL;
+}
+
+int constants_add(struct buf *consts, const struct variant *v, const struct layer *l, bool cols,
+                  struct prog_op *op)
+{
+    if (l->weights)
+        op->kernel = v->kernel(l, op->kernel);
+    if (op->kernel >= PROG_CONV_P4)
+        return pack_layer(consts, l, cols, op);
+    if (l->weights) {
+        op->weights = const_begin(consts);
+        add_weights(consts, l, cols);
+        op->bias = const_begin(consts);
+        for (int o = 0; o < l->out_c; o++)
+            buf_add(consts, &(int32_t){folded_bias(l, o)}, sizeof(int32_t));
+    }
+    if (l->requant)
+        add_requant(consts, l, op);
+    return 0;
+}
