@@ -10,9 +10,10 @@ struct night {
     size_t n;
 };
 
-// A front as a staircase: from `log_ram` on (to the next step), the least latency is `log_cycles`.
+// A front as a staircase: from x on (to the next step), the least height is y. Logarithms of RAM and cycles, or of cycles
+// and RAM.
 struct stair {
-    double log_ram, log_cycles;
+    double x, y;
 };
 
 const char *front_diff_change_name(enum front_diff_change c)
@@ -141,51 +142,58 @@ static int sort(struct front_diff *d, struct night before, struct night after, s
 
 /* ---- staircases ---- */
 
-static int by_log_ram(const void *a, const void *b)
+static int by_x(const void *a, const void *b)
 {
-    const struct stair *x = a, *y = b;
-    if (x->log_ram != y->log_ram)
-        return x->log_ram < y->log_ram ? -1 : 1;
-    return (x->log_cycles > y->log_cycles) - (x->log_cycles < y->log_cycles);
+    const struct stair *s = a, *t = b;
+    if (s->x != t->x)
+        return s->x < t->x ? -1 : 1;
+    return (s->y > t->y) - (s->y < t->y);
 }
 
 // The steps of a night's points, of those alone that the other night has as well where `other` is given.
-static size_t staircase(struct night night, const struct night *other, struct stair *out)
+static size_t staircase(struct night night, const struct night *other, bool exchanged,
+                        struct stair *out)
 {
     size_t n = 0, kept = 0;
-    for (size_t i = 0; i < night.n; i++)
+    for (size_t i = 0; i < night.n; i++) {
+        double ram = log(night.at[i].ram_bytes), cycles = log((double)night.at[i].cycles);
         if (!other || index_of(*other, night.at[i].key) >= 0)
-            out[n++] = (struct stair){log(night.at[i].ram_bytes), log((double)night.at[i].cycles)};
-    qsort(out, n, sizeof *out, by_log_ram);
+            out[n++] = exchanged ? (struct stair){cycles, ram} : (struct stair){ram, cycles};
+    }
+    qsort(out, n, sizeof *out, by_x);
     for (size_t i = 0; i < n; i++)
-        if (kept == 0 || out[i].log_cycles < out[kept - 1].log_cycles)
+        if (kept == 0 || out[i].y < out[kept - 1].y)
             out[kept++] = out[i];
     return kept;
 }
 
-// Mean height of b above a over the logarithm of RAM, from where both begin to the last step of either.
+// Mean height of b above a over x, from where both begin to the last step of either.
 static double height(const struct stair *a, size_t n_a, const struct stair *b, size_t n_b)
 {
-    double from = fmax(a[0].log_ram, b[0].log_ram),
-           to = fmax(a[n_a - 1].log_ram, b[n_b - 1].log_ram);
+    double from = fmax(a[0].x, b[0].x), to = fmax(a[n_a - 1].x, b[n_b - 1].x);
     double area = 0, x = from;
     size_t i = 0, k = 0;
     for (;;) {
-        while (i + 1 < n_a && a[i + 1].log_ram <= x)
+        while (i + 1 < n_a && a[i + 1].x <= x)
             i++;
-        while (k + 1 < n_b && b[k + 1].log_ram <= x)
+        while (k + 1 < n_b && b[k + 1].x <= x)
             k++;
-        double here = b[k].log_cycles - a[i].log_cycles;
+        double here = b[k].y - a[i].y;
         if (x >= to)
             return to > from ? area / (to - from) : here;
         double next = to;
         if (i + 1 < n_a)
-            next = fmin(next, a[i + 1].log_ram);
+            next = fmin(next, a[i + 1].x);
         if (k + 1 < n_b)
-            next = fmin(next, b[k + 1].log_ram);
+            next = fmin(next, b[k + 1].x);
         area += here * (next - x);
         x = next;
     }
+}
+
+static double percent(double height_of_logs)
+{
+    return (exp(height_of_logs) - 1) * 100;
 }
 
 static int measure(struct front_diff *d, struct night before, struct night after, struct err *e)
@@ -193,14 +201,17 @@ static int measure(struct front_diff *d, struct night before, struct night after
     struct stair *a = calloc(before.n + after.n + 2, sizeof *a), *b = a ? a + before.n + 1 : NULL;
     if (!a)
         return err_set(e, ERR_NO_MEMORY, "no memory to compare fronts");
-    size_t n_a = staircase(before, &after, a), n_b = staircase(after, NULL, b);
+    size_t n_a = staircase(before, &after, true, a), n_b = staircase(after, NULL, true, b);
     d->comparable = n_a > 0 && n_b > 0;
     if (d->comparable) {
-        d->latency_percent = (exp(height(a, n_a, b, n_b)) - 1) * 100;
-        d->least_ram_before = (uint32_t)lround(exp(a[0].log_ram));
-        d->least_ram_after = (uint32_t)lround(exp(b[0].log_ram));
-        d->least_cycles_before = (uint64_t)llround(exp(a[n_a - 1].log_cycles));
-        d->least_cycles_after = (uint64_t)llround(exp(b[n_b - 1].log_cycles));
+        d->ram_percent = percent(height(a, n_a, b, n_b));
+        n_a = staircase(before, &after, false, a);
+        n_b = staircase(after, NULL, false, b);
+        d->latency_percent = percent(height(a, n_a, b, n_b));
+        d->least_ram_before = (uint32_t)lround(exp(a[0].x));
+        d->least_ram_after = (uint32_t)lround(exp(b[0].x));
+        d->least_cycles_before = (uint64_t)llround(exp(a[n_a - 1].y));
+        d->least_cycles_after = (uint64_t)llround(exp(b[n_b - 1].y));
     }
     free(a);
     return 0;

@@ -52,6 +52,8 @@ struct front_diff {
     size_t n_left, n_entered;    // n_left without the missing ones
     bool comparable;             // both staircases have a point: the rest holds
     double latency_percent;      // at equal RAM; > 0 = slower
+    double
+        ram_percent; // at equal latency, the axes exchanged; > 0 = more; jitters where a front is flat
     uint32_t least_ram_before, least_ram_after; // the staircases' ends
     uint64_t least_cycles_before, least_cycles_after;
 };

@@ -57,6 +57,9 @@ static void check_changes(void)
     tonight[1].ram_bytes = 48000;
     compare(4, 0.5);
     EQ_STR(text(), "a:stayed c:stayed b:larger");
+    // from 1,500,000 to 2,000,000 cycles the front is c's 40000 bytes and was b's 20000, of 1,000,000 to 2,000,000:
+    // twice as much on log2(4 / 3) of the way
+    OK(fabs(d.ram_percent - 100.0 / 3) < 1e-9);
     EQ_INT(d.at[2].beaten_by, 2);
 
     same();
