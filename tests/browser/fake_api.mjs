@@ -192,7 +192,19 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
         return models.get(id);
     };
     const curve = front(points);
-    const find = (spec) => curve.find((p) => p.spec === spec);
+    // What other strategies choose: more RAM than the front. Vanilla is one point; of all it says that none fits hifive1b.
+    const others = (strategy) =>
+        curve
+            .filter((_, i) => (strategy === "vanilla" ? i === curve.length - 1 : i % 2 === 0))
+            .map((p) => ({
+                ...p,
+                spec: strategy === "vanilla" ? "0-35:plain" : p.spec.replace(/^0-(\d+):cols/, "0-$1:patch"),
+                arena_bytes: p.arena_bytes + 20000,
+                strategies: [strategy],
+                on_front: false,
+            }));
+    const chosen = new Map(); // spec -> a point off the front
+    const find = (spec) => curve.find((p) => p.spec === spec) ?? chosen.get(spec);
     const predicted = (p, board) => ({
         ...p,
         predicted_ms: board ? msOn(board, p) : null,
@@ -223,6 +235,7 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
             board: job.board,
             rig: job.rig,
             spec: job.spec,
+            strategies: job.strategies,
             arena_bytes: point.arena_bytes,
             predicted_arena_bytes: point.arena_bytes,
             stack_bytes: 748,
@@ -261,21 +274,34 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
             finished: null,
             repeats: body.repeats,
             input: { kind: "uniform", seed: 305419896 },
+            strategies: body.strategies ?? ["pareto"],
+            omitted: [],
         };
         campaigns.push(c);
-        const n = Math.min(body.points ?? 12, curve.length);
-        const picks = Array.from(
-            { length: n },
-            (_, i) => curve[Math.round((i * (curve.length - 1)) / Math.max(1, n - 1))],
-        );
+        const picks = c.strategies.flatMap((strategy) => {
+            const offers = strategy === "pareto" ? curve : others(strategy);
+            const n = Math.min(body.points ?? 12, offers.length);
+            return Array.from(
+                { length: n },
+                (_, i) => offers[Math.round((i * (offers.length - 1)) / Math.max(1, n - 1))],
+            );
+        });
         for (const board of body.boards) {
             for (const p of picks) {
+                if (p.strategies) chosen.set(p.spec, p);
+                if (p.strategies && board === "hifive1b") {
+                    const [strategy] = p.strategies;
+                    if (!c.omitted.some((o) => o.strategy === strategy))
+                        c.omitted.push({ board, strategy, arena_bytes: p.arena_bytes });
+                    continue;
+                }
                 jobs.push({
                     id: jobs.length + 1,
                     campaign: c.id,
                     model: c.model,
                     board,
                     spec: p.spec,
+                    strategies: p.strategies ?? ["pareto"],
                     state: "queued",
                     phase: null,
                     progress: 0,
@@ -428,7 +454,12 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
                 board: null,
                 p1: null,
                 p2: null,
-                points: curve.map((p) => ({
+                points: [
+                    ...curve,
+                    ...[...chosen.values()].filter((p) =>
+                        jobs.some((j) => j.campaign === Number(m[1]) && j.spec === p.spec),
+                    ),
+                ].map((p) => ({
                     ...predicted(p, null),
                     measured: jobs
                         .filter((j) => j.campaign === Number(m[1]) && j.result && j.spec === p.spec)

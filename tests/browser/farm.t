@@ -129,7 +129,7 @@
                 .locator("input[name=board]:checked")
                 .evaluateAll((all) => all.map((b) => b.value));
             equal(chosen, [BOARD], "model: the board that has a rig is chosen to measure on");
-            await form.getByLabel("Points on the front").fill(String(POINTS));
+            await form.getByLabel("Points of each").fill(String(POINTS));
             await form.getByRole("button", { name: "Measure" }).click();
             await page.waitForURL(/#\/campaigns\/\d+$/);
             await page.locator(".campaign-progress .state-running, .campaign-progress .state-done").waitFor();

@@ -11,6 +11,7 @@
 
     const fake = await startFakeApi({ web: WEB, points: 40, stepMs: 25 });
     const many = await startFakeApi({ web: WEB, points: 10000 });
+    const rivals = await startFakeApi({ web: WEB, points: 40, stepMs: 5 });
     const browser = await openBrowser();
     const { page, complaints } = browser;
     const model = `${fake.url}/#/models/${fake.models[0].id}`;
@@ -71,7 +72,7 @@
             );
             await small.uncheck();
             await form.getByLabel("nucleo-f412zg").check();
-            await form.getByLabel("Points on the front").fill("4");
+            await form.getByLabel("Points of each").fill("4");
             await form.getByRole("button", { name: "Measure" }).click();
             await page.waitForURL(/#\/campaigns\/1$/);
             await page.locator(".state-leased").first().waitFor();
@@ -420,6 +421,78 @@
             );
             slow.close();
 
+            // Strategies, side by side.
+            await open(`${rivals.url}/#/models/${rivals.models[0].id}`);
+            const ways = page.getByRole("form", { name: "New campaign" });
+            equal(
+                await ways.locator('input[name="strategy"]:checked').evaluateAll((all) => all.map((i) => i.value)),
+                ["pareto"],
+                "strategies: pareto, unless others are chosen",
+            );
+            await ways.getByLabel("pareto").uncheck();
+            await ways.getByRole("button", { name: "Measure" }).click();
+            ok(
+                (await ways.getByRole("alert").innerText()).includes("at least one strategy"),
+                "strategies: none is refused in words",
+            );
+            for (const name of ["pareto", "vanilla", "mcunetv2"]) await ways.getByLabel(name).check();
+            await ways.getByLabel("hifive1b").check();
+            await ways.getByLabel("Points of each").fill("4");
+            await ways.getByRole("button", { name: "Measure" }).click();
+            await page.locator(".campaign-progress .state-done").waitFor();
+            equal(
+                await page.locator(".waiting .note").allInnerTexts(),
+                [
+                    "Nothing of vanilla fits hifive1b: its smallest configuration needs 159,975 B.",
+                    "Nothing of mcunetv2 fits hifive1b: its smallest configuration needs 26,304 B.",
+                ],
+                "strategies: what does not fit is named",
+            );
+            const strategyColumn = (box) =>
+                box.evaluate((b) => {
+                    const at = [...b.querySelectorAll("th")].findIndex((th) => th.textContent === "Strategy");
+                    return [...new Set([...b.querySelectorAll("tbody tr")].map((r) => r.cells[at]?.textContent))];
+                });
+            equal(
+                (await strategyColumn(page.locator(".card").filter({ hasText: "Failure" }).last())).sort(),
+                ["mcunetv2", "pareto", "vanilla"],
+                "strategies: a column of the jobs",
+            );
+            await page.getByLabel("hifive1b").uncheck();
+            const compared = await plotSeries((s) => s.some((x) => x.id === "emulated nucleo-f767zi vanilla"));
+            const mark = Object.fromEntries(compared.map((s) => [s.id, s]));
+            const rivalMarks = ["pareto", "vanilla", "mcunetv2"].map((s) => mark[`emulated nucleo-f767zi ${s}`]);
+            equal(new Set(rivalMarks.map((s) => s.symbol)).size, 3, "strategies: each has its shape");
+            equal(new Set(rivalMarks.map((s) => s.fill)).size, 3, "strategies: ... on one board also its colour");
+            ok(
+                rivalMarks.every((s, i) => s.name === `${["pareto", "vanilla", "mcunetv2"][i]}: measured, emulated`),
+                "strategies: the legend names them and says emulated",
+            );
+            ok((await page.locator(".hint").innerText()).includes("Shape: strategy"), "strategies: explained below");
+            await page.getByLabel("hifive1b").check();
+            const onTwo = await plotSeries((s) => s.some((x) => x.id === "emulated hifive1b pareto"));
+            equal(
+                onTwo
+                    .filter((s) => s.id.startsWith("emulated"))
+                    .map((s) => s.name.split(":")[0])
+                    .sort(),
+                ["hifive1b pareto", "nucleo-f767zi mcunetv2", "nucleo-f767zi pareto", "nucleo-f767zi vanilla"],
+                "strategies: on two boards the legend names board and strategy",
+            );
+            const two = Object.fromEntries(onTwo.map((s) => [s.id, s]));
+            ok(
+                two["emulated nucleo-f767zi vanilla"].fill === two["emulated nucleo-f767zi mcunetv2"].fill &&
+                    two["emulated nucleo-f767zi vanilla"].fill !== two["emulated hifive1b pareto"].fill,
+                "strategies: ... and the colour is the board's",
+            );
+            await page.getByRole("link", { name: "mcunet-vww1" }).click();
+            await page.locator(".measure").first().waitFor();
+            const byModel = await plotSeries((s) => s.some((x) => x.id.endsWith(" vanilla")));
+            ok(
+                byModel.some((s) => s.id.endsWith(" mcunetv2")),
+                "strategies: the model page shows them too",
+            );
+
             // Ten thousand points.
             const start = Date.now();
             await open(`${many.url}/#/models/${many.models[0].id}`);
@@ -470,6 +543,7 @@
             await browser.close();
             fake.close();
             many.close();
+            rivals.close();
         },
     );
 })();

@@ -13,7 +13,7 @@
     skipUnless({ [join(web, "node_modules/vite")]: "run make web" });
     const { build } = await import(pathToFileURL(createRequire(join(web, "package.json")).resolve("vite")));
     const outDir = mkdtempSync(join(tmpdir(), "farm-pure-"));
-    const names = ["format", "pareto", "csv", "spec", "points", "sse"];
+    const names = ["format", "pareto", "csv", "spec", "points", "sse", "strategies"];
     await build({
         root: web,
         configFile: false,
@@ -28,7 +28,7 @@
             },
         },
     });
-    const [format, pareto, csv, spec, points, sse] = await Promise.all(
+    const [format, pareto, csv, spec, points, sse, strategies] = await Promise.all(
         names.map((n) => import(pathToFileURL(join(outDir, `${n}.mjs`)))),
     );
 
@@ -270,6 +270,30 @@
                 points.measuredName(true).includes("emulated") && !points.measuredName(false).includes("emulated"),
                 "emulated results are named so",
             );
+
+            const chose = (...names) => ({ strategies: new Set(names) });
+            const apart = (list) => strategies.strategiesOf(list).map((s) => s.name);
+            equal(apart([chose("pareto"), chose()]), [], "the front alone, or chosen points, need no strategies");
+            equal(
+                apart([chose(), chose("vanilla", "pareto"), chose("msfcnn")]),
+                ["pareto", "vanilla", "msfcnn", "named"],
+                "several strategies are told apart, points that were asked for too",
+            );
+            const all = strategies.strategiesOf([
+                chose("pareto", "vanilla", "mcunetv2", "streamnet", "msfcnn", "msfcnn-paper"),
+                chose(),
+            ]);
+            equal(
+                [new Set(all.map((s) => s.symbol)).size, new Set(all.map((s) => s.colour)).size],
+                [7, 7],
+                "each has a shape and a colour of its own",
+            );
+            const named = all.at(-1);
+            ok(
+                strategies.belongs(chose(), named) && !strategies.belongs(chose("pareto"), named),
+                "a point that nobody chose was asked for",
+            );
+            equal(strategies.strategyNames([]), "asked for", "... and is called so");
         },
         async () => rmSync(outDir, { recursive: true, force: true }),
     );

@@ -110,9 +110,9 @@ for ([['magic'], 'must be vanilla'], [['pareto', 'pareto'], 'given twice'], [[],
     is $es, 422, "strategies [@{ $_->[0] }]: refused";
     like "$e->{field} $e->{detail}", qr/^strategies.*$_->[1]/, 'by name';
 }
-my ($both, $both_status) = $api->post('/campaigns',
+my ($named_both, $both_status) = $api->post('/campaigns',
     { model => $model->{id}, boards => [$Api::BOARD], strategies => ['pareto'], specs => [$plain] });
-is_deeply [$both_status, $both->{field}], [422, 'strategies'], 'not together with specs';
+is_deeply [$both_status, $named_both->{field}], [422, 'strategies'], 'not together with specs';
 
 # The measured front
 my $mf = $api->get("/campaigns/$c->{id}/front?max_ram=9000&max_overhead=1.1");

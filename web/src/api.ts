@@ -64,6 +64,8 @@ export interface FrontPoint {
     blocks: number;
     predicted_ms: number | null;
     fits?: boolean;
+    on_front?: boolean; // absent: true
+    strategies?: string[]; // that chose it
     measured?: Measured[];
 }
 
@@ -122,6 +124,8 @@ export interface Campaign {
     finished: string | null;
     repeats: number;
     input: { kind: string; seed: number };
+    strategies?: string[]; // empty: its configurations were named
+    omitted?: { board: string; strategy: string; arena_bytes: number }[]; // strategies that have nothing for a board
 }
 
 export interface Job {
@@ -130,6 +134,7 @@ export interface Job {
     model: string;
     board: string;
     spec: string;
+    strategies?: string[];
     state: "queued" | "leased" | "done" | "failed";
     phase: string | null;
     progress: number;
@@ -147,6 +152,7 @@ export interface Result {
     board: string;
     rig: string;
     spec: string;
+    strategies?: string[];
     arena_bytes: number;
     predicted_arena_bytes: number;
     stack_bytes: number;
@@ -288,6 +294,7 @@ export interface CampaignRequest {
     model: string;
     boards: string[];
     points?: number;
+    strategies?: string[];
     specs?: string[];
     repeats: number;
     name?: string;

@@ -11,6 +11,7 @@ import { boardColours, boardFacts, emulatedBadge } from "./parts.ts";
 import { Plot } from "./plot.ts";
 import type { Point, PointSet } from "./points.ts";
 import { describeSpec } from "./spec.ts";
+import { strategiesOf, strategyNames } from "./strategies.ts";
 import { Table, type Column } from "./table.ts";
 
 export class Explorer {
@@ -27,6 +28,7 @@ export class Explorer {
     private withInput = false;
     private selected: string | null = null;
     private tableState = "";
+    private readonly hint = h("p", { class: "hint" });
     private readonly note = h("p", { class: "note", role: "status" });
     private readonly redraw = onceAFrame(() => this.draw());
     /** Called when the user shows a board whose prediction may not be loaded yet. */
@@ -71,11 +73,7 @@ export class Explorer {
                 h(
                     "div",
                     { class: "plot-foot" },
-                    h(
-                        "p",
-                        { class: "hint" },
-                        "Hollow: predicted. Filled: measured; circle on hardware, diamond on an emulated board. Click a point for its blocks; Ctrl + wheel or pinch zooms, a double click resets.",
-                    ),
+                    this.hint,
                     this.exportMenu(),
                 ),
             ),
@@ -120,6 +118,12 @@ export class Explorer {
         if (this.signal.aborted) return;
         const points = this.points.all;
         const y = this.drawNote(points);
+        const compared = strategiesOf(points).length > 0;
+        const shapes = compared
+            ? "Shape: strategy. Filled: measured, paler on an emulated board."
+            : "Filled: measured; circle on hardware, diamond on an emulated board.";
+        const hint = `Hollow: predicted. ${shapes} Click a point for its blocks; Ctrl + wheel or pinch zooms, a double click resets.`;
+        if (this.hint.textContent !== hint) this.hint.textContent = hint;
         const answers = this.budgets.update(points, this.withInput, this.shownBoards);
         this.plot.draw({
             points,
@@ -134,7 +138,7 @@ export class Explorer {
             limits: this.budgets.limits,
         });
         const tableState = `${this.points.version} ${this.shownBoards.join(" ")}`;
-        if (tableState !== this.tableState) this.table.update(this.columns(), points);
+        if (tableState !== this.tableState) this.table.update(this.columns(compared), points);
         this.tableState = tableState;
         this.table.setMarks(marksBySpec(answers));
         if (this.selected) this.drawDetail();
@@ -165,7 +169,7 @@ export class Explorer {
         if (point) void this.detail.show(point, this.shownBoards);
     }
 
-    private columns(): Column<Point>[] {
+    private columns(compared: boolean): Column<Point>[] {
         const columns: Column<Point>[] = [
             {
                 key: "ram",
@@ -231,6 +235,14 @@ export class Explorer {
                 },
             );
         }
+        if (compared)
+            columns.push({
+                key: "strategy",
+                label: "Strategy",
+                title: "Who chose the configuration",
+                value: (p) => strategyNames(p.strategies),
+                cell: (p) => strategyNames(p.strategies),
+            });
         columns.push(
             { key: "blocks", label: "Blocks", number: true, value: (p) => p.blocks, cell: (p) => p.blocks },
             {
@@ -343,6 +355,7 @@ export class Explorer {
             "macs",
             "overhead",
             "blocks",
+            "strategies",
             "board",
             "kind",
             "ms",
@@ -362,6 +375,7 @@ export class Explorer {
                 p.macs,
                 p.overhead,
                 p.blocks,
+                [...p.strategies].join(" "),
             ];
             const predicted = [...p.predicted_ms].map(([board, t]) => [...base, board, "predicted", t]);
             const measured = p.measured.map((m) => [
@@ -386,6 +400,7 @@ export class Explorer {
             ...p,
             predicted_ms: Object.fromEntries(p.predicted_ms),
             does_not_fit: [...p.does_not_fit],
+            strategies: [...p.strategies],
         }));
         return JSON.stringify({ model: this.model, points }, null, 2);
     }

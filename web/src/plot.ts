@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The trade-off plot: RAM (log) against latency or overhead. Hollow = predicted, filled = measured; a circle is real
-// hardware, a diamond an emulated board; colour = board; the step line is the front.
+// hardware, a diamond an emulated board; colour = board; the step line is the front. Where several strategies are to be
+// compared, the shape is the strategy, and on one board its colour is too; emulated points are then paler.
 import * as echarts from "echarts/core";
 import { LineChart, ScatterChart } from "echarts/charts";
 import {
@@ -18,6 +19,7 @@ import { frontOf, logTicks } from "./pareto.ts";
 import { measuredName, ramOf, type Point } from "./points.ts";
 import type { Measured } from "./api.ts";
 import { describeSpec } from "./spec.ts";
+import { belongs, PARETO, strategiesOf, strategyNames, type Strategy } from "./strategies.ts";
 
 echarts.use([
     LineChart,
@@ -50,6 +52,18 @@ interface Series {
     inLegend: boolean;
     [option: string]: unknown;
 }
+
+type AddScatter = (
+    id: string,
+    name: string,
+    dots: Dot[],
+    tint: string,
+    symbol: string,
+    filled: boolean,
+    size: number,
+    opacity?: number,
+) => void;
+type AddSteps = (id: string, name: string, dots: Dot[], tint: string, dashed: boolean) => void;
 
 interface Dot {
     value: [number, number];
@@ -310,6 +324,7 @@ export class Plot {
             symbol: string,
             filled: boolean,
             size: number,
+            opacity = 1,
         ) => {
             this.dots.set(id, dots);
             out.push({
@@ -324,12 +339,17 @@ export class Plot {
                 large: dots.length > LARGE,
                 largeThreshold: LARGE,
                 itemStyle: filled
-                    ? { color: tint, borderColor: surface, borderWidth: 1, opacity: 1 }
+                    ? { color: tint, borderColor: surface, borderWidth: 1, opacity }
                     : { color: surface, borderColor: tint, borderWidth: 1.5, opacity: 1 },
                 emphasis: { scale: 1.5 },
             });
         };
 
+        const strategies = strategiesOf(view.points);
+        if (strategies.length) {
+            this.compare(view, strategies, scatter, steps);
+            return out;
+        }
         if (view.y === "overhead") {
             const dots = view.points
                 .filter((p) => p.overhead !== null)
@@ -366,6 +386,54 @@ export class Plot {
         }
 
         return out;
+    }
+
+    /** One series for each strategy, board and kind of result. */
+    private compare(view: PlotView, strategies: Strategy[], scatter: AddScatter, steps: AddSteps): void {
+        const x = (p: Point) => ramOf(p, view.withInput) / 1000;
+        const one = view.boards.length === 1;
+        for (const strategy of strategies) {
+            const mine = view.points.filter((p) => belongs(p, strategy));
+            if (view.y === "overhead") {
+                const dots = mine
+                    .filter((p) => p.overhead !== null)
+                    .map((p): Dot => ({ value: [x(p), p.overhead!], point: p, board: null, measured: null }));
+                const tint = colour(strategy.colour);
+                if (!dots.length) continue;
+                scatter(`strategy ${strategy.name}`, strategy.name, dots, tint, strategy.symbol, false, 10);
+                steps(`strategy ${strategy.name}`, strategy.name, dots, tint, true);
+                continue;
+            }
+            for (const board of view.boards) {
+                const tint = colour(one ? strategy.colour : (view.colours.get(board) ?? "--board-1"));
+                const label = one ? strategy.name : `${board} ${strategy.name}`;
+                for (const emulated of [false, true]) {
+                    const dots = mine.flatMap((p) =>
+                        p.measured
+                            .filter((m) => m.board === board && m.emulated === emulated)
+                            .map((m): Dot => ({ value: [x(p), m.ms], point: p, board, measured: m })),
+                    );
+                    if (!dots.length) continue;
+                    const id = `${emulated ? "emulated" : "hardware"} ${board} ${strategy.name}`;
+                    const name = `${label}: ${measuredName(emulated)}`;
+                    scatter(id, name, dots, tint, strategy.symbol, true, 12, emulated ? 0.75 : 1);
+                    steps(id, name, dots, tint, false);
+                }
+                // The front is a line to compare with; of the others only what is not measured yet.
+                const open = mine.filter(
+                    (p) =>
+                        p.predicted_ms.has(board) &&
+                        (strategy.name === PARETO || !p.measured.some((m) => m.board === board)),
+                );
+                const dots = open.map(
+                    (p): Dot => ({ value: [x(p), p.predicted_ms.get(board)!], point: p, board, measured: null }),
+                );
+                if (!dots.length) continue;
+                const id = `predicted ${board} ${strategy.name}`;
+                scatter(id, `${label}: predicted`, dots, tint, strategy.symbol, false, 8);
+                if (strategy.name === PARETO) steps(id, `${label}: predicted`, dots, tint, true);
+            }
+        }
     }
 
     /** Rings around the selected point and the sliders' answers, on top of every dot of that configuration; limits. */
@@ -465,6 +533,7 @@ function tip(dot: Dot): HTMLElement {
             predicted !== undefined && row("predicted", format.ms(predicted)),
             measured?.timing && row("timing model", measured.timing),
             row("blocks", String(point.blocks)),
+            row("strategy", strategyNames(point.strategies)),
         ),
         h("p", null, describeSpec(point.spec)),
     );

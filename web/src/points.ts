@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the plot and the table show: configurations, each with its prediction per board and what boards measured of it.
 import type { FrontPoint, Measured, Result } from "./api.ts";
+import { PARETO } from "./strategies.ts";
 
 export interface Point {
     spec: string;
@@ -11,6 +12,7 @@ export interface Point {
     input_bytes: number;
     blocks: number;
     on_front: boolean;
+    strategies: Set<string>; // that chose it; empty: it was named
     predicted_ms: Map<string, number>; // by board
     does_not_fit: Set<string>; // boards
     measured: Measured[]; // newest first, one for each (board, emulated)
@@ -32,7 +34,8 @@ export class PointSet {
     addFront(board: string | null, points: readonly FrontPoint[]): void {
         for (const p of points) {
             const point = this.addConfig(p);
-            point.on_front = true;
+            point.on_front = p.on_front ?? true;
+            if (point.on_front) point.strategies.add(PARETO);
             if (board !== null && p.predicted_ms !== null) point.predicted_ms.set(board, p.predicted_ms);
             if (board !== null && p.fits === false) point.does_not_fit.add(board);
             for (const m of p.measured ?? []) this.addMeasured(point, m);
@@ -45,6 +48,16 @@ export class PointSet {
         if (!point || point.predicted_ms.get(board) === ms) return;
         this.version++;
         point.predicted_ms.set(board, ms);
+    }
+
+    /** Who chose a configuration that is known. */
+    addStrategies(spec: string, strategies: readonly string[]): void {
+        const known = this.bySpec.get(spec)?.strategies;
+        for (const strategy of strategies) {
+            if (!known || known.has(strategy)) continue;
+            known.add(strategy);
+            this.version++;
+        }
     }
 
     /** A configuration that may lie off the front. */
@@ -61,6 +74,7 @@ export class PointSet {
         point.input_streamed = p.input_streamed;
         point.input_bytes = p.input_bytes;
         point.blocks = p.blocks;
+        for (const strategy of p.strategies ?? []) point.strategies.add(strategy);
         return point;
     }
 
@@ -73,6 +87,7 @@ export class PointSet {
             point.blocks = r.spec.split(" ").length;
             this.bySpec.set(r.spec, point);
         }
+        for (const strategy of r.strategies ?? []) point.strategies.add(strategy);
         this.addMeasured(point, {
             board: r.board,
             result: r.id,
@@ -108,6 +123,7 @@ function emptyPoint(spec: string): Point {
         input_bytes: 0,
         blocks: 0,
         on_front: false,
+        strategies: new Set(),
         predicted_ms: new Map(),
         does_not_fit: new Set(),
         measured: [],

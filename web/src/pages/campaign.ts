@@ -20,6 +20,7 @@ import * as format from "../format.ts";
 import { campaignName, campaignProgress, emulatedBadge, fileLink, problem, stateBadge } from "../parts.ts";
 import { PointSet } from "../points.ts";
 import { describeSpec } from "../spec.ts";
+import { PARETO, strategyNames } from "../strategies.ts";
 import { Table, type Column } from "../table.ts";
 
 const RIGS_MS = 10000;
@@ -69,9 +70,9 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
         if (signal.aborted) return;
         fill(live, campaign.state === "done" ? "" : connected ? "live" : "connecting…");
         fill(progress, stateBadge(campaign.state), campaignProgress(campaign));
-        fill(waiting, rigs && drawWaiting([...jobs.values()], rigs));
+        fill(waiting, drawOmitted(campaign), rigs && drawWaiting([...jobs.values()], rigs));
         fill(failures, drawFailures([...jobs.values()]));
-        table.update(jobColumns(), [...jobs.values()]);
+        table.update(jobColumns(campaign), [...jobs.values()]);
         cancel.hidden = campaign.jobs.queued === 0;
         explorer.update();
     });
@@ -119,6 +120,7 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
                 { class: "facts" },
                 h("span", null, "on ", h("b", null, campaign.boards.join(", "))),
                 h("span", null, h("b", null, format.count(campaign.repeats)), " repeats"),
+                campaign.strategies?.length ? h("span", null, strategyNames(campaign.strategies)) : null,
                 h("span", null, `input ${campaign.input.kind}, seed ${campaign.input.seed}`),
                 h("span", { title: campaign.created }, `started ${format.ago(campaign.created, Date.now())}`),
                 live,
@@ -180,8 +182,20 @@ function takeJob(points: PointSet, job: Job): void {
             predicted_ms: p.ms,
         });
     }
+    points.addStrategies(job.spec, job.strategies ?? []);
     if (p && p.ms !== null) points.addPrediction(job.spec, job.board, p.ms);
     if (job.state === "done" && job.result) points.addResult(job.result);
+}
+
+/** Strategies that have nothing small enough for a board. */
+function drawOmitted(campaign: Campaign): Child {
+    return (campaign.omitted ?? []).map((o) =>
+        h(
+            "p",
+            { class: "note" },
+            `Nothing of ${o.strategy} fits ${o.board}: its smallest configuration needs ${format.exactBytes(o.arena_bytes)}.`,
+        ),
+    );
 }
 
 /** Says which queued jobs nobody will take as things are. */
@@ -232,8 +246,15 @@ function drawFailures(jobs: Job[]): Child {
     );
 }
 
-function jobColumns(): Column<Job>[] {
+function jobColumns(campaign: Campaign): Column<Job>[] {
     const order = { leased: 0, queued: 1, failed: 2, done: 3 };
+    const compared = campaign.strategies?.some((s) => s !== PARETO);
+    const strategy: Column<Job> = {
+        key: "strategy",
+        label: "Strategy",
+        value: (j) => strategyNames(j.strategies),
+        cell: (j) => strategyNames(j.strategies),
+    };
     return [
         { key: "id", label: "Job", number: true, value: (j) => j.id, cell: (j) => j.id },
         { key: "board", label: "Board", value: (j) => j.board, cell: (j) => j.board },
@@ -267,6 +288,7 @@ function jobColumns(): Column<Job>[] {
             value: (j) => j.result?.ms ?? null,
             cell: (j) => (j.result ? [format.ms(j.result.ms), j.result.emulated ? [" ", emulatedBadge()] : null] : "–"),
         },
+        ...(compared ? [strategy] : []),
         { key: "rig", label: "Rig", value: (j) => j.rig, cell: (j) => j.rig ?? "–" },
         { key: "attempts", label: "Attempts", number: true, value: (j) => j.attempts, cell: (j) => j.attempts },
         {

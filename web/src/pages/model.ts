@@ -20,6 +20,7 @@ import { Explorer } from "../explorer.ts";
 import * as format from "../format.ts";
 import { boardFacts, campaignName, campaignProgress, fileLink, problem } from "../parts.ts";
 import { PointSet } from "../points.ts";
+import { PARETO, STRATEGIES } from "../strategies.ts";
 
 const MAX_OFF_FRONT = 200; // configurations off the front that are priced one by one
 
@@ -121,6 +122,9 @@ function campaignForm(model: Model, boards: Board[], live: Set<string>): HTMLEle
     const picks = boards.map((b) =>
         h("input", { type: "checkbox", name: "board", value: b.id, checked: b.id === chosen }),
     );
+    const ways = STRATEGIES.map((s) =>
+        h("input", { type: "checkbox", name: "strategy", value: s.name, checked: s.name === PARETO }),
+    );
     const submit = h("button", { type: "submit", class: "button primary" }, "Measure");
     let key = newKey(); // the same until it succeeds: pressing twice, or again after a lost answer, starts one campaign
     return h(
@@ -136,10 +140,21 @@ function campaignForm(model: Model, boards: Board[], live: Set<string>): HTMLEle
                     fill(status, h("p", { class: "problem", role: "alert" }, "Choose at least one board."));
                     return;
                 }
+                const strategies = ways.filter((w) => w.checked).map((w) => w.value);
+                if (!strategies.length) {
+                    fill(status, h("p", { class: "problem", role: "alert" }, "Choose at least one strategy."));
+                    return;
+                }
                 submit.disabled = true;
                 try {
                     const campaign = await createCampaign(
-                        { model: model.id, boards: on, points: Number(points.value), repeats: Number(repeats.value) },
+                        {
+                            model: model.id,
+                            boards: on,
+                            strategies,
+                            points: Number(points.value),
+                            repeats: Number(repeats.value),
+                        },
                         key,
                     );
                     location.hash = `#/campaigns/${campaign.id}`;
@@ -166,9 +181,15 @@ function campaignForm(model: Model, boards: Board[], live: Set<string>): HTMLEle
             ),
         ),
         h(
+            "fieldset",
+            null,
+            h("legend", null, "Strategies"),
+            STRATEGIES.map((s, i) => h("label", { class: "pick", title: s.title }, ways[i], s.name)),
+        ),
+        h(
             "div",
             { class: "form-row" },
-            h("label", null, "Points on the front", points),
+            h("label", null, "Points of each", points),
             h("label", null, "Repeats", repeats),
         ),
         submit,
