@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fields of JSON objects from outside, checked one at a time: what json_in.c and plan_in.c are made of. Only those two
-// include this, so that no other file sees cJSON. Each function returns 0, or -1 with p set: ERR_BAD_FIELD and the path of
+// Fields of JSON objects from outside, checked one at a time: what json_in.c, plan_in.c and run_in.c are made of. Only
+// those include this, so that no other file sees cJSON. Each function returns 0, or -1 with p set: ERR_BAD_FIELD and the path of
 // the field, which is path "." name ("runs[3].cycles"; path "" for the outermost object).
 #ifndef SERVER_JSON_FIELD_H
 #define SERVER_JSON_FIELD_H
