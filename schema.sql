@@ -193,3 +193,142 @@ ALTER TABLE results ADD COLUMN profile_json TEXT;
 ALTER TABLE jobs ADD COLUMN strategies INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE campaigns ADD COLUMN strategies INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE campaigns ADD COLUMN omitted_json TEXT NOT NULL DEFAULT '[]';
+
+-- version 4
+-- Nightly runs.   plan (a file) 1--n runs 1--n points n--1 series 1--n findings 1--n finding_notes
+--                                     \-- 1--n deliveries (webhook)
+--
+-- What the scheduler knows of a plan's file. seen_slot_ms: slots up to there are dealt with, so that none runs twice;
+-- schedule: the cron expression and time zone that it is about, for a changed one starts afresh.
+CREATE TABLE plans(
+  name TEXT PRIMARY KEY,
+  schedule TEXT NOT NULL,
+  seen_slot_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- slot_ms: the instant that the run stands for: of a manual run when it was asked for, of an imported one its own date.
+-- plan_text: the plan as it was. A run holds what it has measured in points, and needs no campaign to be read later.
+CREATE TABLE runs(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  plan TEXT NOT NULL,
+  slot_ms INTEGER NOT NULL,
+  trigger TEXT NOT NULL CHECK(trigger IN ('cron', 'missed', 'manual', 'import')),
+  state TEXT NOT NULL CHECK(state IN ('planning', 'running', 'confirming', 'done', 'skipped', 'failed', 'cancelled')),
+  verdict TEXT CHECK(verdict IN ('ok', 'improved', 'incomplete', 'rig', 'suspected', 'regression')),
+  detail TEXT,
+  plan_text TEXT,
+  note TEXT,
+  created_ms INTEGER NOT NULL,
+  deadline_ms INTEGER,
+  finished_ms INTEGER,
+  UNIQUE(plan, slot_ms),
+  CHECK((state IN ('planning', 'running', 'confirming')) = (finished_ms IS NULL))
+) STRICT;
+CREATE INDEX runs_open ON runs(id) WHERE finished_ms IS NULL;
+
+CREATE TABLE series(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  plan TEXT NOT NULL,
+  model TEXT NOT NULL,
+  model_name TEXT NOT NULL,
+  board TEXT NOT NULL,
+  config TEXT NOT NULL,
+  UNIQUE(plan, model, board, config)
+) STRICT;
+
+-- What a run got, or should have got, of a series. rerun 0: the night's own point; 1..: confirmations of a latency.
+-- baseline 1: somebody said that the history begins anew with this run.
+CREATE TABLE points(
+  series INTEGER NOT NULL REFERENCES series(id),
+  run INTEGER NOT NULL REFERENCES runs(id),
+  rerun INTEGER NOT NULL DEFAULT 0,
+  state TEXT NOT NULL CHECK(state IN ('open', 'done', 'failed', 'not-run', 'no-fit')),
+  baseline INTEGER NOT NULL DEFAULT 0,
+  job INTEGER REFERENCES jobs(id),
+  spec TEXT NOT NULL,
+  overhead REAL,
+  class TEXT CHECK(class IN ('infrastructure', 'model')),
+  error_type TEXT,
+  error_detail TEXT,
+  cycles_min INTEGER, cycles_median INTEGER, cycles_max INTEGER,
+  repeats INTEGER,
+  instructions INTEGER,
+  clock_hz INTEGER,
+  arena_bytes INTEGER, stack_bytes INTEGER, static_bytes INTEGER, flash_bytes INTEGER,
+  firmware TEXT, program TEXT, toolchain TEXT, kernels TEXT,
+  agent TEXT, rig TEXT,
+  emulated INTEGER,
+  timing TEXT, timing_version INTEGER,
+  PRIMARY KEY(series, run, rerun),
+  CHECK((state = 'failed') = (class IS NOT NULL)),
+  CHECK(state <> 'done' OR (cycles_median IS NOT NULL AND arena_bytes IS NOT NULL AND firmware IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX points_of_run ON points(run, series);
+CREATE INDEX points_counted ON points(run, rerun, state, class);
+
+-- Of a series, or (series NULL) of count series: all of a rig or board, or the front of a model on a board. first_run: the
+-- run it began with, and so the first bad build; last_run: where it was last seen. A finding that goes on is one row; was,
+-- current and percent are those of last_run. accepted: what current was when somebody acknowledged it; worse reopens it.
+CREATE TABLE findings(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  plan TEXT NOT NULL,
+  series INTEGER REFERENCES series(id),
+  model TEXT, model_name TEXT,
+  board TEXT NOT NULL,
+  rig TEXT,
+  config TEXT,
+  count INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  metric TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  first_run INTEGER NOT NULL REFERENCES runs(id),
+  last_run INTEGER NOT NULL REFERENCES runs(id),
+  was REAL,
+  current REAL,
+  percent REAL,
+  noise REAL,
+  firmware TEXT,
+  firmware_changed INTEGER NOT NULL,
+  program_changed INTEGER NOT NULL,
+  rig_changed INTEGER NOT NULL,
+  accepted REAL,
+  state TEXT NOT NULL CHECK(state IN ('suspected', 'confirmed', 'unconfirmed', 'acknowledged', 'expected', 'resolved')),
+  owner TEXT,
+  note TEXT,
+  updated_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX findings_of_plan ON findings(plan, id);
+CREATE INDEX findings_open ON findings(plan, kind, series) WHERE state <> 'resolved';
+
+-- Which runs saw a finding, for the runs between its first and its last.
+CREATE TABLE run_findings(
+  run INTEGER NOT NULL REFERENCES runs(id),
+  finding INTEGER NOT NULL REFERENCES findings(id),
+  PRIMARY KEY(run, finding)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE finding_notes(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  finding INTEGER NOT NULL REFERENCES findings(id),
+  created_ms INTEGER NOT NULL,
+  action TEXT NOT NULL,
+  owner TEXT,
+  note TEXT
+) STRICT;
+CREATE INDEX finding_notes_of ON finding_notes(finding, id);
+
+-- Messages to a plan's webhook: due_ms NULL = delivered or given up.
+CREATE TABLE deliveries(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  run INTEGER NOT NULL REFERENCES runs(id),
+  body TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  due_ms INTEGER,
+  state TEXT NOT NULL CHECK(state IN ('pending', 'delivered', 'failed')),
+  status INTEGER,
+  error TEXT,
+  created_ms INTEGER NOT NULL,
+  updated_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX deliveries_due ON deliveries(due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX deliveries_of_run ON deliveries(run, id);
