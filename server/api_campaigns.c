@@ -12,6 +12,7 @@
 #include "server/hash.h"
 #include "server/http.h"
 #include "server/json_out.h"
+#include "server/page.h"
 #include "server/planning.h"
 #include "server/queue.h"
 #include "server/store.h"
@@ -35,44 +36,6 @@ enum outcome api_campaign_add(struct request *r, struct reply *out, struct probl
     }
     campaign_in_free(&in);
     return OUTCOME_REPLY;
-}
-
-struct page {
-    struct app *app;
-    struct json_list list;
-    int limit;
-    int64_t last;
-    bool more;
-};
-
-// Opens a page of ?limit=&cursor=; *cursor is the id to go on from.
-static int page_open(struct page *page, struct request *r, struct reply *out, int64_t first,
-                     int64_t *cursor, struct problem *p)
-{
-    int64_t limit = 0;
-    if (request_query_integer(r, "limit", 1, API_MAX_LIMIT, API_DEFAULT_LIMIT, &limit, p) ||
-        request_query_integer(r, "cursor", 1, INT64_MAX, first, cursor, p))
-        return -1;
-    *page = (struct page){.app = r->app, .limit = (int)limit};
-    json_list_open(&page->list, &out->body);
-    return 0;
-}
-
-// Is there room for another item? One row beyond the page tells that there is another page.
-static bool page_item(struct page *page, int64_t id)
-{
-    if (page->list.n == page->limit) {
-        page->more = true;
-        return false;
-    }
-    page->last = id;
-    json_list_item(&page->list);
-    return true;
-}
-
-static void page_close(struct page *page)
-{
-    json_list_close(&page->list, page->more ? page->last : 0);
 }
 
 static void campaign_page_add(void *cls, const struct campaign *c)

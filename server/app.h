@@ -13,6 +13,7 @@
 struct store;
 struct http;
 struct planning;
+struct scheduler;
 
 struct app {
     struct options options;
@@ -20,6 +21,7 @@ struct app {
     struct tokens tokens; // n 0: no tokens, everyone who can connect is admin
     struct store *store;
     struct planning *planning;
+    struct scheduler *scheduler;
     struct http *http;
     int64_t started_ms;           // wall clock
     struct {                      // since start, for /metrics

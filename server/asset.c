@@ -8,6 +8,7 @@
 
 ASSET(asset_schema_bytes, "schema.sql");
 ASSET(asset_openapi_bytes, "server/openapi.json");
+ASSET(asset_plan_schema_bytes, "server/plan.schema.json");
 
 const char *asset_schema_sql(void)
 {
@@ -17,4 +18,9 @@ const char *asset_schema_sql(void)
 const char *asset_openapi_json(void)
 {
     return asset_openapi_bytes;
+}
+
+const char *asset_plan_schema_json(void)
+{
+    return asset_plan_schema_bytes;
 }

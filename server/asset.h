@@ -5,5 +5,6 @@
 
 const char *asset_schema_sql(void);
 const char *asset_openapi_json(void);
+const char *asset_plan_schema_json(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -57,6 +58,17 @@ out:
         fclose(f);
     EVP_MD_CTX_free(ctx);
     return bad;
+}
+
+int hash_hmac_hex(const void *key, size_t key_n, const void *bytes, size_t n,
+                  char out[HASH_HEX_SIZE], struct err *e)
+{
+    unsigned char md[EVP_MAX_MD_SIZE];
+    unsigned int len = 0;
+    if (!HMAC(EVP_sha256(), key, (int)key_n, bytes, n, md, &len) || len != 32)
+        return err_set(e, ERR_INTERNAL, "HMAC-SHA256 failed");
+    hash_to_hex(md, len, out);
+    return 0;
 }
 
 bool hash_hex_valid(const char *text)

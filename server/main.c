@@ -18,7 +18,9 @@
 #include "server/http.h"
 #include "server/planning.h"
 #include "server/queue.h"
+#include "server/scheduler.h"
 #include "server/store.h"
+#include "server/webhook.h"
 
 #define TICK_MS 200
 
@@ -115,14 +117,18 @@ int main(int argc, char **argv)
     if (boards_load(app.options.boards, &app.boards, &e) ||
         (lock = lock_data(app.options.data, &e)) < 0 ||
         store_open(app.options.data, &app.store, &e) || store_blob_sweep(app.store, &e) ||
-        planning_open(&app.planning, &e) || http_start(&app, &app.http, &e))
+        planning_open(&app.planning, &e) || webhook_init(&e) ||
+        scheduler_open(&app, &app.scheduler, &e) || http_start(&app, &app.http, &e) ||
+        scheduler_start(app.scheduler, &e))
         goto out;
     run(&app, &signals);
     bad = 0;
 out:
     if (e.code != ERR_NONE)
         fprintf(stderr, "farm-server: %s\n", e.msg);
+    scheduler_stop(app.scheduler);
     http_stop(app.http);
+    scheduler_close(app.scheduler);
     planning_close(app.planning);
     store_close(app.store);
     if (lock >= 0)

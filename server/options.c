@@ -12,6 +12,8 @@ const char *const options_usage =
     "  --data DIR        database and lock; made if missing\n"
     "  --boards DIR      folder of the boards (default firmware/boards)\n"
     "  --web DIR         the built page (default: no page)\n"
+    "  --plans DIR       folder of the plans that run by themselves (default: none; "
+    "docs/nightly.md)\n"
     "  --listen IP:PORT  address (default 127.0.0.1:8080; port 0: any free one, told on stdout)\n"
     "  --tokens FILE     who may do what: lines \"role sha256-of-token name\", role read, submit, "
     "agent or admin;\n"
@@ -26,6 +28,8 @@ const char *const options_usage =
     "100)\n"
     "  --connections N   connections at once (default 4096), --per-ip N of one address (default "
     "1024)\n"
+    "  --clock FILE      for tests: plans go by the milliseconds since 1970 UTC that stand in "
+    "FILE\n"
     "FARM_LOG=debug|info|warn|error sets how much is logged on stderr.\n";
 
 bool options_loopback(const char *host)
@@ -103,6 +107,10 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
             o->web = value;
         else if (strcmp(name, "--tokens") == 0)
             o->tokens = value;
+        else if (strcmp(name, "--plans") == 0)
+            o->plans = value;
+        else if (strcmp(name, "--clock") == 0)
+            o->clock = value;
         else if (strcmp(name, "--lease-s") == 0)
             bad = options_number(name, value, 1, 3600, &o->lease_s, e);
         else if (strcmp(name, "--attempts") == 0)

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "server/api.h"
+#include "server/api_nightly.h"
 #include "server/planner/tflite.h"
 
 #define JSON_SMALL (16u << 10)
 #define JSON_LARGE (1u << 20)
+#define JSON_IMPORT (16u << 20) // a run with its points
 #define PAGE "limit,cursor,"
 
 // clang-format off
@@ -39,6 +41,34 @@ static const struct route routes[] = {
     {"GET",    API_BASE "/results/{id}",             ROLE_READ,   false, 0,          "",                  api_result_get},
     {"GET",    API_BASE "/boards",                   ROLE_READ,   false, 0,          "",                  api_board_list},
     {"GET",    API_BASE "/rigs",                     ROLE_READ,   false, 0,          "",                  api_rig_list},
+    {"GET",    API_BASE "/plan-schema.json",         ROLE_READ,   false, 0,          "",                  api_plan_schema},
+    {"GET",    API_BASE "/plans",                    ROLE_READ,   false, 0,          "",                  api_plan_list},
+    {"GET",    API_BASE "/plans/{name}",             ROLE_READ,   false, 0,          "",                  api_plan_get},
+    {"POST",   API_BASE "/plans/{name}/runs",        ROLE_SUBMIT, false, JSON_SMALL, "",                  api_plan_run},
+    {"GET",    API_BASE "/plans/{name}/runs",        ROLE_READ,   false, 0,          PAGE,                api_plan_runs},
+    {"POST",   API_BASE "/plans/{name}/import",      ROLE_ADMIN,  true,  JSON_IMPORT, "",                 api_plan_import},
+    {"GET",    API_BASE "/plans/{name}/points.csv",  ROLE_READ,   true,  0,          "",                  api_plan_points_csv},
+    {"GET",    API_BASE "/plans/{name}/findings.csv", ROLE_READ,  true,  0,          "",                  api_plan_findings_csv},
+    {"GET",    API_BASE "/plans/{name}/badge.svg",   ROLE_READ,   false, 0,          "",                  api_plan_badge},
+    {"GET",    API_BASE "/runs",                     ROLE_READ,   false, 0,          PAGE,                api_run_list},
+    {"GET",    API_BASE "/runs/{id}",                ROLE_READ,   false, 0,          "",                  api_run_get},
+    {"DELETE", API_BASE "/runs/{id}",                ROLE_SUBMIT, false, 0,          "",                  api_run_cancel},
+    {"GET",    API_BASE "/runs/{id}/points",         ROLE_READ,   false, 0,          PAGE,                api_run_points},
+    {"GET",    API_BASE "/runs/{id}/points.csv",     ROLE_READ,   true,  0,          "",                  api_run_points_csv},
+    {"GET",    API_BASE "/runs/{id}/findings",       ROLE_READ,   false, 0,          "",                  api_run_findings},
+    {"GET",    API_BASE "/runs/{id}/findings.csv",   ROLE_READ,   false, 0,          "",                  api_run_findings_csv},
+    {"GET",    API_BASE "/runs/{id}/junit.xml",      ROLE_READ,   true,  0,          "",                  api_run_junit},
+    {"GET",    API_BASE "/runs/{id}/summary.md",     ROLE_READ,   true,  0,          "",                  api_run_summary},
+    {"GET",    API_BASE "/runs/{id}/published",      ROLE_READ,   true,  0,          "",                  api_run_published},
+    {"GET",    API_BASE "/runs/{id}/deliveries",     ROLE_READ,   false, 0,          "",                  api_run_deliveries},
+    {"GET",    API_BASE "/runs/{id}/compare/{other}", ROLE_READ,  true,  0,          "",                  api_run_compare},
+    {"GET",    API_BASE "/series",                   ROLE_READ,   false, 0,          PAGE "plan,model,board,", api_series_list},
+    {"GET",    API_BASE "/series/{id}",              ROLE_READ,   true,  0,          "",                  api_series_get},
+    {"GET",    API_BASE "/series/{id}/points.csv",   ROLE_READ,   true,  0,          "",                  api_series_csv},
+    {"POST",   API_BASE "/series/{id}/baseline",     ROLE_SUBMIT, false, JSON_SMALL, "",                  api_series_baseline},
+    {"GET",    API_BASE "/findings",                 ROLE_READ,   false, 0,          PAGE "plan,state,series,", api_finding_list},
+    {"GET",    API_BASE "/findings/{id}",            ROLE_READ,   false, 0,          "",                  api_finding_get},
+    {"POST",   API_BASE "/findings/{id}",            ROLE_SUBMIT, false, JSON_SMALL, "",                  api_finding_triage},
     {"POST",   API_BASE "/agent/lease",              ROLE_AGENT,  false, 64u << 10,  "",                  api_agent_lease},
     {"POST",   API_BASE "/agent/jobs/{id}/heartbeat", ROLE_AGENT, false, 128u << 10, "",                  api_agent_heartbeat},
     {"POST",   API_BASE "/agent/jobs/{id}/result",   ROLE_AGENT,  false, 256u << 10, "",                  api_agent_result},

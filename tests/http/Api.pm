@@ -39,6 +39,27 @@ sub board { my ($self, $id, %change) = @_;
         arena_max_bytes => 500000, kernels => 'generic', latency => {}, %change }));
 }
 
+# A plan's file; what is given replaces the fields of a small valid one. The server needs --plans, see plans().
+sub plan { my ($self, $name, %change) = @_;
+    my %plan = (title => "Plan $name", models => [{ network => 'tiny_mbv2' }], boards => [$BOARD],
+        configurations => [{ strategy => 'vanilla' }, { strategy => 'pareto', points => 2 }], repeats => 2, %change);
+    delete $plan{$_} for grep { !defined $plan{$_} } keys %plan;
+    make_path("$self->{dir}/plans");
+    write_file("$self->{dir}/plans/.new", $json->encode(\%plan));
+    rename "$self->{dir}/plans/.new", "$self->{dir}/plans/$name.json" or die "plan $name: $!";
+}
+
+# Options of a server with plans that go by the time in a file, which set_clock() writes.
+sub plans { my ($self) = @_;
+    make_path("$self->{dir}/plans");
+    return ('--plans', "$self->{dir}/plans", '--clock', "$self->{dir}/clock");
+}
+
+sub set_clock { my ($self, $seconds) = @_;
+    write_file("$self->{dir}/clock.new", sprintf "%d\n", $seconds * 1000);
+    rename "$self->{dir}/clock.new", "$self->{dir}/clock" or die "clock: $!";
+}
+
 sub write_file { my ($path, $bytes) = @_;
     open my $f, '>:raw', $path or die "$path: $!";
     print $f $bytes;
