@@ -10,8 +10,8 @@ struct night {
     size_t n;
 };
 
-// A front as a staircase: from x on (to the next step), the least height is y. Logarithms of RAM and cycles, or of cycles
-// and RAM.
+// A front as a staircase: from x on (to the next step), the least height is y. Logarithms of RAM and cycles, or of
+// cycles and RAM.
 struct stair {
     double x, y;
 };

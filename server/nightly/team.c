@@ -19,8 +19,9 @@ int team_open(struct team *t, const struct detect_series *series, size_t n,
     t->rig_of = calloc(n ? n : 1, sizeof *t->rig_of);
     t->z = calloc(n ? n : 1, sizeof *t->z);
     t->off = calloc(n ? n : 1, sizeof *t->off);
+    t->usual = calloc(n ? n : 1, sizeof *t->usual);
     t->move = calloc(n ? n : 1, sizeof *t->move);
-    if (!t->walks || !t->rig_of || !t->z || !t->off || !t->move)
+    if (!t->walks || !t->rig_of || !t->z || !t->off || !t->usual || !t->move)
         return err_set(e, ERR_NO_MEMORY, "no memory for the detection over %zu series", n);
     for (size_t i = 0; i < n; i++) {
         walk_begin(&t->walks[i], &series[i], l);
@@ -36,6 +37,7 @@ void team_close(struct team *t)
     free(t->rig_of);
     free(t->z);
     free(t->off);
+    free(t->usual);
     free(t->move);
     *t = (struct team){0};
 }
@@ -85,23 +87,24 @@ static int look(struct team *t, size_t night, struct err *e)
     return 0;
 }
 
-static double scatter(double *x, size_t n)
+// What all have in common is taken away first: a rig that moved is not noisy for that.
+static void judge_noise(struct team *t, struct team_rig *rig, size_t n, size_t night)
 {
-    return stats_mad(x, n, stats_median(x, n));
-}
-
-static void judge_noise(struct team_rig *rig, double z, double off, size_t night,
-                        const struct detect_limits *l)
-{
+    double limit = t->limits->rig_noise;
+    memcpy(t->z, t->off, n * sizeof *t->z);
+    double center = stats_median(t->z, n);
+    for (size_t i = 0; i < n; i++)
+        t->z[i] = (t->off[i] - center) / t->usual[i];
+    double scatter = stats_mad(t->z, n, 0);
     bool was = rig->state.scatter > 0;
-    bool is = z >= (was ? QUIET_AGAIN * l->rig_noise : l->rig_noise);
+    bool is = scatter >= (was ? QUIET_AGAIN * limit : limit);
     if (is && !was)
         rig->noisy_since = night;
-    rig->state.scatter = is ? z : 0;
-    rig->state.noise = is ? off : 0;
+    rig->state.scatter = is ? scatter : 0;
+    rig->state.noise = is ? stats_mad(t->off, n, center) : 0;
 }
 
-static void judge_move(struct team *t, struct team_rig *rig, size_t replaced)
+static void judge_move(struct team *t, struct team_rig *rig, size_t replaced, size_t night)
 {
     size_t same_side = 0;
     double median;
@@ -113,6 +116,10 @@ static void judge_move(struct team *t, struct team_rig *rig, size_t replaced)
                        (double)same_side >= SAME_SIDE * (double)rig->judged;
     rig->moved_percent = median * 100;
     rig->replaced = 2 * replaced > rig->judged;
+    if (rig->state.moved) {
+        rig->has_moved = true;
+        rig->moved_night = night;
+    }
 }
 
 // How far a series is off, as a part of its cycles: from its baseline, or where the code changed since, from last
@@ -146,23 +153,37 @@ static void judge(struct team *t, size_t which, size_t night)
         if (!deviation(p, l, &off))
             continue;
         t->off[comparable] = off;
-        t->z[comparable++] = off / fmax(l->mad / l->median, LEAST_MAD);
+        t->usual[comparable++] = fmax(l->mad / l->median, LEAST_MAD);
         if (l->same_hashes) {
             t->move[rig->judged++] = off;
             replaced += l->rig_replaced;
         }
     }
     size_t enough = (size_t)t->limits->rig_series;
-    if (comparable >= enough) {
-        judge_noise(rig, scatter(t->z, comparable), scatter(t->off, comparable), night, t->limits);
-    }
+    if (comparable >= enough)
+        judge_noise(t, rig, comparable, night);
     if (rig->judged >= enough && rig->state.scatter == 0)
-        judge_move(t, rig, replaced);
+        judge_move(t, rig, replaced, night);
+}
+
+// The rig of a series tonight, as the series must see it: one that was not there when its rig moved sees that now.
+static struct rig_state rig_for(const struct team *t, size_t series, size_t at)
+{
+    static const struct rig_state fine = {0};
+    if (t->rig_of[series] == NO_RIG)
+        return fine;
+    const struct team_rig *rig = &t->rigs[t->rig_of[series]];
+    const struct walk *w = &t->walks[series];
+    struct rig_state state = rig->state;
+    size_t later = t->nights - t->series[series].n; // its nights count from there
+    if (rig->has_moved && w->has_good && w->last_good + later < rig->moved_night &&
+        !t->series[series].at[at].emulated)
+        state.moved = true;
+    return state;
 }
 
 int team_walk(struct team *t, size_t night, struct err *e)
 {
-    static const struct rig_state fine = {0};
     if (look(t, night, e))
         return -1;
     for (size_t r = 0; r < t->n_rigs; r++)
@@ -170,9 +191,10 @@ int team_walk(struct team *t, size_t night, struct err *e)
             judge(t, r, night);
     for (size_t i = 0; i < t->n; i++) {
         size_t at;
-        if (team_index(t, i, night, &at))
-            walk_settle(&t->walks[i], at,
-                        t->rig_of[i] == NO_RIG ? &fine : &t->rigs[t->rig_of[i]].state);
+        if (!team_index(t, i, night, &at))
+            continue;
+        struct rig_state state = rig_for(t, i, at);
+        walk_settle(&t->walks[i], at, &state);
     }
     return 0;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // All series of a run, walked in step, and their rigs judged night by night by what their series did at once:
 //
-//     z of a series = (cycles - median) / MAD            z
-//                                                        |  : : .                      . :
-//     the code is what it was, and                       |  . : : .               .     :   .
-//       their median is off: the rig moved               0 -+--------+-----------+---.--.--+-----
-//       they scatter about their median more             |   usual   |   moved       . noisy .
-//       than usual: the rig is noisy                                    . : : .         .  :
+//     off = (cycles - median) / median of a series       off
+//                                                         |                 . : : .        .   :
+//     the code is what it was, and                        |                  : : .       .   :   .
+//       their median is off: the rig moved                0 --- . : : . ------------------ . --- . ----
+//       they scatter about it, in their own MADs,         |      : : :                        .   :
+//       more than usual: the rig is noisy                        usual       moved         noisy
 //
 #ifndef NIGHTLY_TEAM_H
 #define NIGHTLY_TEAM_H
@@ -20,6 +20,8 @@ struct team_rig {
     bool seen;              // tonight
     bool replaced;          // moved: it is another rig than before
     double moved_percent;   // moved: median over its series
+    bool has_moved;         // on some night
+    size_t moved_night;     // the last one
     size_t judged;          // series tonight whose code is what it was
     size_t series;          // that gave a number tonight
     size_t noisy_since;     // night, while state.scatter > 0
@@ -33,8 +35,8 @@ struct team {
     struct walk *walks;
     struct team_rig *rigs; // every rig that was seen so far, in the order in which they came
     size_t n_rigs, cap_rigs;
-    size_t *rig_of;         // by series: index into rigs, tonight
-    double *z, *off, *move; // scratch
+    size_t *rig_of;                 // by series: index into rigs, tonight
+    double *z, *off, *usual, *move; // scratch
 };
 
 // 0, or -1: ERR_NO_MEMORY. team_close() in either case.

@@ -66,7 +66,7 @@ void walk_begin(struct walk *w, const struct detect_series *s, const struct dete
 static void forget_speed(struct walk *w, size_t night)
 {
     w->window.n = 0;
-    w->step.open = false;
+    w->step.open = w->has_beneath = false;
     w->begins = night;
 }
 
@@ -216,6 +216,7 @@ static void close_step(struct walk *w)
     for (size_t i = 0; s->open && !s->confirmed && i < s->level.n; i++)
         window_push(&w->window, s->level.at[i], w->limits->window_nights);
     s->open = false;
+    w->has_beneath = false;
 }
 
 static void good_night(struct walk *w, size_t night)
@@ -269,21 +270,35 @@ static void open_step(struct walk *w, size_t night, int sign, size_t good, doubl
     w->step = (struct step){.open = true, .sign = sign, .first = night, .good = good, .was = was};
 }
 
-// A step that is known may get worse: by code that changed since last night, and clearly beyond its own level.
+static double step_band(const struct walk *w, double level)
+{
+    return fmax(w->limits->latency_percent / 100 * level, w->limits->mad_multiple * w->look.mad);
+}
+
+// A confirmed step may get worse: by code that changed since last night, and clearly beyond its own level. What it
+// was is kept beneath, for the night that it is no worse after all.
 static void follow_step(struct walk *w, size_t night)
 {
     struct step *s = &w->step;
     const struct series_point *p = point(w, night);
-    size_t last = s->level.at[s->level.n - 1];
-    double level = window_median(w, &s->level), x = (double)p->cycles;
-    double band =
-        fmax(w->limits->latency_percent / 100 * level, w->limits->mad_multiple * w->look.mad);
-    if (fabs(x - level) <= band || same_hashes(p, point(w, last)))
+    double x = (double)p->cycles;
+    if (w->has_beneath && (x - s->was) * s->sign <= step_band(w, s->was)) {
+        *s = w->beneath;
+        w->has_beneath = false;
+    }
+    if (!s->confirmed || s->level.n == 0)
         return;
-    if ((x > level) == (s->sign > 0))
+    size_t last = s->level.at[s->level.n - 1];
+    double level = window_median(w, &s->level);
+    if (fabs(x - level) <= step_band(w, level) || same_hashes(p, point(w, last)))
+        return;
+    if ((x > level) == (s->sign > 0)) {
+        w->beneath = *s;
+        w->has_beneath = true;
         open_step(w, night, s->sign, last, level);
-    else
+    } else {
         s->level.n = 0; // half way back: a new level of the same step
+    }
 }
 
 // Reruns of the night, and the nights before it, decide. -1: one does not agree.
@@ -307,14 +322,19 @@ static void bad_night(struct walk *w, size_t night, double band)
     const struct look *look = &w->look;
     const struct series_point *p = point(w, night);
     int sign = (double)p->cycles > look->median ? 1 : -1;
-    if (s->open && s->sign == sign && s->level.n > 0)
+    if (s->open && s->sign == sign)
         follow_step(w, night);
-    else if (!s->open || s->sign != sign)
+    else
         open_step(w, night, sign, w->last_good, look->median);
 
-    bool code = step_by_code(w, s);
-    int needed = p->emulated ? 0 : code ? 1 : DETECT_RERUNS_MAX;
+    int needed = p->emulated ? 0 : step_by_code(w, s) ? 1 : DETECT_RERUNS_MAX;
     int agreeing = s->confirmed ? needed : agreement(w, night, band);
+    if (agreeing < 0 && w->has_beneath) {
+        *s = w->beneath; // no worse than it was
+        w->has_beneath = false;
+        agreeing = needed;
+    }
+    bool code = step_by_code(w, s);
     enum detect_kind kind = !code ? DETECT_RIG_SUSPECT : sign > 0 ? DETECT_SLOWER : DETECT_FASTER;
     struct finding *f = add(w, night, kind, METRIC_CYCLES, s->first, s->good, true);
     set_figures(f, s->was, (double)p->cycles, look->mad);
@@ -330,6 +350,7 @@ static void bad_night(struct walk *w, size_t night, double band)
     }
     s->confirmed = agreeing >= needed;
     s->agreeing = agreeing + 1; // tomorrow, tonight is a witness
+    s->doubted = false;
     window_push(&s->level, night, w->limits->window_nights);
     if (s->confirmed && kind == DETECT_FASTER) {
         forget_speed(w, night);
@@ -337,6 +358,18 @@ static void bad_night(struct walk *w, size_t night, double band)
     } else if (s->confirmed && kind == DETECT_RIG_SUSPECT && f->rig_changed) {
         good_night(w, night); // another rig has nights of its own from now on
     }
+}
+
+// One good night among bad ones of the same code may be the outlier: the second one ends a confirmed step.
+static bool is_doubtful(struct walk *w, size_t night)
+{
+    struct step *s = &w->step;
+    const struct series_point *p = point(w, night);
+    if (!s->open || !s->confirmed || s->doubted || p->emulated || s->level.n == 0 ||
+        !same_hashes(p, point(w, s->level.at[s->level.n - 1])))
+        return false;
+    s->doubted = true;
+    return true;
 }
 
 static void settle_cycles(struct walk *w, size_t night, const struct rig_state *rig)
@@ -350,7 +383,8 @@ static void settle_cycles(struct walk *w, size_t night, const struct rig_state *
         good_night(w, night);
         return;
     }
-    if (!look->judged) {
+    // With few nights behind it, one of which may be an outlier, a series does not accuse its rig.
+    if (!look->judged || (look->young && look->same_hashes && !w->step.open)) {
         good_night(w, night);
         return;
     }
@@ -359,7 +393,7 @@ static void settle_cycles(struct walk *w, size_t night, const struct rig_state *
         bad_night(w, night, band);
     else if (rig->scatter > 0)
         w->step.open = false; // good, but too uncertain to learn from
-    else
+    else if (!is_doubtful(w, night))
         good_night(w, night);
 }
 

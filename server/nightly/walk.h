@@ -31,6 +31,7 @@ struct look {
 struct step {
     bool open;
     bool confirmed;
+    bool doubted;        // the last night was good
     int sign;            // +1 slower, -1 faster
     int agreeing;        // reruns and later nights that say the same
     size_t first;        // the night it began
@@ -68,12 +69,13 @@ struct walk {
     size_t n_findings;
 
     struct window window;
-    size_t begins;    // the night with which the baseline began
-    bool has_good;    // some night since then was good
-    size_t last_good; // which
-    bool has_ok;      // some night since then gave numbers
-    size_t last_ok;   // which
-    struct step step;
+    size_t begins;             // the night with which the baseline began
+    bool has_good;             // some night since then was good
+    size_t last_good;          // which
+    bool has_ok;               // some night since then gave numbers
+    size_t last_ok;            // which
+    struct step step, beneath; // beneath: what a step was before it got worse
+    bool has_beneath;
     struct exact exact[WALK_EXACT];
     struct trouble wrong;  // wrong output or failed, since the last night that was right
     struct trouble absent; // no number by no fault of the code, without a break

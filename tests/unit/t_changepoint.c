@@ -2,7 +2,7 @@
 // Change points: the cut against its definition summed by hand, simulated nights with known steps (precision and recall
 // are printed and held to), a published series, and the limits.
 #include "tests/tap.h"
-#include "tests/unit/simulate.h"
+#include "tests/history/simulate.h"
 
 #include <time.h>
 

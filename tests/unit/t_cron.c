@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Cron expressions: what is refused and how, and slots by known dates; then whole years, slot by slot, against a search
-// of every five minutes on glibc's own local time.
+// Cron expressions: what is refused and how, and slots by known dates; then whole years, slot by slot, against a
+// search of every five minutes on glibc's own local time.
 #include "tests/tap.h"
 
 #include <time.h>
@@ -288,7 +288,8 @@ static void check_slots(void)
     }
 }
 
-// Every five minutes of a year, as glibc sees them. `every` expressions alone: a slot is a minute that matches, no more.
+// Every five minutes of a year, as glibc sees them. `every` expressions alone: a slot is a minute that matches, no
+// more.
 static void check_against_glibc(const char *text, const char *zone_name, int year, unsigned hours,
                                 unsigned minute)
 {

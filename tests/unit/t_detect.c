@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The rules of a night, one by one on short histories; then the noise of a rig's series over many simulated ones.
 #include "tests/tap.h"
-#include "tests/unit/simulate.h"
+#include "tests/history/simulate.h"
 
 #include "server/nightly/detect.h"
 
@@ -239,7 +239,10 @@ static void check_resolved_and_worse(void)
         "a second regression behind an open one has a first night of its own");
     reruns(45, 1, 2.1, 0);
     judge(45);
-    OKF(ONE(DETECT_SLOWER, UNCONFIRMED), "and needs a rerun beyond the first");
+    OKF(ONE(DETECT_SLOWER, CONFIRMED) && found[0].first_bad == 30,
+        "unless a rerun is no worse than the first");
+    judge(46);
+    OKF(ONE(DETECT_SLOWER, CONFIRMED) && found[0].first_bad == 30, "which goes on");
     reruns(45, 1, 6.1, 0);
     judge(46);
     OK(ONE(DETECT_SLOWER, CONFIRMED) && found[0].first_bad == 45);
@@ -248,6 +251,33 @@ static void check_resolved_and_worse(void)
     firmware_from(50, "f4");
     judge(50);
     OKF(n_found == 0, "mended");
+}
+
+static void check_outliers(void)
+{
+    fresh(false);
+    night[0].cycles = 1040000;
+    for (int i = 0; i < NIGHTS; i++)
+        reruns(i, 2, 0, 0);
+    bool alarm = false;
+    for (int i = 0; i < NIGHTS; i++) {
+        judge(i);
+        alarm = alarm || detect_verdict(found, (size_t)n_found) != VERDICT_OK;
+    }
+    OKF(!alarm, "an outlier in the first night accuses nobody later");
+    fresh(false);
+    firmware_from(30, "f2");
+    slower_from(30, 2);
+    reruns(30, 1, 2.1, 0);
+    night[40].cycles = 1000000;
+    judge(40);
+    OKF(n_found == 0, "a good night among bad ones");
+    judge(41);
+    OKF(ONE(DETECT_SLOWER, CONFIRMED) && found[0].first_bad == 30, "does not end what goes on");
+    night[41].cycles = 1000000;
+    judge(42);
+    OKF(ONE(DETECT_RIG_SUSPECT, SUSPECTED),
+        "two do: after them the same code is slow by no fault of its own");
 }
 
 static void check_faster(void)
@@ -470,6 +500,10 @@ static void check_moved(void)
     OK(fabs(found[0].percent - 1) < 0.1 && found[0].first_bad == 30 && found[0].is_new);
     judge_team(31);
     OKF(n_found == 0, "told once");
+    team[7][30].state = POINT_MISSING;
+    judge_team(31);
+    OKF(n_found == 0, "also of a series that was not there when it happened");
+    team[7][30].state = POINT_OK;
     for (int i = 0; i < TEAM; i++)
         for (int k = 38; k < NIGHTS; k++) {
             team[i][k].firmware = "f2";
@@ -639,6 +673,7 @@ int main(void)
     check_output();
     check_slower();
     check_resolved_and_worse();
+    check_outliers();
     check_faster();
     check_bands();
     check_same_hashes();

@@ -2,7 +2,7 @@
 // Two fronts compared: who left, who entered and why, and how far the front moved; then many random pairs against the
 // definitions, and simulated nights of jitter that must say nothing.
 #include "tests/tap.h"
-#include "tests/unit/simulate.h"
+#include "tests/history/simulate.h"
 
 #include "server/nightly/front_diff.h"
 
