@@ -58,38 +58,59 @@ row(int ka, const int8_t *x, size_t step, const uint32_t *w, struct fast_sums s)
 }
 
 // A pixel whose window lies inside the tensor, whole groups of channels.
-static inline __attribute__((always_inline)) void
-inner_pixel(int ks, int ka, const struct k_consts *k, const struct fast_out *o, int out_c,
-            const int8_t *const *rows, size_t at, size_t step, int8_t *y)
+struct inner {
+    const struct k_consts *k;
+    struct fast_out o;
+    size_t step; // from pixel to pixel
+    int ks, ka, out_c;
+    const int8_t *rows[FAST_MAX_ROWS];
+};
+
+static inline __attribute__((always_inline)) void inner_pixel(const struct inner *in, int ka,
+                                                              size_t at, int8_t *y)
 {
     const int row_words = (ka + 1) / 2 * 4;
-    const uint32_t *w = (const uint32_t *)(const void *)k->weights;
-    const int32_t *bias = k->bias;
-    const struct prog_requant_fast *r = k->fast;
-    for (const int8_t *end = y + out_c; y < end; y += 4, at += 4, bias += 4, r += 4) {
+    const uint32_t *w = (const uint32_t *)(const void *)in->k->weights;
+    const int32_t *bias = in->k->bias;
+    const struct prog_requant_fast *r = in->k->fast;
+    for (const int8_t *end = y + in->out_c; y < end; y += 4, at += 4, bias += 4, r += 4) {
         struct fast_sums s = start(bias);
-        for (int i = 0; i < ks; i++, w += row_words)
-            s = row(ka, rows[i] + at, step, w, s);
-        fast_finish4(o, r, 4, s, y);
+        for (int i = 0; i < in->ks; i++, w += row_words)
+            s = row(ka, in->rows[i] + at, in->step, w, s);
+        fast_finish4(&in->o, r, 4, s, y);
     }
 }
 
-// The same for 3 x 3, by far the most common, with everything in registers.
-static __attribute__((noinline)) void inner_pixel3x3(const struct k_consts *k,
-                                                     const struct fast_out *o, int out_c,
-                                                     const int8_t *const rows[3], size_t at,
-                                                     size_t step, int8_t *y)
+// Functions of their own, so that each has all registers.
+static __attribute__((noinline)) void inner_any(const struct inner *in, size_t at, int8_t *y)
 {
-    const int8_t *x0 = rows[0] + at, *x1 = rows[1] + at, *x2 = rows[2] + at;
-    const uint32_t *w = (const uint32_t *)(const void *)k->weights;
-    const int32_t *bias = k->bias;
-    const struct prog_requant_fast *r = k->fast;
-    for (const int8_t *end = y + out_c; y < end; y += 4) {
+    inner_pixel(in, in->ka, at, y);
+}
+
+static __attribute__((noinline)) void inner_7(const struct inner *in, size_t at, int8_t *y)
+{
+    inner_pixel(in, 7, at, y);
+}
+
+static __attribute__((noinline)) void inner_5(const struct inner *in, size_t at, int8_t *y)
+{
+    inner_pixel(in, 5, at, y);
+}
+
+// 3 x 3, by far the most common.
+static __attribute__((noinline)) void inner_3x3(const struct inner *in, size_t at, int8_t *y)
+{
+    const int8_t *x0 = in->rows[0] + at, *x1 = in->rows[1] + at, *x2 = in->rows[2] + at;
+    const size_t step = in->step;
+    const uint32_t *w = (const uint32_t *)(const void *)in->k->weights;
+    const int32_t *bias = in->k->bias;
+    const struct prog_requant_fast *r = in->k->fast;
+    for (const int8_t *end = y + in->out_c; y < end; y += 4) {
         struct fast_sums s = start(bias);
         s = row(3, x0, step, w, s);
         s = row(3, x1, step, w + 8, s);
         s = row(3, x2, step, w + 16, s);
-        fast_finish4(o, r, 4, s, y);
+        fast_finish4(&in->o, r, 4, s, y);
         x0 += 4;
         x1 += 4;
         x2 += 4;
@@ -118,43 +139,42 @@ border_group(const struct prog_op *op, const int8_t *const *taps, int c, int lef
 
 static __attribute__((noinline)) void border_pixel(const struct prog_op *op,
                                                    const struct k_consts *k,
-                                                   const struct fast_out *o,
-                                                   const int8_t *const *taps, int8_t *y)
+                                                   const struct k_window *in, int p, int8_t *y)
 {
+    const int8_t *taps[PROG_MAX_TAPS];
+    const struct fast_out o = fast_out_of(op);
     const uint32_t *w = (const uint32_t *)(const void *)k->weights;
     const int out_c = op->out_c, words = op->ks * ((op->ka + 1) / 2) * 4;
     int c = 0;
+    fast_find_taps(op, in, k->zeros, p, taps);
     for (; c + 4 <= out_c; c += 4, w += words)
-        border_group(op, taps, c, 4, w, k, o, y);
+        border_group(op, taps, c, 4, w, k, &o, y);
     if (c < out_c)
-        border_group(op, taps, c, out_c - c, w, k, o, y);
+        border_group(op, taps, c, out_c - c, w, k, &o, y);
 }
 
 void k_dwconv_p2(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
                  const struct k_out *out)
 {
-    const int8_t *rows[FAST_MAX_ROWS], *taps[PROG_MAX_TAPS];
-    const size_t step = in->pix_step;
-    const int out_c = op->out_c, ks = op->ks, ka = op->ka;
-    const bool inner = in->taps == ks && ks <= FAST_MAX_ROWS && out_c % 4 == 0;
-    const struct fast_out o = fast_out_of(op);
+    struct inner inner = {.k = k,
+                          .o = fast_out_of(op),
+                          .step = in->pix_step,
+                          .ks = op->ks,
+                          .ka = op->ka,
+                          .out_c = op->out_c};
+    const bool by_rows = in->taps == op->ks && op->ks <= FAST_MAX_ROWS && op->out_c % 4 == 0;
+    void (*const pixel)(const struct inner *, size_t, int8_t *) = op->ka == 3 && op->ks == 3
+                                                                      ? inner_3x3
+                                                                  : op->ka == 5 ? inner_5
+                                                                  : op->ka == 7 ? inner_7
+                                                                                : inner_any;
     int8_t *y = out->pixel;
-    if (inner)
-        fast_find_rows(op, in, rows);
+    if (by_rows)
+        fast_find_rows(op, in, inner.rows);
     for (int p = out->first; p < out->first + out->n; p++, y += out->pix_step) {
-        if (!inner || !fast_inside(op, p)) {
-            fast_find_taps(op, in, k->zeros, p, taps);
-            border_pixel(op, k, &o, taps, y);
-            continue;
-        }
-        const size_t at = (size_t)(p * op->sa - op->pad_a) * step;
-        if (ka == 3 && ks == 3)
-            inner_pixel3x3(k, &o, out_c, rows, at, step, y);
-        else if (ka == 5)
-            inner_pixel(ks, 5, k, &o, out_c, rows, at, step, y);
-        else if (ka == 7)
-            inner_pixel(ks, 7, k, &o, out_c, rows, at, step, y);
+        if (by_rows && fast_inside(op, p))
+            pixel(&inner, (size_t)(p * op->sa - op->pad_a) * in->pix_step, y);
         else
-            inner_pixel(ks, ka, k, &o, out_c, rows, at, step, y);
+            border_pixel(op, k, in, p, y);
     }
 }
