@@ -136,7 +136,7 @@ __attribute__((noinline)) static int timed_run(const void *program, uint32_t are
     return 0;
 }
 
-static void report_mem(const struct marks *marks, uint32_t arena_bytes)
+__attribute__((noinline)) static void report_mem(const struct marks *marks, uint32_t arena_bytes)
 {
     struct wire_writer w;
     session_begin(&w, "mem");
@@ -148,13 +148,21 @@ static void report_mem(const struct marks *marks, uint32_t arena_bytes)
     wire_end(&w);
 }
 
-static void report_out(const int8_t *output, uint32_t bytes)
+__attribute__((noinline)) static void report_out(const int8_t *output, uint32_t bytes)
 {
     struct wire_writer w;
     session_begin(&w, "out");
     wire_field_u64(&w, "bytes", bytes);
     wire_field_hex32(&w, "crc32", wire_crc32(0, output, bytes));
     wire_field_i8_array(&w, "head", output, bytes < OUT_HEAD ? bytes : OUT_HEAD);
+    wire_end(&w);
+}
+
+__attribute__((noinline)) static void report_done(uint32_t repeats)
+{
+    struct wire_writer w;
+    session_begin(&w, "done");
+    wire_field_u64(&w, "repeats", repeats);
     wire_end(&w);
 }
 
@@ -174,12 +182,29 @@ static void say_missing(char *out, size_t out_bytes, uint32_t missing, const cha
     out[at] = '\0';
 }
 
-static void fault_simple(const char *code, const char *detail)
+__attribute__((noinline)) static void fault_simple(const char *code, const char *detail)
 {
     const struct fault f = {.code = code, .detail = detail, .pc = 0, .lr = 0};
     fault_report(&f);
 }
 
+__attribute__((noinline)) static void fault_missing(uint32_t bytes)
+{
+    char detail[48];
+    say_missing(detail, sizeof detail, bytes, " bytes of arena are missing");
+    fault_simple("does-not-fit", detail);
+}
+
+__attribute__((noinline)) static int block_run(const void *program, uint32_t arena_bytes)
+{
+    struct stopwatch watch;
+    const struct exec_hooks hooks = {.block = block_report, .ctx = &watch};
+    const int8_t *output;
+    stopwatch_start(&watch);
+    return exec_run(program, fw_arena_start, arena_bytes, NULL, &hooks, &output);
+}
+
+// Functions of their own above: what they keep on the stack is not there while the paint is looked at.
 void measure_run(uint32_t repeats)
 {
     const uint32_t arena_limit = (uint32_t)((uintptr_t)fw_arena_end - (uintptr_t)fw_arena_start);
@@ -191,10 +216,7 @@ void measure_run(uint32_t repeats)
     }
     uint32_t arena_bytes = exec_arena_bytes(program);
     if (arena_bytes > arena_limit) {
-        char detail[48];
-        say_missing(detail, sizeof detail, arena_bytes - arena_limit,
-                    " bytes of arena are missing");
-        fault_simple("does-not-fit", detail);
+        fault_missing(arena_bytes - arena_limit);
         return;
     }
 
@@ -210,12 +232,9 @@ void measure_run(uint32_t repeats)
     for (uint32_t i = 0; i < repeats && !error; i++)
         error = timed_run(program, arena_bytes, i);
 
-    struct stopwatch watch;
-    const struct exec_hooks hooks = {.block = block_report, .ctx = &watch};
     const int8_t *output = NULL;
-    stopwatch_start(&watch);
     if (!error)
-        error = exec_run(program, fw_arena_start, arena_bytes, NULL, &hooks, &output);
+        error = block_run(program, arena_bytes);
     if (!error)
         error = profile_run(program, arena_bytes, &output);
     if (error) {
@@ -224,11 +243,7 @@ void measure_run(uint32_t repeats)
     }
     report_mem(&marks, arena_bytes);
     report_out(output, exec_output_bytes(program));
-
-    struct wire_writer w;
-    session_begin(&w, "done");
-    wire_field_u64(&w, "repeats", repeats);
-    wire_end(&w);
+    report_done(repeats);
 out:
     platform_irq_restore(irq);
 }

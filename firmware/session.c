@@ -97,8 +97,8 @@ static void obey(const struct wire_line *line)
 
 _Noreturn void session_run(void)
 {
-    char buffer[WIRE_COMMAND_MAX];
-    struct wire_reader reader;
+    static char buffer[WIRE_COMMAND_MAX];
+    static struct wire_reader reader; // not on the stack, which runs measure
     struct wire_line line;
 
     wire_reader_init(&reader, WIRE_COMMANDS, buffer, sizeof buffer);

@@ -100,7 +100,7 @@ struct prog_requant_fast {
 };
 enum prog_end { PROG_END_ANY, PROG_END_SIMPLE, PROG_END_RELU };
 
-#define PROG_MAX_TAPS 64
+#define PROG_MAX_TAPS 49 // of the packed kernels: 7 x 7
 #define PROG_MAX_WINDOW 256
 
 struct prog_op {

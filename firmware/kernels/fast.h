@@ -4,35 +4,33 @@
 #ifndef KERNELS_FAST_H
 #define KERNELS_FAST_H
 
+#include <stdbool.h>
+
 #include "firmware/kernels/kernels.h"
 #include "firmware/kernels/simd.h"
 
+// The slice of the next tap.
+static inline const int8_t *fast_next_slice(const struct k_window *in, const int8_t *slice)
+{
+    slice += in->slice_step;
+    return slice >= in->end ? slice - in->ring_bytes : slice;
+}
+
 // Pointers to the input pixels of all ks * ka taps of output position p; taps outside the tensor
-// point to the zero-point pixel, so that no kernel needs to know of borders.
+// point to the zero-point pixel, so that sums need to know of no borders.
 static inline void fast_find_taps(const struct prog_op *op, const struct k_window *in,
                                   const int8_t *zeros, int p, const int8_t **taps)
 {
     const int first = p * op->sa - op->pad_a, ka = op->ka;
-    const int inside = first >= 0 && first + ka <= op->in_len;
-    const size_t step = in->pix_step;
     const int8_t *slice = in->slice;
     for (int s = 0; s < op->ks; s++) {
-        if (s < in->tap || s >= in->tap + in->taps) {
-            for (int a = 0; a < ka; a++)
-                *taps++ = zeros;
-            continue;
-        }
-        const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * (ptrdiff_t)step;
-        if (inside) {
-            for (const int8_t **end = taps + ka; taps < end; x += step)
-                *taps++ = x;
-        } else {
-            for (int a = first; a < first + ka; a++, x += step)
-                *taps++ = a >= 0 && a < op->in_len ? x : zeros;
-        }
-        slice += in->slice_step;
-        if (slice >= in->end)
-            slice -= in->ring_bytes;
+        const bool inside = s >= in->tap && s < in->tap + in->taps;
+        const unsigned positions = inside ? op->in_len : 0;
+        const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * (ptrdiff_t)in->pix_step;
+        for (int a = first; a < first + ka; a++, x += in->pix_step)
+            *taps++ = (unsigned)a < positions ? x : zeros;
+        if (inside)
+            slice = fast_next_slice(in, slice);
     }
 }
 
@@ -42,18 +40,15 @@ static inline void fast_find_taps(const struct prog_op *op, const struct k_windo
 static inline void fast_find_rows(const struct prog_op *op, const struct k_window *in,
                                   const int8_t **rows)
 {
-    const int8_t *slice = in->slice - (ptrdiff_t)in->lo * (ptrdiff_t)in->pix_step;
-    const int8_t *end = in->end - (ptrdiff_t)in->lo * (ptrdiff_t)in->pix_step;
+    const int8_t *slice = in->slice;
     for (int s = 0; s < op->ks; s++) {
-        rows[s] = slice;
-        slice += in->slice_step;
-        if (slice >= end)
-            slice -= in->ring_bytes;
+        rows[s] = slice - (ptrdiff_t)in->lo * (ptrdiff_t)in->pix_step;
+        slice = fast_next_slice(in, slice);
     }
 }
 
 // Does the window of position p lie inside the tensor, along a slice?
-static inline int fast_inside(const struct prog_op *op, int p)
+static inline bool fast_inside(const struct prog_op *op, int p)
 {
     const int first = p * op->sa - op->pad_a;
     return first >= 0 && first + op->ka <= op->in_len;

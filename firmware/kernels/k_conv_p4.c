@@ -70,28 +70,9 @@ static inline __attribute__((always_inline)) void pixel(const struct k_consts *k
     }
 }
 
-// The same over several runs of bytes: taps, or whole rows of the window.
-static void pixel_of_runs(const struct prog_op *op, const struct k_consts *k,
-                          const int8_t *const *runs, int n_runs, int words, int8_t *y)
-{
-    const struct fast_out o = fast_out_of(op);
-    const uint32_t *w = (const uint32_t *)(const void *)k->weights;
-    const int32_t *bias = k->bias;
-    const struct prog_requant_fast *r = k->fast;
-    for (int left = op->out_c; left > 0; left -= 4) {
-        struct lanes s = start(bias);
-        for (int i = 0; i < n_runs; i++, w += 4 * words)
-            s = dot(runs[i], w, words, s);
-        fast_finish4(&o, r, left, split(s), y);
-        bias += 4;
-        r += 4;
-        y += 4;
-    }
-}
-
 // One tap, every position of it inside the tensor.
-static void pointwise(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-                      const struct k_out *out)
+static __attribute__((noinline)) void pointwise(const struct prog_op *op, const struct k_consts *k,
+                                                const struct k_window *in, const struct k_out *out)
 {
     const struct fast_out o = fast_out_of(op);
     const int words = op->in_c / 4, out_c = op->out_c;
@@ -103,26 +84,56 @@ static void pointwise(const struct prog_op *op, const struct k_consts *k, const 
         pixel(k, &o, out_c, x, words, y);
 }
 
-// Several taps: rows of the window are one run of bytes where it lies inside the tensor.
+// All output channels of one pixel whose window is several runs of bytes.
+static inline __attribute__((always_inline)) void
+pixel_of_runs(const struct prog_op *op, const struct k_consts *k, const int8_t *const *runs,
+              int n_runs, ptrdiff_t at, int words, int8_t *y)
+{
+    const struct fast_out o = fast_out_of(op);
+    const uint32_t *w = (const uint32_t *)(const void *)k->weights;
+    const int32_t *bias = k->bias;
+    const struct prog_requant_fast *r = k->fast;
+    for (int left = op->out_c; left > 0; left -= 4, bias += 4, r += 4, y += 4) {
+        struct lanes sums = start(bias);
+        for (int i = 0; i < n_runs; i++, w += 4 * words)
+            sums = dot(runs[i] + at, w, words, sums);
+        fast_finish4(&o, r, left, split(sums), y);
+    }
+}
+
+// A pixel whose window lies inside the tensor: each row of taps is a run.
+static __attribute__((noinline)) void inner_pixel(const struct prog_op *op,
+                                                  const struct k_consts *k,
+                                                  const int8_t *const *rows, ptrdiff_t at,
+                                                  int8_t *y)
+{
+    pixel_of_runs(op, k, rows, op->ks, at, op->ka * op->in_c / 4, y);
+}
+
+// Any pixel, tap by tap.
+static __attribute__((noinline)) void border_pixel(const struct prog_op *op,
+                                                   const struct k_consts *k,
+                                                   const struct k_window *in, int p, int8_t *y)
+{
+    const int8_t *taps[PROG_MAX_TAPS];
+    fast_find_taps(op, in, k->zeros, p, taps);
+    pixel_of_runs(op, k, taps, op->ks * op->ka, 0, op->in_c / 4, y);
+}
+
 static void windows(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
                     const struct k_out *out)
 {
-    const int8_t *rows[FAST_MAX_ROWS], *runs[PROG_MAX_TAPS];
-    const int words = op->in_c / 4;
-    const bool whole_rows =
+    const int8_t *rows[FAST_MAX_ROWS];
+    const bool runs =
         in->taps == op->ks && op->ks <= FAST_MAX_ROWS && in->pix_step == (size_t)op->in_c;
     int8_t *y = out->pixel;
-    if (whole_rows)
+    if (runs)
         fast_find_rows(op, in, rows);
     for (int p = out->first; p < out->first + out->n; p++, y += out->pix_step) {
-        if (whole_rows && fast_inside(op, p)) {
-            for (int s = 0; s < op->ks; s++)
-                runs[s] = rows[s] + (p * op->sa - op->pad_a) * op->in_c;
-            pixel_of_runs(op, k, runs, op->ks, op->ka * words, y);
-        } else {
-            fast_find_taps(op, in, k->zeros, p, runs);
-            pixel_of_runs(op, k, runs, op->ks * op->ka, words, y);
-        }
+        if (runs && fast_inside(op, p))
+            inner_pixel(op, k, rows, (ptrdiff_t)(p * op->sa - op->pad_a) * op->in_c, y);
+        else
+            border_pixel(op, k, in, p, y);
     }
 }
 
