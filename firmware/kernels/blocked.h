@@ -20,54 +20,63 @@ struct block4 { // sums of one pixel's four channels
         (a).c2 += v * w2;                                                                          \
         (a).c3 += v * w3;                                                                          \
     } while (0)
-#define BLOCKED_STEP1(i)                                                                           \
+
+// n products for each channel of one pixel; w [n][4].
+static inline struct block4 blocked_dot1(const int8_t *x, const int8_t *w, int n, struct block4 a)
+{
+    for (const int8_t *const end = x + n; x < end; x++, w += 4) {
+        BLOCKED_LOAD(0)
+        BLOCKED_ADD(x, a, 0);
+    }
+    return a;
+}
+
+// The same for two and for three pixels that lie `step` bytes apart, two products at a time.
+#define BLOCKED_STEP2(i)                                                                           \
     do {                                                                                           \
         BLOCKED_LOAD(i)                                                                            \
-        BLOCKED_ADD(x, a, i);                                                                      \
+        BLOCKED_ADD(x0, a0, i);                                                                    \
+        BLOCKED_ADD(x1, a1, i);                                                                    \
     } while (0)
-#define BLOCKED_STEP4(i)                                                                           \
+#define BLOCKED_STEP3(i)                                                                           \
     do {                                                                                           \
         BLOCKED_LOAD(i)                                                                            \
         BLOCKED_ADD(x0, a0, i);                                                                    \
         BLOCKED_ADD(x1, a1, i);                                                                    \
         BLOCKED_ADD(x2, a2, i);                                                                    \
-        BLOCKED_ADD(x3, a3, i);                                                                    \
     } while (0)
 
-// n products for each channel of one pixel; w [n][4].
-static inline struct block4 blocked_dot1(const int8_t *x, const int8_t *w, int n, struct block4 a)
+static inline void blocked_dot2(const int8_t *x, ptrdiff_t step, const int8_t *w, int n,
+                                struct block4 sums[2])
 {
-    const int8_t *const end = x + n, *const end4 = x + (n & ~3);
-    for (; x < end4; x += 4, w += 16) {
-        BLOCKED_STEP1(0);
-        BLOCKED_STEP1(1);
-        BLOCKED_STEP1(2);
-        BLOCKED_STEP1(3);
+    struct block4 a0 = sums[0], a1 = sums[1];
+    const int8_t *x0 = x, *x1 = x0 + step;
+    const int8_t *const end = x + n, *const even = x + (n & ~1);
+    for (; x0 < even; x0 += 2, x1 += 2, w += 8) {
+        BLOCKED_STEP2(0);
+        BLOCKED_STEP2(1);
     }
-    for (; x < end; x++, w += 4)
-        BLOCKED_STEP1(0);
-    return a;
+    if (x0 < end)
+        BLOCKED_STEP2(0);
+    sums[0] = a0;
+    sums[1] = a1;
 }
 
-// The same for four pixels that lie `step` bytes apart.
-static inline void blocked_dot4(const int8_t *x, intptr_t step, const int8_t *w, int n,
-                                struct block4 sums[4])
+static inline void blocked_dot3(const int8_t *x, ptrdiff_t step, const int8_t *w, int n,
+                                struct block4 sums[3])
 {
-    struct block4 a0 = sums[0], a1 = sums[1], a2 = sums[2], a3 = sums[3];
-    const int8_t *x0 = x, *x1 = x0 + step, *x2 = x1 + step, *x3 = x2 + step;
-    const int8_t *const end = x + n, *const end4 = x + (n & ~3);
-    for (; x0 < end4; x0 += 4, x1 += 4, x2 += 4, x3 += 4, w += 16) {
-        BLOCKED_STEP4(0);
-        BLOCKED_STEP4(1);
-        BLOCKED_STEP4(2);
-        BLOCKED_STEP4(3);
+    struct block4 a0 = sums[0], a1 = sums[1], a2 = sums[2];
+    const int8_t *x0 = x, *x1 = x0 + step, *x2 = x1 + step;
+    const int8_t *const end = x + n, *const even = x + (n & ~1);
+    for (; x0 < even; x0 += 2, x1 += 2, x2 += 2, w += 8) {
+        BLOCKED_STEP3(0);
+        BLOCKED_STEP3(1);
     }
-    for (; x0 < end; x0++, x1++, x2++, x3++, w += 4)
-        BLOCKED_STEP4(0);
+    if (x0 < end)
+        BLOCKED_STEP3(0);
     sums[0] = a0;
     sums[1] = a1;
     sums[2] = a2;
-    sums[3] = a3;
 }
 
 // One sum to a byte, as the layer's end has it (struct prog_requant_fast).

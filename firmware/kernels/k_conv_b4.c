@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Convolution, any kernel and stride, in blocks of four pixels times four output channels
+// Convolution, any kernel and stride, in blocks of three pixels times four output channels
 // (blocked.h). Whole groups of channels pass over all pixels before the next group, so that a group's
 // weights are read from flash once a call.
 #include "firmware/kernels/blocked.h"
-
-#define PIXELS 4 // of a block
 
 // What the kernel rows outside the tensor add: products with the zero point.
 static struct block4 start_of(const struct prog_op *op, const struct k_consts *k,
@@ -40,9 +38,9 @@ static struct block4 one_pixel(const struct prog_op *op, const struct k_consts *
     return a;
 }
 
-// Four pixels whose windows lie inside the slice.
-static inline void four_pixels(const struct prog_op *op, const struct k_window *in, int p,
-                               const int8_t *w, struct block4 a[PIXELS])
+// Two or three pixels whose windows lie inside the slice.
+static inline void pixels(const struct prog_op *op, const struct k_window *in, int p, int three,
+                          const int8_t *w, struct block4 a[3])
 {
     const int in_c = op->in_c, packed = in->pix_step == (size_t)in_c;
     const int taps = packed ? 1 : op->ka, run = packed ? op->ka * in_c : in_c;
@@ -50,9 +48,20 @@ static inline void four_pixels(const struct prog_op *op, const struct k_window *
     const int8_t *slice = in->slice;
     for (int s = 0; s < in->taps; s++, slice = fast_next_slice(in, slice)) {
         const int8_t *x = slice + (ptrdiff_t)(p * op->sa - op->pad_a - in->lo) * pixel;
-        for (int t = 0; t < taps; t++, x += pixel, w += 4 * run)
-            blocked_dot4(x, op->sa * pixel, w, run, a);
+        for (int t = 0; t < taps; t++, x += pixel, w += 4 * run) {
+            if (three)
+                blocked_dot3(x, op->sa * pixel, w, run, a);
+            else
+                blocked_dot2(x, op->sa * pixel, w, run, a);
+        }
     }
+}
+
+// How many pixels from p on are computed together: as few as possible alone.
+static inline int pixels_together(struct fast_range inside, int p, int stop)
+{
+    const int room = (inside.hi < stop ? inside.hi : stop) - p;
+    return p < inside.lo || room < 2 ? 1 : room == 2 || room == 4 ? 2 : 3;
 }
 
 void k_conv_b4(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
@@ -70,19 +79,17 @@ void k_conv_b4(const struct prog_op *op, const struct k_consts *k, const struct 
         const int8_t *inner = w + in->tap * w_row;
         const int left = op->out_c - c;
         int8_t *y = out->pixel + c;
-        for (int p = out->first; p < stop;) {
-            if (p >= inside.lo && p + PIXELS <= inside.hi && p + PIXELS <= stop) {
-                struct block4 a[PIXELS] = {start, start, start, start};
-                four_pixels(op, in, p, inner, a);
-                for (int i = 0; i < PIXELS; i++, y += out->pix_step)
-                    blocked_end4(&o, relu, r, left, a[i], y);
-                p += PIXELS;
-            } else {
-                struct block4 a = one_pixel(op, k, in, p, inner, start);
-                blocked_end4(&o, relu, r, left, a, y);
-                y += out->pix_step;
-                p++;
-            }
+        for (int p = out->first, n; p < stop; p += n) {
+            struct block4 a[3] = {start, start, start};
+            n = pixels_together(inside, p, stop);
+            if (n == 1)
+                a[0] = one_pixel(op, k, in, p, inner, start);
+            else if (n == 2)
+                pixels(op, in, p, 0, inner, a);
+            else
+                pixels(op, in, p, 1, inner, a);
+            for (int i = 0; i < n; i++, y += out->pix_step)
+                blocked_end4(&o, relu, r, left, a[i], y);
         }
     }
 }

@@ -33,8 +33,12 @@ static inline int smaller(int a, int b)
     x1 += step;                                                                                    \
     x2 += step;
 #define NEXT3_CHECKED(p, q, r)                                                                     \
-    const int inside = (unsigned)at < (unsigned)len;                                               \
-    const int32_t p = inside ? *x0 : zero, q = inside ? *x1 : zero, r = inside ? *x2 : zero;       \
+    int32_t p = zero, q = zero, r = zero;                                                          \
+    if ((unsigned)at < (unsigned)len) {                                                            \
+        p = *x0;                                                                                   \
+        q = *x1;                                                                                   \
+        r = *x2;                                                                                   \
+    }                                                                                              \
     x0 += step;                                                                                    \
     x1 += step;                                                                                    \
     x2 += step;                                                                                    \
@@ -95,78 +99,9 @@ ROW(5, 2)
 ROW(7, 1)
 ROW(7, 2)
 
-// ---- 3x3: the three kernel rows at once, straight to bytes ----
+// ---- what all channels share ----
 
-struct filter3 {
-    const int8_t *x[3]; // of the kernel rows, as struct line has it
-    ptrdiff_t step;
-    int at, len, zero;
-    int32_t w[9]; // zeros for a kernel row outside the tensor, whose x is any other row's
-    int32_t start;
-    struct fast_range inside; // counted from the first position
-};
-
-// clang-format off
-#define STEP_3_1(LOAD) { LOAD(p, q, r) out = c0 + p * w02 + q * w12 + r * w22; \
-                         c0 = c1 + p * w01 + q * w11 + r * w21; c1 = start + p * w00 + q * w10 + r * w20; }
-#define EVEN_3(LOAD) { LOAD(p, q, r) out = c0 + p * w02 + q * w12 + r * w22; c0 = start + p * w00 + q * w10 + r * w20; }
-#define ODD_3(LOAD) { LOAD(p, q, r) c0 += p * w01 + q * w11 + r * w21; }
-#define STEP_3_2(LOAD) { ODD_3(LOAD) EVEN_3(LOAD) }
-#define PRIME_3_1 STEP_3_1(NEXT3_CHECKED) STEP_3_1(NEXT3_CHECKED)
-#define PRIME_3_2 EVEN_3(NEXT3_CHECKED)
-#define REGISTERS_3 const int32_t w00 = f->w[0], w01 = f->w[1], w02 = f->w[2], w10 = f->w[3], w11 = f->w[4], \
-    w12 = f->w[5], w20 = f->w[6], w21 = f->w[7], w22 = f->w[8], start = f->start; int32_t c0 = 0;
-#define REGISTERS_3_1 REGISTERS_3 int32_t c1 = 0;
-#define REGISTERS_3_2 REGISTERS_3
-// clang-format on
-
-#define FILTER3(s, END)                                                                            \
-    static void filter3_##s##_##END(const struct filter3 *f, const struct fast_out *o,             \
-                                    const struct prog_requant_fast *requant, int n, int8_t *y,     \
-                                    size_t y_step)                                                 \
-    {                                                                                              \
-        REGISTERS_3_##s const int8_t *x0 = f->x[0], *x1 = f->x[1], *x2 = f->x[2];                  \
-        const struct prog_requant_fast last = *requant;                                            \
-        const ptrdiff_t step = f->step;                                                            \
-        const int len = f->len, zero = f->zero;                                                    \
-        int8_t *const end = y + (size_t)n * y_step;                                                \
-        int8_t *const lo = y + (size_t)smaller(f->inside.lo, n) * y_step;                          \
-        const int fast = smaller(f->inside.hi, n) - smaller(f->inside.lo, n);                      \
-        int8_t *const hi = fast > 0 ? lo + (size_t)fast * y_step : lo;                             \
-        int at = f->at;                                                                            \
-        int32_t out;                                                                               \
-        PRIME_3_##s for (; y != lo; y += y_step)                                                   \
-        {                                                                                          \
-            STEP_3_##s(NEXT3_CHECKED) *y = END(o, &last, out);                                     \
-        }                                                                                          \
-        for (; y != hi; y += y_step) {                                                             \
-            STEP_3_##s(NEXT3) *y = END(o, &last, out);                                             \
-        }                                                                                          \
-        at += fast > 0 ? s * fast : 0;                                                             \
-        for (; y != end; y += y_step) {                                                            \
-            STEP_3_##s(NEXT3_CHECKED) *y = END(o, &last, out);                                     \
-        }                                                                                          \
-    }
-
-static inline int8_t relu(const struct fast_out *o, const struct prog_requant_fast *r, int32_t acc)
-{
-    (void)o;
-    return blocked_end_relu(r, acc);
-}
-
-static inline int8_t any(const struct fast_out *o, const struct prog_requant_fast *r, int32_t acc)
-{
-    return blocked_end(o, 0, r, acc);
-}
-
-FILTER3(1, relu)
-FILTER3(2, relu)
-FILTER3(1, any)
-FILTER3(2, any)
-
-// ---- the operator ----
-
-struct task { // what all channels share
+struct task {
     const struct prog_op *op;
     const struct k_window *in;
     const struct k_out *out;
@@ -191,29 +126,90 @@ static int32_t start_of(const struct task *t, const int8_t *w, int32_t bias)
     return bias + op->in_zero * sum;
 }
 
-static void channel3(const struct task *t, int c, const int8_t *w, int32_t start,
-                     const struct prog_requant_fast *r)
+// ---- 3x3: the three kernel rows at once, straight to bytes ----
+
+// The weights of a channel; those of a kernel row outside the tensor are zero.
+static const int8_t *weights3(const struct task *t, const int8_t *w, int8_t *masked)
 {
-    const struct prog_op *op = t->op;
-    struct filter3 f = {.step = t->step,
-                        .at = t->at,
-                        .len = op->in_len,
-                        .zero = op->in_zero,
-                        .start = start,
-                        .inside = t->inside};
-    for (int s = 0; s < 3; s++, w += 3) {
-        const int row = s - t->in->tap, there = row >= 0 && row < t->in->taps;
-        f.x[s] = t->slices[there ? row : 0] + c;
-        f.w[3 * s] = there ? w[0] : 0;
-        f.w[3 * s + 1] = there ? w[1] : 0;
-        f.w[3 * s + 2] = there ? w[2] : 0;
+    if (t->in->taps == 3)
+        return w;
+    for (int i = 0; i < 9; i++)
+        masked[i] = i / 3 >= t->in->tap && i / 3 < t->in->tap + t->in->taps ? w[i] : 0;
+    return masked;
+}
+
+// clang-format off
+#define STEP_3_1(LOAD) { LOAD(p, q, r) out = c0 + p * w02 + q * w12 + r * w22; \
+                         c0 = c1 + p * w01 + q * w11 + r * w21; c1 = start + p * w00 + q * w10 + r * w20; }
+#define EVEN_3(LOAD) { LOAD(p, q, r) out = c0 + p * w02 + q * w12 + r * w22; c0 = start + p * w00 + q * w10 + r * w20; }
+#define ODD_3(LOAD) { LOAD(p, q, r) c0 += p * w01 + q * w11 + r * w21; }
+#define STEP_3_2(LOAD) { ODD_3(LOAD) EVEN_3(LOAD) }
+#define PRIME_3_1 STEP_3_1(NEXT3_CHECKED) STEP_3_1(NEXT3_CHECKED)
+#define PRIME_3_2 EVEN_3(NEXT3_CHECKED)
+#define REGISTERS_3 const int32_t w00 = v[0], w01 = v[1], w02 = v[2], w10 = v[3], w11 = v[4], w12 = v[5], \
+    w20 = v[6], w21 = v[7], w22 = v[8]; int32_t c0 = 0;
+#define REGISTERS_3_1 REGISTERS_3 int32_t c1 = 0;
+#define REGISTERS_3_2 REGISTERS_3
+// clang-format on
+
+#define FILTER3(s, END)                                                                            \
+    static void filter3_##s##_##END(const struct task *t, const struct k_consts *k)                \
+    {                                                                                              \
+        const size_t y_step = t->out->pix_step;                                                    \
+        const ptrdiff_t step = t->step;                                                            \
+        const int len = t->op->in_len, zero = t->op->in_zero, out_c = t->op->out_c;                \
+        const int n = t->out->n, slow = smaller(t->inside.lo, n);                                  \
+        const int fast = smaller(t->inside.hi, n) > slow ? smaller(t->inside.hi, n) - slow : 0;    \
+        const int8_t *w = k->weights;                                                              \
+        for (int c = 0; c < out_c; c++, w += 9) {                                                  \
+            int8_t masked[9];                                                                      \
+            const int8_t *v = weights3(t, w, masked);                                              \
+            const int8_t *x0 = t->slices[0] + c, *x1 = t->slices[1] + c, *x2 = t->slices[2] + c;   \
+            const struct prog_requant_fast last = k->fast[c];                                      \
+            const int32_t start = start_of(t, w, k->bias[c]);                                      \
+            int8_t *y = t->out->pixel + c;                                                         \
+            int8_t *const lo = y + (size_t)slow * y_step, *const hi = lo + (size_t)fast * y_step;  \
+            int8_t *const end = y + (size_t)n * y_step;                                            \
+            int at = t->at;                                                                        \
+            int32_t out;                                                                           \
+            REGISTERS_3_##s PRIME_3_##s for (; y != lo; y += y_step)                               \
+            {                                                                                      \
+                STEP_3_##s(NEXT3_CHECKED) *y = END(t, &last, out);                                 \
+            }                                                                                      \
+            for (; y != hi; y += y_step) {                                                         \
+                STEP_3_##s(NEXT3) *y = END(t, &last, out);                                         \
+            }                                                                                      \
+            at += s * fast;                                                                        \
+            for (; y != end; y += y_step) {                                                        \
+                STEP_3_##s(NEXT3_CHECKED) *y = END(t, &last, out);                                 \
+            }                                                                                      \
+        }                                                                                          \
     }
-    int8_t *y = t->out->pixel + c;
-    void (*const filter)(const struct filter3 *, const struct fast_out *,
-                         const struct prog_requant_fast *, int, int8_t *, size_t) =
-        op->p[1] == PROG_END_RELU ? (op->sa == 1 ? filter3_1_relu : filter3_2_relu)
-                                  : (op->sa == 1 ? filter3_1_any : filter3_2_any);
-    filter(&f, &t->o, r, t->out->n, y, t->out->pix_step);
+
+static inline int8_t relu(const struct task *t, const struct prog_requant_fast *r, int32_t acc)
+{
+    (void)t;
+    return blocked_end_relu(r, acc);
+}
+
+static inline int8_t any(const struct task *t, const struct prog_requant_fast *r, int32_t acc)
+{
+    return blocked_end(&t->o, 0, r, acc);
+}
+
+FILTER3(1, relu)
+FILTER3(2, relu)
+FILTER3(1, any)
+FILTER3(2, any)
+
+// ---- the operator ----
+
+static void filter3(const struct task *t, const struct k_consts *k)
+{
+    if (t->op->p[1] == PROG_END_RELU)
+        (t->op->sa == 1 ? filter3_1_relu : filter3_2_relu)(t, k);
+    else
+        (t->op->sa == 1 ? filter3_1_any : filter3_2_any)(t, k);
 }
 
 static void channel(const struct task *t, int c, const int8_t *w, int32_t start,
@@ -242,6 +238,21 @@ static void channel(const struct task *t, int c, const int8_t *w, int32_t start,
     }
 }
 
+// The slices in the places of their kernel rows; a row outside the tensor gets any other's, for it meets
+// weights of zero.
+static void place_rows3(struct task *t)
+{
+    const int8_t *const first = t->slices[0], *const second = t->slices[1];
+    if (t->in->taps == 0) {
+        t->step = 0;
+    } else if (t->in->taps == 1) {
+        t->slices[1] = t->slices[2] = first;
+    } else if (t->in->taps == 2) {
+        t->slices[2] = second; // of taps 0 and 1, or of taps 1 and 2
+        t->slices[1] = t->in->tap ? first : second;
+    }
+}
+
 void k_dwconv_fir(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
                   const struct k_out *out)
 {
@@ -255,17 +266,15 @@ void k_dwconv_fir(const struct prog_op *op, const struct k_consts *k, const stru
     t.inside.lo = inside.lo > out->first ? inside.lo - out->first : 0;
     t.inside.hi = inside.hi > out->first ? inside.hi - out->first : 0;
     const int8_t *slice = in->slice, *w = k->weights;
+    for (int s = 0; s < 3; s++)
+        t.slices[s] = k->zeros; // should all kernel rows be outside
     for (int s = 0; s < in->taps; s++, slice = fast_next_slice(in, slice))
         t.slices[s] = slice + (t.at - in->lo) * t.step;
-    if (in->taps == 0) {
-        t.slices[0] = k->zeros;
-        t.step = 0;
+    if (op->ka == 3) {
+        place_rows3(&t);
+        filter3(&t, k);
+        return;
     }
-    for (int c = 0; c < op->out_c; c++, w += op->ks * op->ka) {
-        const int32_t start = start_of(&t, w, k->bias[c]);
-        if (op->ka == 3)
-            channel3(&t, c, w, start, k->fast + c);
-        else
-            channel(&t, c, w, start, k->fast + c);
-    }
+    for (int c = 0; c < op->out_c; c++, w += op->ks * op->ka)
+        channel(&t, c, w, start_of(&t, w, k->bias[c]), k->fast + c);
 }
