@@ -310,6 +310,8 @@ static void compare_cell_out(struct buf *b, const struct side_point *x, size_t n
     buf_json_str(b, any->board);
     buf_printf(b, ",\"left\":%zu,\"entered\":%zu,\"latency_percent\":", d->n_left, d->n_entered);
     json_out_double(b, d->comparable ? d->latency_percent : NAN);
+    buf_puts(b, ",\"ram_percent\":");
+    json_out_double(b, d->comparable ? d->ram_percent : NAN);
     if (d->comparable)
         buf_printf(b,
                    ",\"least_ram\":{\"before\":%" PRIu32 ",\"after\":%" PRIu32

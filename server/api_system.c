@@ -9,6 +9,7 @@
 #include "server/clock.h"
 #include "server/queue.h"
 #include "server/store.h"
+#include "server/store_runs.h"
 #include "server/web.h"
 
 enum outcome api_healthz(struct request *r, struct reply *out, struct problem *p)
@@ -31,6 +32,25 @@ static void metric(struct buf *b, const char *name, const char *type, const char
 static void metric_value(struct buf *b, const char *name, const char *labels, int64_t v)
 {
     buf_printf(b, "%s%s %" PRId64 "\n", name, labels, v);
+}
+
+static int nightly_metrics(struct app *a, struct buf *b, struct err *e)
+{
+    int64_t runs[RUN_STATES], open = 0, regressions = 0, pending = 0, failed = 0;
+    if (store_run_counts(a->store, runs, e) ||
+        store_finding_counts(a->store, &open, &regressions, e) ||
+        store_delivery_counts(a->store, &pending, &failed, e))
+        return -1;
+    metric(b, "farm_runs", "gauge", "Runs of plans by state.");
+    for (int i = 0; i < RUN_STATES; i++)
+        buf_printf(b, "farm_runs{state=\"%s\"} %" PRId64 "\n", run_state_names[i], runs[i]);
+    metric(b, "farm_findings", "gauge", "Findings that are open, and those that make a run red.");
+    metric_value(b, "farm_findings", "{set=\"open\"}", open);
+    metric_value(b, "farm_findings", "{set=\"regressions\"}", regressions);
+    metric(b, "farm_webhook_messages", "gauge", "Webhook messages on their way, and given up.");
+    metric_value(b, "farm_webhook_messages", "{state=\"pending\"}", pending);
+    metric_value(b, "farm_webhook_messages", "{state=\"failed\"}", failed);
+    return 0;
 }
 
 enum outcome api_metrics(struct request *r, struct reply *out, struct problem *p)
@@ -76,6 +96,8 @@ enum outcome api_metrics(struct request *r, struct reply *out, struct problem *p
     for (int i = 2; i < 6; i++)
         buf_printf(b, "farm_http_requests_total{status=\"%dxx\"} %lld\n", i,
                    atomic_load(&a->count.requests[i]));
+    if (nightly_metrics(a, b, &p->err))
+        return OUTCOME_REPLY;
     out->type = "text/plain; version=0.0.4; charset=utf-8";
     out->cache = "no-store";
     return OUTCOME_REPLY;

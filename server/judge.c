@@ -652,7 +652,7 @@ static int judge_front(struct judge *j, const struct finding *cause, int64_t bas
     const struct judged *s = &j->h.series[cause->series];
     bool emulated = j->h.points[s->first + s->n - 1].emulated;
     int bad = front_pair_load(j, s, base_slot, &p, j->e);
-    if (!bad) {
+    if (!bad && p.n_before > 1 && p.n_after > 1) { // a single point is no front
         bad = front_diff(p.before, p.n_before, p.after, p.n_after,
                          emulated ? 0 : j->limits->latency_percent, &d, j->e);
         for (size_t i = 0; i < d.n && !bad; i++)
