@@ -34,7 +34,9 @@ const char cli_usage[] =
     "                 of a campaign: the points that were asked for (--all: the whole front);\n"
     "                 of a model (name, id or its beginning): the whole front, predicted;\n"
     "                 --boards ID adds that board's predicted latency, --strategy S asks for "
-    "its front\n"
+    "its front;\n"
+    "                 --boards ID --axis latency: the front over RAM and that board's predicted "
+    "ms\n"
     "  plan MODEL.tflite [--strategy NAME] [--board ID] [--spec TEXT] [--max-ram ..] "
     "[--max-overhead F]\n"
     "       [--save FILE] [--json]      here, without a server: the front, what fits the board, "
@@ -73,11 +75,11 @@ struct option {
 };
 
 static const struct option options[] = {
-    {"--server", true},       {"--token", true},    {"--boards", true},    {"--name", true},
-    {"--strategy", true},     {"--points", true},   {"--repeats", true},   {"--max-ram", true},
-    {"--max-overhead", true}, {"--watch", false},   {"--json", false},     {"--all", false},
-    {"--help", false},        {"--version", false}, {"-h", false},         {"--board", true},
-    {"--spec", true},         {"--save", true},     {"--measured", false},
+    {"--server", true},       {"--token", true},    {"--boards", true},  {"--name", true},
+    {"--strategy", true},     {"--points", true},   {"--repeats", true}, {"--max-ram", true},
+    {"--max-overhead", true}, {"--watch", false},   {"--json", false},   {"--all", false},
+    {"--help", false},        {"--version", false}, {"-h", false},       {"--board", true},
+    {"--spec", true},         {"--save", true},     {"--axis", true},    {"--measured", false},
 };
 
 static const struct {
@@ -167,7 +169,11 @@ static int take_option(struct cli_args *a, const char *name, const char *value, 
         a->spec = value;
     else if (strcmp(name, "--save") == 0)
         a->save = value;
-    else if (strcmp(name, "--measured") == 0)
+    else if (strcmp(name, "--axis") == 0) {
+        a->by_latency = strcmp(value, "latency") == 0;
+        if (!a->by_latency && strcmp(value, "macs") != 0)
+            return err_set(e, ERR_BAD_REQUEST, "--axis takes macs or latency, not \"%s\"", value);
+    } else if (strcmp(name, "--measured") == 0)
         a->measured = true;
     else if (strcmp(name, "--boards") == 0 || strcmp(name, "--board") == 0)
         return parse_words(name, value, a->boards_text, sizeof a->boards_text, a->boards,

@@ -46,6 +46,7 @@ struct cli_args {
     double max_overhead; // F; < 0: not given
     int64_t max_ram;     // bytes; < 0: not given
     const char *save;    // file for a program; NULL: none
+    bool by_latency;     // --axis latency: fronts over RAM and predicted ms, not RAM and MACs
     bool watch, json, all, measured;
 };
 

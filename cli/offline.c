@@ -101,6 +101,12 @@ out:
 // The front, or the one configuration that --spec names.
 static int plan_front(struct plan *p, struct err *e)
 {
+    if (!p->a->spec && p->a->by_latency) {
+        if (!p->board || !p->board->has_latency)
+            return err_set(e, ERR_BAD_REQUEST,
+                           "--axis latency needs --board with latency coefficients");
+        return planner_latency_front(p->planner, &p->board->latency, &p->front, e);
+    }
     if (!p->a->spec)
         return planner_strategy_front(p->planner, p->strategy, &p->front, e);
     p->front.at = calloc(1, sizeof *p->front.at);

@@ -456,13 +456,25 @@ static int board_latency(const cJSON *root, struct board *b, struct problem *p)
     if (!l->child)
         return 0; // {}: not measured yet
     struct latency_model *m = &b->latency;
-    if (field_number(l, path, "per_mac_conv", 0, 1e6, &m->per_mac_conv, p) ||
-        field_number(l, path, "per_mac_pointwise", 0, 1e6, &m->per_mac_pointwise, p) ||
-        field_number(l, path, "per_mac_dwconv", 0, 1e6, &m->per_mac_dwconv, p) ||
-        field_number(l, path, "per_output", 0, 1e6, &m->per_output, p) ||
-        field_number(l, path, "per_call", 0, 1e6, &m->per_call, p) ||
-        field_number(l, path, "per_pixel", 0, 1e6, &m->per_pixel, p))
+    for (int k = 0; k < LATENCY_CLASSES; k++) {
+        const cJSON *kind = field(l, latency_class_names[k]);
+        char at[48];
+        snprintf(at, sizeof at, "latency.%s", latency_class_names[k]);
+        if (!cJSON_IsObject(kind))
+            return field_fail(p, path, latency_class_names[k],
+                              kind ? "must be an object" : "is missing");
+        for (int t = 0; t < LATENCY_TERMS; t++) {
+            if (field_number(kind, at, latency_term_names[t], 0, 1e9, &m->cycles[k][t], p))
+                return -1;
+        }
+    }
+    double tested = 0;
+    if (field_number(l, path, "interpreter", 0, 1e9, &m->interpreter, p) ||
+        field_number(l, path, "median_error", 0, 100, &m->median_error, p) ||
+        field_number(l, path, "worst_error", 0, 100, &m->worst_error, p) ||
+        field_number(l, path, "tested", 0, 1e6, &tested, p))
         return -1;
+    m->tested = (uint32_t)tested;
     b->has_latency = true;
     return 0;
 }

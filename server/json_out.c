@@ -300,17 +300,19 @@ void json_out_board(struct buf *b, const struct board *board)
         return;
     }
     buf_puts(b, ",\"latency\":{");
-    key_double(b, "per_mac_conv", m->per_mac_conv);
+    for (int k = 0; k < LATENCY_CLASSES; k++) {
+        buf_printf(b, "\"%s\":{", latency_class_names[k]);
+        for (int t = 0; t < LATENCY_TERMS; t++) {
+            key_double(b, latency_term_names[t], m->cycles[k][t]);
+            buf_puts(b, t + 1 < LATENCY_TERMS ? "," : "},");
+        }
+    }
+    key_double(b, "interpreter", m->interpreter);
     buf_puts(b, ",");
-    key_double(b, "per_mac_pointwise", m->per_mac_pointwise);
+    key_double(b, "median_error", m->median_error);
     buf_puts(b, ",");
-    key_double(b, "per_mac_dwconv", m->per_mac_dwconv);
-    buf_puts(b, ",");
-    key_double(b, "per_output", m->per_output);
-    buf_puts(b, ",");
-    key_double(b, "per_call", m->per_call);
-    buf_puts(b, ",");
-    key_double(b, "per_pixel", m->per_pixel);
+    key_double(b, "worst_error", m->worst_error);
+    buf_printf(b, ",\"tested\":%" PRIu32, m->tested);
     buf_puts(b, "}}");
 }
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Fits a board's latency coefficients to measured cycles by non-negative least squares of the relative error. Input:
-// lines "model.tflite<TAB>cycles<TAB>configuration". Every fourth line is kept out of the fit; the error is that of those.
-// Output: the "latency" object of board.json. tools/fit-latency measures and calls it.
+// Fits a board's latency coefficients to what it measured for each layer, by non-negative least
+// squares of the error relative to the whole configuration. Input: for each configuration a line
+//   config<TAB>model.tflite<TAB>cycles<TAB>spec      the median of unprofiled runs
+// then  layer<TAB>i<TAB>cycles  of its profile (a layer may come more than once), and
+//   interpreter<TAB>cycles.
+// Every fourth configuration is kept out of the fit; the error is that of those. Output: the members
+// of "latency" of board.json. tools/fit-latency measures and calls it.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,102 +15,175 @@
 #include "common/err.h"
 #include "server/planner/planner.h"
 
-enum { FEATURES = 6, MAX_ROWS = 4096, HOLD_OUT = 4 };
+enum { MAX_CONFIGS = 4096, HOLD_OUT = 4, CALLS_ONLY = LATENCY_CLASSES };
 
-static const char *const names[FEATURES] = {"per_mac_conv", "per_mac_pointwise", "per_mac_dwconv",
-                                            "per_output",   "per_call",          "per_pixel"};
-
-struct row {
-    double work[FEATURES], cycles;
+struct row { // a layer of a configuration, or its interpreter
+    int kind, config;
+    double amount[LATENCY_TERMS], cycles;
 };
 
-static int open_model(const char *path, struct planner **p, struct err *e)
+struct data {
+    struct row *rows;
+    size_t n, cap;
+    double total[MAX_CONFIGS]; // cycles of a configuration
+    int n_configs;
+    // the configuration at hand
+    struct planner *planner;
+    char path[1024];
+    struct latency_work *work;
+    double *measured;
+    int n_layers;
+    double interpreter;
+};
+
+static int open_model(struct data *d, const char *path, struct err *e)
 {
+    struct planner_info info;
     struct buf file;
+    if (strcmp(path, d->path) == 0)
+        return 0;
+    planner_free(d->planner);
+    d->planner = NULL;
+    snprintf(d->path, sizeof d->path, "%s", path);
     buf_init(&file, 64u << 20);
     int rc = buf_read_file(&file, path) ? err_set(e, ERR_IO, "%s: cannot be read", path)
-                                        : planner_open(file.data, file.len, p, e);
+                                        : planner_open(file.data, file.len, &d->planner, e);
     buf_free(&file);
-    return rc;
+    if (rc)
+        return rc;
+    planner_info(d->planner, &info);
+    d->n_layers = info.layers;
+    free(d->work);
+    free(d->measured);
+    d->work = calloc((size_t)info.layers, sizeof *d->work);
+    d->measured = calloc((size_t)info.layers, sizeof *d->measured);
+    return d->work && d->measured ? 0 : err_set(e, ERR_NO_MEMORY, "no memory");
 }
 
-// Reads stdin. Consecutive lines of one model share its planner.
-static int read_rows(struct row *rows, int *n, struct err *e)
+static int add_row(struct data *d, const struct row *r, struct err *e)
 {
-    static char line[PLANNER_MAX_SPEC + 1024];
-    char open_path[1024] = "";
-    struct planner *p = NULL;
-    int rc = 0;
-    while (rc == 0 && *n < MAX_ROWS && fgets(line, sizeof line, stdin)) {
-        char *save = NULL, *path = strtok_r(line, "\t\n", &save),
-             *cycles = strtok_r(NULL, "\t\n", &save);
-        char *spec = strtok_r(NULL, "\t\n", &save);
-        struct latency_model w;
-        if (!spec) {
-            rc = err_set(e, ERR_BAD_REQUEST, "line %d: expected model, cycles and configuration",
-                         *n + 1);
-            break;
-        }
-        if (strcmp(path, open_path) != 0) {
-            planner_free(p);
-            p = NULL;
-            snprintf(open_path, sizeof open_path, "%s", path);
-            rc = open_model(path, &p, e);
-        }
-        if (rc == 0)
-            rc = planner_work(p, spec, &w, e);
-        if (rc == 0) {
-            rows[*n] = (struct row){{w.per_mac_conv, w.per_mac_pointwise, w.per_mac_dwconv,
-                                     w.per_output, w.per_call, w.per_pixel},
-                                    strtod(cycles, NULL)};
-            (*n)++;
-        }
+    if (d->n == d->cap) {
+        size_t cap = d->cap ? 2 * d->cap : 1024;
+        struct row *p = realloc(d->rows, cap * sizeof *p);
+        if (!p)
+            return err_set(e, ERR_NO_MEMORY, "no memory for %zu rows", cap);
+        d->rows = p;
+        d->cap = cap;
     }
-    planner_free(p);
-    return rc;
+    d->rows[d->n++] = *r;
+    return 0;
 }
 
-// Gaussian elimination with pivoting of the normal equations over the features in use.
-static bool solve(const struct row *rows, int n, const bool *use, double *x)
+// Turns the configuration at hand into rows.
+static int end_config(struct data *d, struct err *e)
 {
-    double a[FEATURES][FEATURES + 1] = {{0}};
-    for (int r = 0; r < n; r++) {
-        if (r % HOLD_OUT == HOLD_OUT - 1)
+    double calls = 0;
+    if (d->n_configs == 0)
+        return 0;
+    for (int i = 0; i < d->n_layers; i++) {
+        struct row r = {
+            .kind = (int)d->work[i].kind, .config = d->n_configs - 1, .cycles = d->measured[i]};
+        memcpy(r.amount, d->work[i].amount, sizeof r.amount);
+        calls += d->work[i].amount[LATENCY_CALL];
+        if (add_row(d, &r, e))
+            return -1;
+    }
+    struct row r = {.kind = CALLS_ONLY, .config = d->n_configs - 1, .cycles = d->interpreter};
+    r.amount[LATENCY_CALL] = calls;
+    return add_row(d, &r, e);
+}
+
+static int take_line(struct data *d, char *line, struct err *e)
+{
+    char *save = NULL;
+    const char *what = strtok_r(line, "\t\n", &save), *a = strtok_r(NULL, "\t\n", &save),
+               *b = strtok_r(NULL, "\t\n", &save), *c = strtok_r(NULL, "\t\n", &save);
+    if (what && strcmp(what, "config") == 0 && c) {
+        if (end_config(d, e) || open_model(d, a, e) || planner_work(d->planner, c, d->work, e))
+            return -1;
+        if (d->n_configs == MAX_CONFIGS)
+            return err_set(e, ERR_TOO_LARGE, "more than %d configurations", MAX_CONFIGS);
+        memset(d->measured, 0, (size_t)d->n_layers * sizeof *d->measured);
+        d->total[d->n_configs++] = strtod(b, NULL);
+        return 0;
+    }
+    if (what && strcmp(what, "layer") == 0 && b && d->n_configs && atoi(a) < d->n_layers) {
+        d->measured[atoi(a)] += strtod(b, NULL);
+        return 0;
+    }
+    if (what && strcmp(what, "interpreter") == 0 && a) {
+        d->interpreter = strtod(a, NULL);
+        return 0;
+    }
+    return err_set(e, ERR_BAD_REQUEST, "configuration %d: a line of another form", d->n_configs);
+}
+
+static bool in_fit(int config)
+{
+    return config % HOLD_OUT != HOLD_OUT - 1;
+}
+
+// Gaussian elimination with pivoting of the normal equations over the terms in use; a term that the
+// data does not tell apart from others is left out (use becomes false).
+static void solve(const struct data *d, int kind, bool *use, double *x)
+{
+    enum { N = LATENCY_TERMS };
+    double a[N][N + 1] = {{0}}, scale[N] = {0};
+    for (size_t r = 0; r < d->n; r++) {
+        const struct row *row = &d->rows[r];
+        if (row->kind != kind || !in_fit(row->config))
             continue;
-        for (int i = 0; i < FEATURES; i++) {
-            double wi = rows[r].work[i] / rows[r].cycles;
-            for (int k = 0; k < FEATURES; k++)
-                a[i][k] += wi * rows[r].work[k] / rows[r].cycles;
-            a[i][FEATURES] += wi;
+        double w = 1 / d->total[row->config];
+        for (int i = 0; i < N; i++) {
+            for (int k = 0; k < N; k++)
+                a[i][k] += w * w * row->amount[i] * row->amount[k];
+            a[i][N] += w * w * row->amount[i] * row->cycles;
         }
     }
-    for (int i = 0; i < FEATURES; i++) {
-        if (use[i])
-            continue;
-        for (int k = 0; k <= FEATURES; k++)
-            a[i][k] = a[k % FEATURES][i] = 0;
-        a[i][i] = 1;
+    for (int i = 0; i < N; i++)
+        scale[i] = sqrt(a[i][i]);
+    for (int i = 0; i < N; i++) { // columns of length 1
+        use[i] = use[i] && scale[i] > 0;
+        for (int k = 0; k < N; k++)
+            a[i][k] = use[i] && scale[i] * scale[k] > 0 ? a[i][k] / (scale[i] * scale[k]) : 0;
+        a[i][N] = use[i] ? a[i][N] / scale[i] : 0;
     }
-    for (int i = 0; i < FEATURES; i++) {
-        int pivot = i;
-        for (int r = i + 1; r < FEATURES; r++)
-            pivot = fabs(a[r][i]) > fabs(a[pivot][i]) ? r : pivot;
-        for (int k = 0; k <= FEATURES; k++) {
-            double t = a[i][k];
-            a[i][k] = a[pivot][k];
-            a[pivot][k] = t;
+    for (int i = 0; i < N; i++) {
+        if (!use[i]) {
+            for (int k = 0; k < N; k++)
+                a[k][i] = 0;
+            a[i][i] = 1;
         }
-        if (fabs(a[i][i]) < 1e-12)
-            return false;
-        for (int r = 0; r < FEATURES; r++) {
+        a[i][i] += use[i] ? 1e-9 : 0;
+    }
+    for (int i = 0; i < N; i++) { // positive definite: no pivoting needed
+        for (int r = 0; r < N; r++) {
             double f = r == i ? 0 : a[r][i] / a[i][i];
-            for (int k = i; k <= FEATURES && f != 0; k++)
+            for (int k = i; k <= N && f != 0; k++)
                 a[r][k] -= f * a[i][k];
         }
     }
-    for (int i = 0; i < FEATURES; i++)
-        x[i] = a[i][FEATURES] / a[i][i];
-    return true;
+    for (int i = 0; i < N; i++)
+        x[i] = use[i] ? a[i][N] / a[i][i] / scale[i] : 0;
+}
+
+// A negative cost is none: the most negative is left out until there is none.
+static void fit_kind(const struct data *d, int kind, double *x)
+{
+    bool use[LATENCY_TERMS];
+    for (int t = 0; t < LATENCY_TERMS; t++)
+        use[t] = kind != CALLS_ONLY || t == LATENCY_CALL;
+    for (int round = 0; round <= LATENCY_TERMS; round++) {
+        int worst = -1;
+        solve(d, kind, use, x);
+        for (int t = 0; t < LATENCY_TERMS; t++) {
+            if (x[t] < 0 && (worst < 0 || x[t] < x[worst]))
+                worst = t;
+        }
+        if (worst < 0)
+            return;
+        use[worst] = false;
+    }
 }
 
 static int by_value(const void *a, const void *b)
@@ -115,52 +192,74 @@ static int by_value(const void *a, const void *b)
     return (d > 0) - (d < 0);
 }
 
+// Errors of the configurations that were kept out, against runs without a profile.
+static void test_fit(const struct data *d, struct latency_model *m)
+{
+    static double predicted[MAX_CONFIGS], error[MAX_CONFIGS];
+    for (size_t r = 0; r < d->n; r++) {
+        const struct row *row = &d->rows[r];
+        struct latency_work w = {.kind = (enum latency_class)row->kind};
+        if (row->kind == CALLS_ONLY)
+            continue;
+        memcpy(w.amount, row->amount, sizeof w.amount);
+        predicted[row->config] += latency_cycles(m, &w);
+    }
+    for (int c = 0; c < d->n_configs; c++) {
+        if (!in_fit(c))
+            error[m->tested++] = fabs(predicted[c] / d->total[c] - 1);
+    }
+    qsort(error, m->tested, sizeof *error, by_value);
+    if (m->tested == 0)
+        return;
+    m->median_error = error[m->tested / 2];
+    m->worst_error = error[m->tested - 1];
+}
+
+static void print_model(const struct latency_model *m)
+{
+    for (int k = 0; k < LATENCY_CLASSES; k++) {
+        printf("    \"%s\": {", latency_class_names[k]);
+        for (int t = 0; t < LATENCY_TERMS; t++)
+            printf("%s\"%s\": %.4g", t ? ", " : "", latency_term_names[t], m->cycles[k][t]);
+        printf("},\n");
+    }
+    printf("    \"interpreter\": %.4g, \"median_error\": %.4f, \"worst_error\": %.4f, \"tested\": "
+           "%u\n",
+           m->interpreter, m->median_error, m->worst_error, (unsigned)m->tested);
+}
+
 int main(void)
 {
-    static struct row rows[MAX_ROWS];
-    static double error[MAX_ROWS];
-    bool use[FEATURES] = {true, true, true, true, true, true};
-    double x[FEATURES] = {0};
+    static char line[PLANNER_MAX_SPEC + 2048];
+    static struct data d;
+    struct latency_model m = {0};
     struct err e = {0};
-    int n = 0, held = 0;
-    if (read_rows(rows, &n, &e)) {
+    int rc = 0;
+    while (rc == 0 && fgets(line, sizeof line, stdin))
+        rc = take_line(&d, line, &e);
+    if (rc == 0)
+        rc = end_config(&d, &e);
+    if (rc == 0 && d.n_configs < 2 * LATENCY_TERMS)
+        rc = err_set(&e, ERR_BAD_REQUEST, "%d configurations are too few, at least %d are needed",
+                     d.n_configs, 2 * LATENCY_TERMS);
+    if (rc == 0) {
+        double x[LATENCY_TERMS];
+        for (int k = 0; k < LATENCY_CLASSES; k++)
+            fit_kind(&d, k, m.cycles[k]);
+        fit_kind(&d, CALLS_ONLY, x);
+        m.interpreter = x[LATENCY_CALL];
+        test_fit(&d, &m);
+        print_model(&m);
+        fprintf(stderr,
+                "%d configurations, %u of them kept out of the fit: error median %.1f %%, worst "
+                "%.1f %%\n",
+                d.n_configs, (unsigned)m.tested, 100 * m.median_error, 100 * m.worst_error);
+    } else {
         fprintf(stderr, "fit-latency: %s\n", e.msg);
-        return 1;
     }
-    if (n < 2 * FEATURES) {
-        fprintf(stderr, "fit-latency: %d measurements are too few, at least %d are needed\n", n,
-                2 * FEATURES);
-        return 1;
-    }
-    for (int round = 0; round < FEATURES;
-         round++) { // a negative cost is none: leave the most negative one out
-        int worst = -1;
-        if (!solve(rows, n, use, x)) {
-            fprintf(stderr, "fit-latency: the measurements do not tell the coefficients apart\n");
-            return 1;
-        }
-        for (int i = 0; i < FEATURES; i++) {
-            if (x[i] < 0 && (worst < 0 || x[i] < x[worst]))
-                worst = i;
-        }
-        if (worst < 0)
-            break;
-        use[worst] = false;
-    }
-    for (int r = HOLD_OUT - 1; r < n; r += HOLD_OUT) {
-        double predicted = 0;
-        for (int i = 0; i < FEATURES; i++)
-            predicted += use[i] ? x[i] * rows[r].work[i] : 0;
-        error[held++] = fabs(predicted / rows[r].cycles - 1);
-    }
-    qsort(error, (size_t)held, sizeof *error, by_value);
-    printf("{");
-    for (int i = 0; i < FEATURES; i++)
-        printf("%s\"%s\": %.3f", i ? ", " : "", names[i], use[i] ? x[i] : 0.0);
-    printf("}\n");
-    fprintf(
-        stderr,
-        "%d measurements, %d of them kept out of the fit: error median %.1f %%, worst %.1f %%\n", n,
-        held, 100 * error[held / 2], 100 * error[held - 1]);
-    return 0;
+    planner_free(d.planner);
+    free(d.rows);
+    free(d.work);
+    free(d.measured);
+    return rc ? 1 : 0;
 }

@@ -16,7 +16,8 @@ struct edge {
 struct edges {
     struct edge *at;
     size_t n, cap;
-    size_t *begin; // [n_layers + 1] edges that end with layer i are begin[i] .. begin[i + 1]
+    size_t block_begin; // first edge of the block at hand
+    size_t *begin;      // [n_layers + 1] edges that end with layer i are begin[i] .. begin[i + 1]
 };
 
 static bool dominates(const struct edge *a, const struct edge *b)
@@ -25,13 +26,14 @@ static bool dominates(const struct edge *a, const struct edge *b)
 }
 
 // Adds the block at hand unless another schedule of the same block is as good in every respect.
-static int add_edge(struct edges *es, size_t block_begin, const struct fusion *f)
+static int add_edge(void *ctx, struct fusion *f)
 {
+    struct edges *es = ctx;
     int rows = f->axis == FUSION_PATCH ? f->patches : f->band_rows;
     struct edge new = {f->cost.arena_bytes, f->first,     f->last, f->axis, rows,
                        f->cost.macs,        f->cost.calls};
-    size_t kept = block_begin;
-    for (size_t i = block_begin; i < es->n; i++) {
+    size_t kept = es->block_begin;
+    for (size_t i = es->block_begin; i < es->n; i++) {
         if (dominates(&es->at[i], &new))
             return 0; // then none that it dominates was dropped: domination is transitive
         if (!dominates(&new, &es->at[i]))
@@ -52,24 +54,23 @@ static int add_edge(struct edges *es, size_t block_begin, const struct fusion *f
 
 const struct front_rules front_everything = {.rows = true, .patch = true, .cols = FRONT_ANY_BAND};
 
-static int price_block(struct fusion *f, const struct front_rules *rules, struct edges *es,
-                       int first, int last)
+int front_each_block(struct fusion *f, const struct front_rules *rules, int first, int last,
+                     front_block_cb *each, void *ctx)
 {
-    size_t begin = es->n;
     if (last > first && rules->head_only && first > 0)
         return 0;
     if (fusion_block_begin(f, first, last) != NULL)
         return 0;
-    if ((rules->rows || first == last) && fusion_block_rows(f) == NULL && add_edge(es, begin, f))
+    if ((rules->rows || first == last) && fusion_block_rows(f) == NULL && each(ctx, f))
         return -1;
     int max_band = fusion_max_band(f) < rules->cols ? fusion_max_band(f) : rules->cols;
     for (int r = 1; r <= max_band; r++) {
         // A narrow band that lies in padding alone is refused where a wider one is not.
-        if (fusion_block_cols(f, r) == NULL && add_edge(es, begin, f))
+        if (fusion_block_cols(f, r) == NULL && each(ctx, f))
             return -1;
     }
     for (int n = 1; rules->patch && n <= fusion_max_patch(f); n = fusion_next_patch(f, n)) {
-        if (fusion_block_patch(f, n) == NULL && add_edge(es, begin, f))
+        if (fusion_block_patch(f, n) == NULL && each(ctx, f))
             return -1;
     }
     return 0;
@@ -81,7 +82,8 @@ static int price_all(struct fusion *f, const struct front_rules *rules, struct e
     for (int last = 0; last < n; last++) {
         es->begin[last] = es->n;
         for (int first = last; first >= 0; first--) { // where all is equal, short blocks win
-            if (price_block(f, rules, es, first, last))
+            es->block_begin = es->n;
+            if (front_each_block(f, rules, first, last, add_edge, es))
                 return -1;
         }
     }

@@ -16,6 +16,7 @@
 struct front_path {
     uint32_t arena_bytes;
     uint64_t macs;
+    double cycles; // predicted; 0 of front_search()
     int n_blocks;
     struct config_block *blocks;
 };
@@ -38,6 +39,15 @@ extern const struct front_rules front_everything;
 // ERR_NO_MEMORY.
 int front_search(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
                  struct err *e);
+// The same front over RAM and predicted cycles (latency_front.c): macs stay 0. What blocks spend on
+// larger chunks in a configuration's arena is counted.
+int front_search_latency(struct fusion *f, const struct front_rules *rules,
+                         const struct latency_model *m, struct front_paths *out, struct err *e);
+// Calls each() for every schedule of layers first..last that the rules allow, priced in f->cost. -1
+// as soon as each() says so.
+typedef int front_block_cb(void *ctx, struct fusion *f);
+int front_each_block(struct fusion *f, const struct front_rules *rules, int first, int last,
+                     front_block_cb *each, void *ctx);
 void front_paths_free(struct front_paths *p);
 
 #endif

@@ -138,6 +138,11 @@ static bool is_acc_layer(const struct fusion *f, int layer)
     return f->acc && layer == f->last;
 }
 
+bool fusion_fed(const struct fusion *f, int layer)
+{
+    return is_acc_layer(f, layer);
+}
+
 // The slice axis as layer l's inputs see it: a closing reduction consumes slices one by one.
 static struct axis_geometry slice_geometry(const struct fusion *f, int layer)
 {
@@ -512,17 +517,17 @@ void fusion__add_work(struct fusion *f, int i, uint64_t positions)
     uint64_t macs = pixels * layer_macs_per_pixel(l);
     if (is_acc_layer(f, i)) // a dense layer's MACs come with its input pixels, a pooling has none
         macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
-    bool pointwise = (l->kh == 1 && l->kw == 1) || is_reduction(l);
     uint64_t chunk = (uint64_t)f->chunk;
     struct fusion_cost own = {
         .macs = macs,
-        .outputs = is_acc_layer(f, i) ? (uint64_t)l->out_c : pixels * (uint64_t)l->out_c,
         .pixels = pixels,
         .calls = s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices,
     };
-    own.macs_of[l->op == LAYER_DWCONV ? FUSION_WORK_DWCONV
-                : pointwise           ? FUSION_WORK_POINTWISE
-                                      : FUSION_WORK_CONV] = macs;
+    if (f->latency) {
+        struct latency_work work;
+        latency_work_of(l, is_acc_layer(f, i), own.macs, own.pixels, own.calls, &work);
+        own.cycles = latency_cycles(f->latency, &work);
+    }
     fusion_cost_add(&f->cost, &own);
     if (f->record)
         fusion_cost_add(&f->layer_cost[i], &own);
@@ -531,11 +536,9 @@ void fusion__add_work(struct fusion *f, int i, uint64_t positions)
 void fusion_cost_add(struct fusion_cost *to, const struct fusion_cost *from)
 {
     to->macs += from->macs;
-    to->outputs += from->outputs;
     to->pixels += from->pixels;
     to->calls += from->calls;
-    for (int k = 0; k < FUSION_WORK_COUNT; k++)
-        to->macs_of[k] += from->macs_of[k];
+    to->cycles += from->cycles;
 }
 
 const char *fusion_block_rows(struct fusion *f)
@@ -653,7 +656,7 @@ int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis 
     return layout(f, first, last, axis, band_rows, 1, e);
 }
 
-static bool has_chunks(const struct fusion *f)
+bool fusion_has_chunks(const struct fusion *f)
 {
     for (int i = 0; i < f->n_stages; i++) {
         if (f->stages[i].n_layers > 1)
@@ -662,16 +665,24 @@ static bool has_chunks(const struct fusion *f)
     return false;
 }
 
+const char *fusion_block_again(struct fusion *f)
+{
+    return f->axis == FUSION_ROWS   ? fusion_block_rows(f)
+           : f->axis == FUSION_COLS ? fusion_block_cols(f, f->band_rows)
+                                    : fusion_block_patch(f, f->patches);
+}
+
+const int fusion_chunk_sizes[FUSION_CHUNK_SIZES] = {1, 2, 4, 8, 16};
+
 int fusion_block_fill(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
                       uint32_t limit, struct err *e)
 {
-    static const int sizes[] = {16, 8, 4, 2};
     if (layout(f, first, last, axis, band_rows, 1, e))
         return -1;
-    if (!has_chunks(f) || f->cost.arena_bytes >= limit)
+    if (!fusion_has_chunks(f) || f->cost.arena_bytes >= limit)
         return 0;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        if (layout(f, first, last, axis, band_rows, sizes[i], e))
+    for (int i = FUSION_CHUNK_SIZES - 1; i > 0; i--) {
+        if (layout(f, first, last, axis, band_rows, fusion_chunk_sizes[i], e))
             return -1;
         if (f->cost.arena_bytes <= limit)
             return 0;

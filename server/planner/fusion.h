@@ -22,6 +22,7 @@
 
 #include "common/err.h"
 #include "server/planner/graph.h"
+#include "server/planner/latency.h"
 
 enum fusion_axis {
     FUSION_ROWS,  // slices are rows; nothing is recomputed
@@ -73,17 +74,12 @@ struct fusion_moment {
     uint32_t y_bytes, x_bytes;
 };
 
-// What a latency model needs to know of the work.
-enum fusion_work { FUSION_WORK_CONV, FUSION_WORK_POINTWISE, FUSION_WORK_DWCONV, FUSION_WORK_COUNT };
-
 struct fusion_cost {
     uint32_t arena_bytes;
     uint64_t macs;
-    uint64_t macs_of[FUSION_WORK_COUNT]; // the same by kind of layer; 1x1 convolutions and dense
-                                         // layers are pointwise
-    uint64_t outputs;                    // elements written, recomputed ones included
-    uint64_t calls;                      // kernel calls
-    uint64_t pixels;                     // output pixels of all layers
+    uint64_t calls;  // kernel calls
+    uint64_t pixels; // positions that kernels compute, of all layers; a reduction's are its input's
+    double cycles;   // predicted; 0 without a latency model
 };
 
 // A graph and the working memory to look at one block at a time. Results of fusion_block_*() stay
@@ -112,6 +108,7 @@ struct fusion {
     size_t n_moments, cap_moments;
     struct fusion_cost *layer_cost; // [n_layers] recorded likewise: each layer's part of the cost
     bool record, out_of_memory;
+    const struct latency_model *latency;                              // NULL: cost.cycles stays 0
     uint64_t live_bytes, kept_bytes, io_bytes, ring_bytes, acc_bytes; // parts of arena_bytes
     uint32_t acc_offset;
     struct fusion_cost cost;
@@ -133,9 +130,14 @@ const char *fusion_block_rows(struct fusion *f);
 const char *fusion_block_cols(struct fusion *f, int band_rows);
 // n >= 1. Takes the stages of fusion_block_begin() apart: rows and cols come before it.
 const char *fusion_block_patch(struct fusion *f, int n);
-int fusion_max_patch(const struct fusion *f);         // n beyond it changes nothing
-int fusion_next_patch(const struct fusion *f, int n); // the next n that makes other patches
-int fusion_max_band(const struct fusion *f);          // rows of the tensor that the bands divide
+// Prices the same schedule again, for another f->chunk (pixels that pass through a stage together).
+const char *fusion_block_again(struct fusion *f);
+bool fusion_has_chunks(const struct fusion *f);
+#define FUSION_CHUNK_SIZES 5
+extern const int fusion_chunk_sizes[FUSION_CHUNK_SIZES]; // rising, from 1
+int fusion_max_patch(const struct fusion *f);            // n beyond it changes nothing
+int fusion_next_patch(const struct fusion *f, int n);    // the next n that makes other patches
+int fusion_max_band(const struct fusion *f);             // rows of the tensor that the bands divide
 // As the two above with single pixels as chunks, and records steps and offsets for the program compiler. -1: ERR_NO_MEMORY or
 // ERR_BAD_FIELD.
 int fusion_block_layout(struct fusion *f, int first, int last, enum fusion_axis axis, int band_rows,
@@ -147,6 +149,8 @@ int fusion_block_fill(struct fusion *f, int first, int last, enum fusion_axis ax
 // Positions of every tensor that band `band` needs, in f->need (cols, patch; rows: whole slices).
 void fusion_band(struct fusion *f, int band);
 
+// The layer closes the block by taking its input pixel by pixel.
+bool fusion_fed(const struct fusion *f, int layer);
 // An output pixel needs the input pixel at the same place only.
 bool fusion_pointwise(const struct layer *l);
 uint32_t fusion_tensor_bytes(const struct graph *g, int tensor);

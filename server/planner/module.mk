@@ -5,6 +5,5 @@ LIB_SRC += server/planner/graph.c server/planner/import_view.c server/planner/im
 t_reference_LIBS := -lcjson
 t_graph_LIBS := -lcjson
 t_import_memory_LIBS := -Wl,--wrap=calloc
-LIB_SRC += server/planner/fusion.c server/planner/config.c server/planner/front.c server/planner/program.c server/planner/constants.c server/planner/planner.c
-LIB_SRC += server/planner/msfcnn.c server/planner/patch.c server/planner/strategy.c server/planner/timeline.c
+LIB_SRC += server/planner/fusion.c server/planner/config.c server/planner/front.c server/planner/program.c server/planner/constants.c server/planner/planner.c server/planner/msfcnn.c server/planner/patch.c server/planner/strategy.c server/planner/timeline.c server/planner/latency.c server/planner/latency_front.c
 LIBS += -lz

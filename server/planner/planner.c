@@ -247,22 +247,18 @@ int planner_front(const struct planner *p, struct front *out, struct err *e)
     return planner_strategy_front(p, PLANNER_PARETO, out, e);
 }
 
-int planner_strategy_front(const struct planner *p, enum planner_strategy strategy,
-                           struct front *out, struct err *e)
+// Prices paths; frees them.
+static int take_paths(struct planner *s, struct front_paths *paths, struct front *out,
+                      struct err *e)
 {
-    struct planner *s = scratch(p);
-    struct front_paths paths = {0};
     int rc = -1;
-    *out = (struct front){0};
-    if (strategy_search(&s->fusion, strategy, &paths, e))
-        return -1;
-    out->at = calloc(paths.n ? paths.n : 1, sizeof *out->at);
+    out->at = calloc(paths->n ? paths->n : 1, sizeof *out->at);
     if (!out->at) {
-        err_set(e, ERR_NO_MEMORY, "planner: no memory for a front of %zu points", paths.n);
+        err_set(e, ERR_NO_MEMORY, "planner: no memory for a front of %zu points", paths->n);
         goto out;
     }
-    for (size_t i = 0; i < paths.n; i++) {
-        if (fill_config(s, paths.at[i].blocks, paths.at[i].n_blocks, &out->at[i], e))
+    for (size_t i = 0; i < paths->n; i++) {
+        if (fill_config(s, paths->at[i].blocks, paths->at[i].n_blocks, &out->at[i], e))
             goto out;
         out->n++;
     }
@@ -270,8 +266,28 @@ int planner_strategy_front(const struct planner *p, enum planner_strategy strate
 out:
     if (rc)
         front_free(out);
-    front_paths_free(&paths);
+    front_paths_free(paths);
     return rc;
+}
+
+int planner_strategy_front(const struct planner *p, enum planner_strategy strategy,
+                           struct front *out, struct err *e)
+{
+    struct planner *s = scratch(p);
+    struct front_paths paths = {0};
+    *out = (struct front){0};
+    return strategy_search(&s->fusion, strategy, &paths, e) ? -1 : take_paths(s, &paths, out, e);
+}
+
+int planner_latency_front(const struct planner *p, const struct latency_model *m, struct front *out,
+                          struct err *e)
+{
+    struct planner *s = scratch(p);
+    struct front_paths paths = {0};
+    *out = (struct front){0};
+    if (front_search_latency(&s->fusion, &front_everything, m, &paths, e))
+        return -1;
+    return take_paths(s, &paths, out, e);
 }
 
 void front_free(struct front *f)
@@ -392,34 +408,37 @@ int planner_program(const struct planner *p, const char *spec, const char *varia
     return rc;
 }
 
-int planner_work(const struct planner *p, const char *spec, struct latency_model *work,
+int planner_work(const struct planner *p, const char *spec, struct latency_work *work,
                  struct err *e)
 {
     struct planner *s = scratch(p);
-    struct fusion_cost c;
+    struct fusion *f = &s->fusion;
+    uint32_t arena;
     int n;
     if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e) ||
-        price_blocks(s, s->blocks, n, &c, e))
+        config_arena(f, s->blocks, n, &arena, e))
         return -1;
-    *work = (struct latency_model){
-        .per_mac_conv = (double)c.macs_of[FUSION_WORK_CONV],
-        .per_mac_pointwise = (double)c.macs_of[FUSION_WORK_POINTWISE],
-        .per_mac_dwconv = (double)c.macs_of[FUSION_WORK_DWCONV],
-        .per_output = (double)c.outputs,
-        .per_call = (double)c.calls,
-        .per_pixel = (double)c.pixels,
-    };
+    for (int b = 0; b < n; b++) {
+        if (config_block_fill(f, &s->blocks[b], arena, e))
+            return -1;
+        for (int i = f->first; i <= f->last; i++)
+            latency_work_of(&p->graph.layers[i], fusion_fed(f, i), f->layer_cost[i].macs,
+                            f->layer_cost[i].pixels, f->layer_cost[i].calls, &work[i]);
+    }
     return 0;
 }
 
 int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m,
                            double *cycles, struct err *e)
 {
-    struct latency_model w;
-    if (planner_work(p, spec, &w, e))
+    struct planner *s = scratch(p);
+    struct fusion_cost c = {0};
+    int n;
+    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e))
         return -1;
-    *cycles = m->per_mac_conv * w.per_mac_conv + m->per_mac_pointwise * w.per_mac_pointwise +
-              m->per_mac_dwconv * w.per_mac_dwconv + m->per_output * w.per_output +
-              m->per_call * w.per_call + m->per_pixel * w.per_pixel;
-    return 0;
+    s->fusion.latency = m;
+    int rc = price_blocks(s, s->blocks, n, &c, e);
+    s->fusion.latency = NULL;
+    *cycles = c.cycles;
+    return rc;
 }

@@ -13,6 +13,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "server/planner/latency.h"
 
 struct planner; // an imported model
 
@@ -79,6 +80,10 @@ int planner_strategy(const char *name);                              // -1: unkn
 // PLANNER_PARETO's. Those of PLANNER_MSFCNN_PAPER may dominate each other.
 int planner_strategy_front(const struct planner *p, enum planner_strategy strategy, struct front *f,
                            struct err *e);
+// The whole exact front over RAM and predicted cycles: by rising arena_bytes and falling cycles. -1:
+// ERR_NO_MEMORY.
+int planner_latency_front(const struct planner *p, const struct latency_model *m, struct front *f,
+                          struct err *e);
 // P1: least RAM with overhead <= max_overhead. P2: least overhead with arena_bytes <=
 // max_arena_bytes. NULL: none.
 const struct config *front_least_ram(const struct front *f, double max_overhead);
@@ -116,19 +121,12 @@ int planner_reference(const struct planner *p, const int8_t *input, int8_t *outp
 int planner_program(const struct planner *p, const char *spec, const char *variant,
                     const int8_t *input, struct buf *out, struct err *e);
 
-// Predicted latency: work times coefficients. The coefficients of a board are in its board.json
-// ("latency", cycles), fitted by tools/fit-latency to what the board measured.
-struct latency_model {
-    double per_mac_conv, per_mac_pointwise, per_mac_dwconv; // MACs; dense layers are pointwise
-    double per_output; // output elements, requantisation included
-    double per_call;   // kernel calls (runs of pixels)
-    double per_pixel;  // output pixels: finding the taps of a window
-};
-// The amounts of work of a configuration, in the places of their coefficients.
-int planner_work(const struct planner *p, const char *spec, struct latency_model *work,
-                 struct err *e);
+// Predicted latency (latency.h).
 int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m,
                            double *cycles, struct err *e);
+// The work of each layer of a configuration; work has planner_info().layers entries.
+int planner_work(const struct planner *p, const char *spec, struct latency_work *work,
+                 struct err *e);
 
 uint32_t planner_crc32(const void *bytes, size_t n); // IEEE 802.3, as zlib
 

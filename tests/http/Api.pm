@@ -26,8 +26,9 @@ sub new { my ($class, %o) = @_;
     $self->board('no-ram',      arena_max_bytes => 100);
     $self->board('small-flash', program_max_bytes => 2000);
     $self->board('fast-board',
-        latency => { per_mac_conv => 1.5, per_mac_pointwise => 1.2, per_mac_dwconv => 2, per_output => 3, per_call => 20,
-            per_pixel => 100 });
+        latency => { (map { $_ => { mac => 1.5, output => 3, pixel => 100, call => 20, load => 0 } }
+                qw(conv first pointwise dwconv add pool other)),
+            interpreter => 10, median_error => 0.02, worst_error => 0.1, tested => 7 });
     return $self;
 }
 
