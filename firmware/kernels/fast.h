@@ -65,12 +65,6 @@ static inline struct fast_range fast_range_inside(const struct prog_op *op)
     return (struct fast_range){(op->pad_a + op->sa - 1) / op->sa, room < 0 ? 0 : room / op->sa + 1};
 }
 
-static inline const int8_t *fast_next_slice(const struct k_window *in, const int8_t *slice)
-{
-    slice += in->slice_step;
-    return slice >= in->end ? slice - in->ring_bytes : slice;
-}
-
 struct fast_out { // what the last step needs of the operator, in registers
     int zero, min, max;
     int simple; // PROG_END_SIMPLE
