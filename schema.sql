@@ -332,3 +332,7 @@ CREATE TABLE deliveries(
 ) STRICT;
 CREATE INDEX deliveries_due ON deliveries(due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX deliveries_of_run ON deliveries(run, id);
+
+-- version 5
+-- 1: the agent said that the rig's board is not there (last_error says why) and has not asked for a job since.
+ALTER TABLE rigs ADD COLUMN offline INTEGER NOT NULL DEFAULT 0;

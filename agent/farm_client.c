@@ -265,6 +265,21 @@ enum farm_answer farm_client_failure(struct farm_client *c, const struct farm_le
     return got == FARM_NONE ? FARM_OK : got;
 }
 
+enum farm_answer farm_client_offline(struct farm_client *c, const char *agent, const char *rig,
+                                     const char *board, const char *why, struct err *e)
+{
+    char path[128];
+    struct buf body, answer;
+    buf_init(&body, BODY_MAX);
+    buf_init(&answer, ANSWER_MAX);
+    farm_json_write_offline(&body, agent, board, why);
+    snprintf(path, sizeof path, "/agent/rigs/%s/offline", rig); // a rig's name needs no escapes
+    enum farm_answer got = client_post(c, path, &body, CALL_S, &answer, e);
+    buf_free(&body);
+    buf_free(&answer);
+    return got == FARM_NONE ? FARM_OK : got;
+}
+
 enum farm_answer farm_client_health(struct farm_client *c, const char *agent, const char *rig,
                                     bool ok, const char *detail, struct err *e)
 {

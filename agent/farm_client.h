@@ -43,6 +43,10 @@ enum farm_answer farm_client_result(struct farm_client *c, const struct farm_lea
 enum farm_answer farm_client_failure(struct farm_client *c, const struct farm_lease *l,
                                      const struct err *why, struct err *e);
 
+// Tells the server that a rig's board is not there, and why.
+enum farm_answer farm_client_offline(struct farm_client *c, const char *agent, const char *rig,
+                                     const char *board, const char *why, struct err *e);
+
 // Tells the server how a quarantined rig's health check went; a passing one ends the server's quarantine too.
 enum farm_answer farm_client_health(struct farm_client *c, const char *agent, const char *rig,
                                     bool ok, const char *detail, struct err *e);

@@ -256,3 +256,15 @@ void farm_json_write_health(struct buf *out, const char *agent, bool ok, const c
     buf_json_str(out, detail);
     buf_puts(out, "}");
 }
+
+void farm_json_write_offline(struct buf *out, const char *agent, const char *board,
+                             const char *detail)
+{
+    buf_puts(out, "{\"agent\":");
+    buf_json_str(out, agent);
+    buf_puts(out, ",\"board\":");
+    buf_json_str(out, board);
+    buf_puts(out, ",\"detail\":");
+    buf_json_str(out, detail);
+    buf_puts(out, "}");
+}

@@ -44,6 +44,8 @@ void farm_json_write_result(struct buf *out, const struct farm_lease *l,
 // The type is one that the server knows: errors of the agent itself count as board-offline.
 void farm_json_write_failure(struct buf *out, const struct farm_lease *l, const struct err *why);
 
+void farm_json_write_offline(struct buf *out, const char *agent, const char *board,
+                             const char *detail);
 void farm_json_write_health(struct buf *out, const char *agent, bool ok, const char *detail);
 
 #endif

@@ -48,6 +48,8 @@ static const char help[] =
     "  --vboard FILE        [farm-vboard beside this program]\n"
     "  --vboard-arg ARG     one more argument for each farm-vboard; may be repeated\n"
     "  --silence SECONDS    longest wait for a measuring board to say something [120]\n"
+    "  --pause SECONDS      first pause of a rig after three failures in a row, doubles [30]\n"
+    "  --list-ports         the serial ports on USB, as rig.json names them, and end\n"
     "  --once               end when the server has no job; exit code 1 when a board was missing\n"
     "  --help\n"
     "\n"
@@ -56,7 +58,7 @@ static const char help[] =
     "            \"board\":\"nucleo-f767zi\",          a folder in firmware/boards\n"
     "            \"serial\":\"066EFF...\",             of the debug probe: openocd prints it, "
     "lsusb -v too\n"
-    "            \"tty\":\"/dev/serial/by-id/...\"}]}  the board's serial line; never "
+    "            \"tty\":\"usb:0483:374b:066EFF...\"}]}  the board's serial line; never "
     "/dev/ttyACM0, numbers move\n"
     "\n"
     "Log level: FARM_LOG=debug|info|warn|error. SIGTERM ends it politely: jobs go back to the "
@@ -69,8 +71,8 @@ struct options {
     int n_kinds;
     const char *more_args[MAX_MORE_ARGS];
     int n_more_args;
-    int silence_s;
-    bool once, help;
+    int silence_s, pause_s;
+    bool once, list_ports, help;
 };
 
 enum option_id {
@@ -85,6 +87,8 @@ enum option_id {
     OPT_VBOARD,
     OPT_VBOARD_ARG,
     OPT_SILENCE,
+    OPT_PAUSE,
+    OPT_LIST_PORTS,
     OPT_ONCE,
     OPT_HELP,
 };
@@ -114,6 +118,8 @@ static int options_read(struct options *o, int argc, char **argv, struct err *e)
         {"vboard", required_argument, NULL, OPT_VBOARD},
         {"vboard-arg", required_argument, NULL, OPT_VBOARD_ARG},
         {"silence", required_argument, NULL, OPT_SILENCE},
+        {"pause", required_argument, NULL, OPT_PAUSE},
+        {"list-ports", no_argument, NULL, OPT_LIST_PORTS},
         {"once", no_argument, NULL, OPT_ONCE},
         {"help", no_argument, NULL, OPT_HELP},
         {NULL, 0, NULL, 0},
@@ -160,6 +166,13 @@ static int options_read(struct options *o, int argc, char **argv, struct err *e)
             if (parse_int(optarg, 1, 3600, &o->silence_s) < 0)
                 return err_set(e, ERR_BAD_REQUEST, "--silence %s: must be 1..3600 seconds", optarg);
             break;
+        case OPT_PAUSE:
+            if (parse_int(optarg, 1, 3600, &o->pause_s) < 0)
+                return err_set(e, ERR_BAD_REQUEST, "--pause %s: must be 1..3600 seconds", optarg);
+            break;
+        case OPT_LIST_PORTS:
+            o->list_ports = true;
+            return 0;
         case OPT_ONCE:
             o->once = true;
             break;
@@ -353,7 +366,7 @@ static int host_prepare(struct host *h, struct err *e)
         .wait_s = o->once ? 1 : 20,
         .silence_ms = (o->silence_s ? o->silence_s : 120) * 1000,
         .hello_ms = 10000,
-        .pause_ms = 30000,
+        .pause_ms = (o->pause_s ? o->pause_s : 30) * 1000,
         .once = o->once,
         .stop = &h->stop,
         .agent = h->name,
@@ -445,6 +458,22 @@ static void host_free(struct host *h)
     free(h);
 }
 
+// What to write into rig.json.
+static int list_ports(void)
+{
+    struct port_entry *at = calloc(PORT_MAX, sizeof *at);
+    int n = at ? port_usb.list(port_usb.ctx, at, PORT_MAX) : -1;
+    if (n < 0)
+        fputs("farm-agent: the serial ports of this machine cannot be listed\n", stderr);
+    if (n == 0)
+        puts("no serial port on USB");
+    for (int i = 0; i < n; i++)
+        printf("usb:%04x:%04x:%s  %s  %s\n", (unsigned)at[i].vendor, (unsigned)at[i].product,
+               at[i].serial, at[i].path, at[i].description);
+    free(at);
+    return n < 0;
+}
+
 int main(int argc, char **argv)
 {
     int rc = 1;
@@ -464,6 +493,10 @@ int main(int argc, char **argv)
     if (h->options.help) {
         fputs(help, stdout);
         rc = 0;
+        goto out;
+    }
+    if (h->options.list_ports) {
+        rc = list_ports();
         goto out;
     }
     // all threads inherit the mask: only host_wait() takes signals

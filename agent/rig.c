@@ -61,6 +61,10 @@ struct rig {
     struct rig_config config;
     struct board_info board;
     struct vrig *virtual; // NULL: a board on the desk
+    char tty[256];        // the device that config.tty is now
+    char absent[sizeof(
+        (struct err){0}.msg)];    // why the board is not there, as the server was told; "": it is
+    struct health_program health; // empty until it is needed
     struct farm_client *client;
     enum rig_state state;
     int64_t deadline_ms; // of the state; INT64_MAX: none
@@ -237,6 +241,20 @@ static enum rig_state rig_fail(struct rig *r, const struct err *why)
     return RIG_REPORTING;
 }
 
+// The server shows such a rig as offline, with the reason.
+static void rig_tell_absent(struct rig *r, const char *why)
+{
+    char text[sizeof r->absent + 32];
+    struct err untold = {0};
+    snprintf(text, sizeof text, "%s; waiting for the board", why);
+    rig_complain(r, text);
+    r->firmware[0] = '\0'; // whatever comes back may be another board
+    if (strcmp(r->absent, why) != 0 &&
+        farm_client_offline(r->client, r->set->agent, r->config.name, r->config.board, why,
+                            &untold) == FARM_OK)
+        snprintf(r->absent, sizeof r->absent, "%s", why);
+}
+
 // A virtual board is started (again), and a board on the desk is looked for. False: not now.
 static bool rig_present(struct rig *r)
 {
@@ -257,14 +275,17 @@ static bool rig_present(struct rig *r)
             log_info(r->config.name, "virtual board %s is up: JTAG on %s, serial line %s",
                      r->config.serial, r->config.jtag_tty, r->config.tty);
     }
-    if (access(r->config.tty, R_OK | W_OK) < 0) {
-        char why[400];
-        snprintf(why, sizeof why, "%s: %s; waiting for the board", r->config.tty, strerror(errno));
-        rig_complain(r, why);
-        r->firmware[0] = '\0'; // whatever comes back may be another board
+    if (port_find(r->set->ports ? r->set->ports : &port_usb, r->config.tty, r->tty, sizeof r->tty,
+                  &e) < 0 ||
+        access(r->tty, R_OK | W_OK) < 0) {
+        err_set(&e, ERR_OFFLINE, "%s: %s", r->tty, strerror(errno));
+        rig_tell_absent(r, e.msg);
         rig_sleep(r, r->set->once ? 0 : TTY_POLL_MS);
         return false;
     }
+    if (r->absent[0])
+        log_info(r->config.name, "the board is there again: %s", r->tty);
+    r->absent[0] = '\0';
     return true;
 }
 
@@ -381,7 +402,7 @@ static enum rig_state rig_leased(struct rig *r)
     if (rig_check_program(r, &e) < 0 || rig_save_program(r, &e) < 0)
         return rig_fail(r, &e);
     // open before flashing: the hello that follows the reset must not be missed
-    r->port = serial_open(r->config.tty, r->board.baud, &e);
+    r->port = serial_open(r->tty, r->board.baud, &e);
     if (!r->port)
         return rig_fail(r, &e);
     session_init(&r->session, r->port, &ops);
@@ -419,17 +440,22 @@ static bool rig_has_firmware(struct rig *r, const char *build_id)
     return strcmp(r->firmware, build_id) == 0;
 }
 
+// The image of the board as it is now, and its build-id.
+static int rig_firmware(const struct rig *r, char *elf, size_t size, char build_id[], struct err *e)
+{
+    struct err bad = {0};
+    snprintf(elf, size, "%s/%s/firmware.elf", r->set->firmware, r->config.board);
+    return elf_read_build_id(elf, build_id, &bad) < 0 ? err_set(e, ERR_FLASH, "%.300s", bad.msg)
+                                                      : 0;
+}
+
 static enum rig_state rig_flash(struct rig *r)
 {
     struct err e = {0};
     char elf[512], config[512], build_id[ELF_BUILD_ID_CHARS];
     struct openocd_target target;
-    snprintf(elf, sizeof elf, "%s/%s/firmware.elf", r->set->firmware, r->config.board);
-    if (elf_read_build_id(elf, build_id, &e) < 0) {
-        struct err failed = {0};
-        err_set(&failed, ERR_FLASH, "%.300s", e.msg);
-        return rig_fail(r, &failed);
-    }
+    if (rig_firmware(r, elf, sizeof elf, build_id, &e) < 0)
+        return rig_fail(r, &e);
     bool all = !rig_has_firmware(r, build_id);
     if (r->give_up.code != ERR_NONE)
         return rig_fail(r, &e);
@@ -500,6 +526,56 @@ static void rig_end_job(struct rig *r)
     r->program_path[0] = '\0';
 }
 
+// Between jobs: no heartbeats.
+static bool rig_idle_tick(void *ctx)
+{
+    return !rig_stopping(ctx);
+}
+
+static void rig_idle_line(void *ctx, const char *line)
+{
+    const struct rig *r = ctx;
+    log_debug(r->config.name, "%s", line);
+}
+
+static void rig_on_power_output(void *ctx, const char *text, size_t len)
+{
+    const struct rig *r = ctx;
+    int n = len > 200 ? 200 : (int)len;
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    log_debug(r->config.name, "power cycle: %.*s", n, text);
+}
+
+// After a failed flash or a hung board, before the next attempt or the quarantine.
+static void rig_power_cycle(struct rig *r)
+{
+    const char *argv[RIG_POWER_ARGS + 1];
+    const struct child_job job = {
+        .argv = argv,
+        .deadline_ms = r->config.power_cycle_s * 1000,
+        .grace_ms = 1000,
+        .on_output = rig_on_power_output,
+        .on_tick = rig_idle_tick,
+        .ctx = r,
+    };
+    struct child_end end;
+    struct err e = {0};
+    if (!r->config.power_cycle_args || rig_stopping(r))
+        return;
+    rig_file_power_argv(&r->config, argv);
+    if (child_run(&job, &end, &e) < 0)
+        log_error(r->config.name, "power cycle: %s", e.msg);
+    else if (end.timed_out)
+        log_error(r->config.name, "power cycle: %s did not end within %d s and was killed", argv[0],
+                  r->config.power_cycle_s);
+    else if (end.exit_code != 0)
+        log_error(r->config.name, "power cycle: %s ended with %s %d", argv[0],
+                  end.signal ? "signal" : "exit code", end.signal ? end.signal : end.exit_code);
+    else
+        log_info(r->config.name, "the board's power was switched off and on");
+}
+
 // What the job's end says about the rig; the state that follows.
 static enum rig_state rig_settle(struct rig *r)
 {
@@ -517,6 +593,8 @@ static enum rig_state rig_settle(struct rig *r)
         return RIG_IDLE;
     r->firmware[0] = '\0';
     r->distrust = r->failure.code == ERR_FLASH || r->failure.code == ERR_WRONG_BOARD;
+    if (r->failure.code != ERR_WRONG_BOARD)
+        rig_power_cycle(r);
     if (++r->failures < FAILURES_TO_PAUSE)
         return RIG_IDLE;
     log_error(r->config.name, "quarantined for %d s after %d failures in a row; the last: %s: %s",
@@ -576,53 +654,55 @@ static enum rig_state rig_report(struct rig *r)
     return RIG_REPORTING;
 }
 
-// Between jobs: no heartbeats.
-static bool rig_idle_tick(void *ctx)
+static const struct health_program *rig_health(struct rig *r, struct err *e)
 {
-    return !rig_stopping(ctx);
+    if (r->set->health)
+        return r->set->health;
+    if (!r->health.bytes.len && health_program_make(r->board.kernels, &r->health, e) < 0)
+        return NULL;
+    return &r->health;
 }
 
-static void rig_idle_line(void *ctx, const char *line)
-{
-    const struct rig *r = ctx;
-    log_debug(r->config.name, "%s", line);
-}
-
-// A board whose serial line failed has to say hello as well, unless its flash may be empty. (Only up to the longest
-// pause: a board that was replaced by an empty one must be able to come back.)
-static bool rig_owes_hello(const struct rig *r)
-{
-    bool serial_failed = r->failure.code == ERR_SERIAL || r->failure.code == ERR_GARBAGE;
-    return serial_failed && !r->distrust && r->pause_ms < r->set->pause_ms * PAUSE_GROWTH;
-}
-
-// A quarantined rig comes back when its tty opens, its probe resets the board, and the board says hello if it can.
-static int rig_check_health(struct rig *r, struct err *e)
+// Firmware and the known program are written, the board says so, runs it, and the output is right.
+static int rig_run_health(struct rig *r, const struct health_program *p, struct err *e)
 {
     const struct session_ops ops = {.tick = rig_idle_tick, .log = rig_idle_line, .ctx = r};
-    char config[512];
+    char elf[512], config[512], build_id[ELF_BUILD_ID_CHARS];
     struct openocd_target target;
-    struct record_hello hello;
-    int rc = -1;
-    struct serial *port = NULL;
-    if (!rig_present(r)) {
-        err_set(e, ERR_OFFLINE, "the board is not there");
-        goto out;
-    }
-    port = serial_open(r->config.tty, r->board.baud, e);
-    if (!port)
-        goto out;
+    buf_reset(&r->program);
+    buf_add(&r->program, p->bytes.data, p->bytes.len);
+    if (r->program.failed)
+        return err_set(e, ERR_NO_MEMORY, "no memory for the known program");
+    if (rig_firmware(r, elf, sizeof elf, build_id, e) < 0 || rig_save_program(r, e) < 0)
+        return -1;
+    r->port = serial_open(r->tty, r->board.baud, e);
+    if (!r->port)
+        return -1;
+    session_init(&r->session, r->port, &ops);
+    serial_discard(r->port);
     rig_openocd_target(r, config, sizeof config, states[RIG_FLASHING].deadline_ms, &target);
     target.on_tick = rig_idle_tick;
     target.on_output = NULL;
-    if (openocd_reset(&target, e) < 0)
-        goto out;
-    session_init(&r->session, port, &ops);
-    if (rig_owes_hello(r) && session_probe(&r->session, r->set->hello_ms / 2, &hello, e) < 0)
-        goto out;
-    rc = 0;
-out:
-    serial_close(port);
+    const struct session_expect want = {
+        .board = r->config.board, .firmware = build_id, .program = p->crc32};
+    if (openocd_flash(&target, elf, r->program_path, e) < 0 ||
+        session_hello(&r->session, &want, r->set->hello_ms, &r->result.hello, e) < 0 ||
+        session_run(&r->session, 1, r->set->silence_ms, &r->result, e) < 0 ||
+        health_program_judge(p, &r->result, e) < 0)
+        return -1;
+    snprintf(r->firmware, sizeof r->firmware, "%s", build_id);
+    r->distrust = false;
+    return 0;
+}
+
+// A quarantined rig comes back when it is there and runs a known program right.
+static int rig_check_health(struct rig *r, struct err *e)
+{
+    if (!rig_present(r))
+        return err_set(e, ERR_OFFLINE, "%s", r->absent[0] ? r->absent : "the board is not there");
+    const struct health_program *p = rig_health(r, e);
+    int rc = p ? rig_run_health(r, p, e) : -1;
+    rig_end_job(r);
     return rc;
 }
 
@@ -644,11 +724,13 @@ static enum rig_state rig_paused(struct rig *r)
         return RIG_ENDED;
     struct err untold = {0};
     if (farm_client_health(r->client, r->set->agent, r->config.name, healthy,
-                           healthy ? "tty, probe and reset work" : e.msg, &untold) != FARM_OK)
+                           healthy ? "the known program ran and was right" : e.msg,
+                           &untold) != FARM_OK)
         log_warn(r->config.name, "the server was not told of the health check: %s", untold.msg);
     if (!healthy) {
         log_error(r->config.name, "still quarantined, next check in %d s: %s", r->pause_ms / 1000,
                   e.msg);
+        rig_power_cycle(r);
         r->pause_until_ms = child_now_ms() + r->pause_ms;
         return RIG_PAUSED;
     }
@@ -739,5 +821,6 @@ void rig_free(struct rig *r)
     vrig_free(r->virtual);
     joblog_free(&r->log);
     buf_free(&r->program);
+    health_program_free(&r->health);
     free(r);
 }

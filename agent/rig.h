@@ -17,6 +17,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "agent/health.h"
+#include "agent/port.h"
 #include "agent/rig_file.h"
 #include "agent/vrig.h"
 #include "common/err.h"
@@ -42,12 +44,14 @@ struct rig_settings {
     const char *boards;   // firmware/boards
     const char *firmware; // build/firmware
     const char *openocd;
-    const char *dir; // runtime folder
-    int wait_s;      // of the long poll
-    int hello_ms;    // longest wait for the hello after flashing
-    int silence_ms;  // longest wait for a record while measuring
-    int pause_ms;    // first pause after failures; doubles up to 20 times itself
-    bool once;       // end when there is no job
+    const char *dir;                 // runtime folder
+    int wait_s;                      // of the long poll
+    int hello_ms;                    // longest wait for the hello after flashing
+    int silence_ms;                  // longest wait for a record while measuring
+    int pause_ms;                    // first pause after failures; doubles up to 20 times itself
+    bool once;                       // end when there is no job
+    const struct port_source *ports; // where USB ids are looked up; NULL: this machine's ports
+    const struct health_program *health; // of health checks; NULL: made for the board's kernels
     const atomic_bool *stop;
 };
 

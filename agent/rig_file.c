@@ -8,13 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <cjson/cJSON.h>
 
 #include "agent/openocd.h"
+#include "agent/port.h"
 #include "common/buf.h"
 
-enum { FILE_MAX = 1 << 20, RIGS_MAX = 256 };
+enum { FILE_MAX = 1 << 20, RIGS_MAX = 256, POWER_CYCLE_S = 30 };
 
 bool rig_file_name_ok(const char *name, size_t max)
 {
@@ -52,6 +54,51 @@ static int rig_take_text(const struct rig_reading *r, const char *field, const c
     return 0;
 }
 
+static int rig_take_power_cycle(const struct rig_reading *r, const cJSON *v, struct rig_config *rig)
+{
+    size_t used = 0;
+    const cJSON *word;
+    int n = cJSON_GetArraySize(v);
+    if (!cJSON_IsArray(v) || n < 1 || n > RIG_POWER_ARGS)
+        return rig_fail(r, "power_cycle", "must be a list of 1..%d words: program, arguments",
+                        RIG_POWER_ARGS);
+    if (rig->power_cycle_args)
+        return rig_fail(r, "power_cycle", "occurs twice");
+    cJSON_ArrayForEach(word, v)
+    {
+        size_t size = cJSON_IsString(word) ? strlen(word->valuestring) + 1 : 0;
+        if (size < 2 || used + size > sizeof rig->power_cycle)
+            return rig_fail(r, "power_cycle", "must hold strings, together up to %zu bytes",
+                            sizeof rig->power_cycle - 1);
+        memcpy(rig->power_cycle + used, word->valuestring, size);
+        used += size;
+    }
+    rig->power_cycle_args = n;
+    return 0;
+}
+
+void rig_file_power_argv(const struct rig_config *c, const char **argv)
+{
+    const char *at = c->power_cycle;
+    for (int i = 0; i < c->power_cycle_args; i++) {
+        argv[i] = at;
+        at += strlen(at) + 1;
+    }
+    argv[c->power_cycle_args] = NULL;
+}
+
+static int rig_take_int(const struct rig_reading *r, const char *field, const cJSON *v, int max,
+                        int *out)
+{
+    if (!cJSON_IsNumber(v) || v->valuedouble < 1 || v->valuedouble > max ||
+        v->valuedouble != floor(v->valuedouble))
+        return rig_fail(r, field, "must be a whole number, 1..%d", max);
+    if (*out)
+        return rig_fail(r, field, "occurs twice");
+    *out = v->valueint;
+    return 0;
+}
+
 static int rig_take_field(const struct rig_reading *r, const cJSON *v, struct rig_config *rig)
 {
     const char *field = v->string;
@@ -65,22 +112,20 @@ static int rig_take_field(const struct rig_reading *r, const cJSON *v, struct ri
         return rig_take_text(r, field, v, rig->tty, sizeof rig->tty);
     if (strcmp(field, "jtag_tty") == 0)
         return rig_take_text(r, field, v, rig->jtag_tty, sizeof rig->jtag_tty);
-    if (strcmp(field, "stlink_port") == 0) {
-        if (!cJSON_IsNumber(v) || v->valuedouble < 1 || v->valuedouble > 65535 ||
-            v->valuedouble != floor(v->valuedouble))
-            return rig_fail(r, field, "must be a TCP port, 1..65535");
-        if (rig->stlink_port)
-            return rig_fail(r, field, "occurs twice");
-        rig->stlink_port = v->valueint;
-        return 0;
-    }
+    if (strcmp(field, "stlink_port") == 0)
+        return rig_take_int(r, field, v, 65535, &rig->stlink_port);
+    if (strcmp(field, "power_cycle") == 0)
+        return rig_take_power_cycle(r, v, rig);
+    if (strcmp(field, "power_cycle_s") == 0)
+        return rig_take_int(r, field, v, 600, &rig->power_cycle_s);
     return rig_fail(r, field,
                     "is not known (known: name, board, serial, tty, stlink_port, "
-                    "jtag_tty)");
+                    "jtag_tty, power_cycle, power_cycle_s)");
 }
 
 static int rig_check(const struct rig_reading *r, const struct rig_config *rig)
 {
+    struct err bad = {0};
     if (!rig->name[0])
         return rig_fail(r, "name", "is missing");
     if (!rig->board[0])
@@ -89,7 +134,7 @@ static int rig_check(const struct rig_reading *r, const struct rig_config *rig)
         return rig_fail(r, "serial",
                         "is missing (of the debug probe: `lsusb -v`, or `udevadm info`)");
     if (!rig->tty[0])
-        return rig_fail(r, "tty", "is missing (see /dev/serial/by-id)");
+        return rig_fail(r, "tty", "is missing (farm-agent --list-ports shows what there is)");
     if (!rig_file_name_ok(rig->name, sizeof rig->name - 1))
         return rig_fail(
             r, "name", "may hold letters, digits and . _ - only, and begin with a letter or digit");
@@ -97,14 +142,30 @@ static int rig_check(const struct rig_reading *r, const struct rig_config *rig)
         return rig_fail(r, "board", "is not the id of a board (a folder in firmware/boards)");
     if (!openocd_serial_ok(rig->serial))
         return rig_fail(r, "serial", "may hold letters, digits and . _ : - only");
-    if (rig->tty[0] != '/')
-        return rig_fail(r, "tty", "must be an absolute path");
+    if (port_is_id(rig->tty) && port_check_id(rig->tty, &bad) < 0)
+        return rig_fail(r, "tty", "%s", bad.msg);
+    if (!port_is_id(rig->tty) && rig->tty[0] != '/')
+        return rig_fail(r, "tty", "must be usb:VENDOR:PRODUCT:SERIAL or an absolute path");
+    if (rig->power_cycle_s && !rig->power_cycle_args)
+        return rig_fail(r, "power_cycle_s", "needs power_cycle");
     if (rig->jtag_tty[0] && (rig->jtag_tty[0] != '/' || !openocd_path_ok(rig->jtag_tty)))
         return rig_fail(r, "jtag_tty",
                         "must be an absolute path without braces, quotes or backslashes");
     if (rig->jtag_tty[0] && rig->stlink_port)
         return rig_fail(r, "jtag_tty", "excludes stlink_port: a rig has one debug probe");
     return 0;
+}
+
+// The device that a tty is, by one name for all its names; as it is written where it is not there.
+static void rig_device(const char *tty, char *out, size_t size)
+{
+    struct err untold = {0};
+    if (port_find(&port_usb, tty, out, size, &untold) < 0)
+        snprintf(out, size, "%s", tty);
+    char *real = realpath(out, NULL);
+    if (real)
+        snprintf(out, size, "%s", real);
+    free(real);
 }
 
 static int rig_check_unique(const struct rig_reading *r, const struct rig_config *rig,
@@ -115,12 +176,10 @@ static int rig_check_unique(const struct rig_reading *r, const struct rig_config
             return rig_fail(r, "name", "is taken by an earlier rig");
         if (strcmp(rig->serial, others[i].serial) == 0)
             return rig_fail(r, "serial", "is the same as that of rig \"%s\"", others[i].name);
-        char *a = realpath(rig->tty, NULL),
-             *b = realpath(others[i].tty, NULL); // links to one device
-        bool same = strcmp(a ? a : rig->tty, b ? b : others[i].tty) == 0;
-        free(a);
-        free(b);
-        if (same)
+        char mine[256], other[256];
+        rig_device(rig->tty, mine, sizeof mine);
+        rig_device(others[i].tty, other, sizeof other);
+        if ((port_is_id(mine) ? strcasecmp(mine, other) : strcmp(mine, other)) == 0)
             return rig_fail(r, "tty", "is the same as that of rig \"%s\"", others[i].name);
     }
     return 0;
@@ -144,7 +203,11 @@ static int rig_parse_one(const char *where, size_t index, const cJSON *json,
         if (rig_take_field(&r, v, rig) < 0)
             return -1;
     }
-    return rig_check(&r, rig) < 0 ? -1 : rig_check_unique(&r, rig, rigs, index);
+    if (rig_check(&r, rig) < 0 || rig_check_unique(&r, rig, rigs, index) < 0)
+        return -1;
+    if (rig->power_cycle_args && !rig->power_cycle_s)
+        rig->power_cycle_s = POWER_CYCLE_S;
+    return 0;
 }
 
 // The line of a byte: people write rig.json by hand.
@@ -265,6 +328,12 @@ int rig_file_load_board(const char *boards, const char *id, struct board_info *o
         board_int(path, json, "program_max_bytes", 1, UINT32_MAX, &out->program_max_bytes, e) < 0)
         goto out;
     out->baud = (int)baud;
+    const cJSON *kernels = cJSON_GetObjectItemCaseSensitive(json, "kernels");
+    if (!cJSON_IsString(kernels) || strlen(kernels->valuestring) >= sizeof out->kernels) {
+        err_set(e, ERR_BAD_FIELD, "%s: \"kernels\" must be the name of a kernel variant", path);
+        goto out;
+    }
+    snprintf(out->kernels, sizeof out->kernels, "%s", kernels->valuestring);
     rc = 0;
 out:
     cJSON_Delete(json);

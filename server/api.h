@@ -19,7 +19,7 @@ request_handler api_campaign_add, api_campaign_list, api_campaign_get, api_campa
 request_handler api_job_get, api_job_log, api_job_program, api_result_get;
 // api_agent.c
 request_handler api_agent_lease, api_agent_heartbeat, api_agent_result, api_agent_failure,
-    api_agent_health;
+    api_agent_health, api_agent_offline;
 // api_boards.c
 request_handler api_board_list, api_rig_list;
 // api_system.c

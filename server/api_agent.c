@@ -112,3 +112,16 @@ enum outcome api_agent_health(struct request *r, struct reply *out, struct probl
         out->status = 204;
     return OUTCOME_REPLY;
 }
+
+enum outcome api_agent_offline(struct request *r, struct reply *out, struct problem *p)
+{
+    struct offline_in in;
+    if (!json_in_id_valid(r->params[0])) {
+        err_set(&p->err, ERR_NOT_FOUND, "\"%.64s\" is not the name of a rig", r->params[0]);
+        return OUTCOME_REPLY;
+    }
+    if (json_in_offline(buf_str(&r->body), r->body.len, &in, p) == 0 &&
+        queue_offline(r->app, r->params[0], &in, p) == 0)
+        out->status = 204;
+    return OUTCOME_REPLY;
+}

@@ -431,6 +431,18 @@ int json_in_failure(const char *text, size_t n, struct failure_in *out, struct p
     return bad ? -1 : 0;
 }
 
+int json_in_offline(const char *text, size_t n, struct offline_in *out, struct problem *p)
+{
+    *out = (struct offline_in){0};
+    cJSON *root = json_parse(text, n, p);
+    int bad = !root || OBJECT_CHECK(root, "", p, "agent", "board", "detail") ||
+              field_id(root, "", "agent", out->agent, p) ||
+              field_id(root, "", "board", out->board, p) ||
+              field_note(root, "", "detail", out->detail, sizeof out->detail, p);
+    cJSON_Delete(root);
+    return bad ? -1 : 0;
+}
+
 int json_in_health(const char *text, size_t n, struct health_in *out, struct problem *p)
 {
     *out = (struct health_in){0};

@@ -103,6 +103,12 @@ struct failure_in {
 };
 int json_in_failure(const char *text, size_t n, struct failure_in *out, struct problem *p);
 
+struct offline_in {
+    char agent[64], board[64];
+    char detail[400];
+};
+int json_in_offline(const char *text, size_t n, struct offline_in *out, struct problem *p);
+
 struct health_in {
     char agent[64];
     bool ok;

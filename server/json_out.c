@@ -321,6 +321,7 @@ void json_out_rig(struct buf *b, const struct rig *r, int64_t job, int64_t now_m
 {
     const char *state = job                                     ? "busy"
                         : r->quarantine_until_ms                ? "quarantined"
+                        : r->offline                            ? "offline"
                         : now_ms - r->last_seen_ms > offline_ms ? "offline"
                                                                 : "idle";
     buf_puts(b, "{");

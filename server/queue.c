@@ -65,8 +65,8 @@ static int queue_lease_look(struct app *a, const struct lease_in *in, int64_t no
         if (store_job_of_rig(a->store, in->agent, in->rigs[i].name, &busy, e) ||
             store_job_next(a->store, board, &next, e))
             return -1;
-        v->stale =
-            v->stale || strcmp(rig.board, board) != 0 || now - rig.last_seen_ms > QUEUE_SEEN_MS;
+        v->stale = v->stale || rig.offline || strcmp(rig.board, board) != 0 ||
+                   now - rig.last_seen_ms > QUEUE_SEEN_MS;
         v->ready[i] = busy == 0 && rig.quarantine_until_ms <= now;
         v->work = v->work || (v->ready[i] && next != 0);
         if (v->ready[i])
@@ -427,6 +427,15 @@ int queue_health(struct app *a, const char *rig, const struct health_in *in, str
 fail:
     store_rollback(a->store);
     return -1;
+}
+
+int queue_offline(struct app *a, const char *rig, const struct offline_in *in, struct problem *p)
+{
+    if (!boards_find(&a->boards, in->board))
+        return problem_field(p, ERR_UNKNOWN_BOARD, "board",
+                             "there is no board \"%s\"; GET /api/v1/boards lists them", in->board);
+    return store_rig_offline(a->store, in->agent, rig, in->board, in->detail, clock_now_ms(),
+                             &p->err);
 }
 
 int queue_cancel(struct app *a, int64_t campaign, struct queue_change *ch, struct problem *p)

@@ -40,6 +40,7 @@ int queue_result(struct app *a, int64_t job, const struct result_in *in, char ve
                  struct queue_change *ch, struct problem *p);
 int queue_failure(struct app *a, int64_t job, const struct failure_in *in, char verdict[32],
                   struct queue_change *ch, struct problem *p);
+int queue_offline(struct app *a, const char *rig, const struct offline_in *in, struct problem *p);
 int queue_health(struct app *a, const char *rig, const struct health_in *in, struct problem *p);
 int queue_cancel(struct app *a, int64_t campaign, struct queue_change *ch, struct problem *p);
 // Takes back what was leased to agents that have fallen silent. *more: call again at once.

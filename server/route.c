@@ -74,6 +74,7 @@ static const struct route routes[] = {
     {"POST",   API_BASE "/agent/jobs/{id}/result",   ROLE_AGENT,  false, 256u << 10, "",                  api_agent_result},
     {"POST",   API_BASE "/agent/jobs/{id}/failure",  ROLE_AGENT,  false, JSON_SMALL, "",                  api_agent_failure},
     {"POST",   API_BASE "/agent/rigs/{name}/health", ROLE_AGENT,  false, JSON_SMALL, "",                  api_agent_health},
+    {"POST",   API_BASE "/agent/rigs/{name}/offline", ROLE_AGENT, false, JSON_SMALL, "",                  api_agent_offline},
 };
 static const struct route web_route = {"GET", "/", ROLE_NONE, false, 0, "*", api_web};
 // clang-format on

@@ -888,12 +888,19 @@ int store_rig_seen(struct store *s, const char *agent, const char *name, const c
     return store_run(s, SQL_RIG_SEEN, e, "sssi", agent, name, board, now_ms);
 }
 
+int store_rig_offline(struct store *s, const char *agent, const char *name, const char *board,
+                      const char *why, int64_t now_ms, struct err *e)
+{
+    return store_run(s, SQL_RIG_OFFLINE, e, "ssssi", agent, name, board, why, now_ms);
+}
+
 static void store_rig_read(sqlite3_stmt *q, struct rig *r)
 {
     *r = (struct rig){.last_seen_ms = col_i64(q, 3),
                       .failures = col_int(q, 4),
                       .quarantine_until_ms = col_i64(q, 6),
-                      .emulated = col_is_null(q, 7) ? -1 : col_int(q, 7)};
+                      .emulated = col_is_null(q, 7) ? -1 : col_int(q, 7),
+                      .offline = col_int(q, 8) != 0};
     col_text(q, 0, r->agent, sizeof r->agent);
     col_text(q, 1, r->name, sizeof r->name);
     col_text(q, 2, r->board, sizeof r->board);

@@ -190,7 +190,11 @@ struct rig {
     char last_error[STORE_TEXT_SIZE]; // "" = none
     int64_t quarantine_until_ms;      // 0: not in quarantine
     int emulated;                     // 1, 0, or -1: not known yet
+    bool offline;                     // its agent says so
 };
+// The agent says that the board is not there. The next store_rig_seen() ends that.
+int store_rig_offline(struct store *s, const char *agent, const char *name, const char *board,
+                      const char *why, int64_t now_ms, struct err *e);
 int store_rig_seen(struct store *s, const char *agent, const char *name, const char *board,
                    int64_t now_ms, struct err *e);
 int store_rig_get(struct store *s, const char *agent, const char *name, struct rig *out,

@@ -24,7 +24,8 @@ struct fake_farm {
     atomic_int heartbeat_status; // 200, 409, 503
     atomic_int report_failures;  // that many reports are answered with 503 first
     // kept for the test
-    atomic_int leases, heartbeats, results, failures, healthy, unhealthy;
+    atomic_int leases, heartbeats, results, failures, healthy, unhealthy, offline;
+    char last_offline[600];
     char last_result[16384], last_failure[2048], last_auth[256], log[65536];
     int listener, port;
     pthread_t thread;
@@ -73,6 +74,10 @@ static inline void fake_farm_answer(struct fake_farm *f, int fd, const char *hea
                                       : "{\"type\":\"stale-lease\",\"detail\":\"gone\"}");
     } else if (strncmp(head, "POST /api/v1/agent/rigs/f767-1/health ", 38) == 0) {
         atomic_fetch_add(strstr(body, "\"ok\":true") ? &f->healthy : &f->unhealthy, 1);
+        fake_farm_reply(fd, 204, "");
+    } else if (strncmp(head, "POST /api/v1/agent/rigs/f767-1/offline ", 39) == 0) {
+        snprintf(f->last_offline, sizeof f->last_offline, "%s", body);
+        atomic_fetch_add(&f->offline, 1);
         fake_farm_reply(fd, 204, "");
     } else if (atomic_load(&f->report_failures) > 0) {
         atomic_fetch_sub(&f->report_failures, 1);

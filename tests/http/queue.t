@@ -176,6 +176,17 @@ $api->failure($lease, 'board-offline');
 is((($api->lease(rig => 'sick2'))[1]), 204, 'and waits on when that fails');
 $api->measure_all(rig => 'h');
 
+# A rig whose board is not there
+sub offline { my ($rig, %body) = @_;
+    return $api->fails(POST => "/agent/rigs/$rig/offline", { agent => 'host-1', board => $Api::BOARD, detail => 'not plugged in', %body }) }
+is offline('gone'), '204 without a problem', 'an agent says that a board is not there';
+sub rig { my ($name) = @_; return (grep { $_->{name} eq $name } @{ $api->get('/rigs') })[0] }
+is_deeply [@{ rig('gone') }{qw(state board last_error failures)}], ['offline', $Api::BOARD, 'not plugged in', 0], '... the rig is offline, with the reason';
+is offline('gone', board => 'nope'), '422 unknown-board board', '... a board that there is not';
+is offline('gone', colour => 1), '422 bad-field colour', '... a field that there is not';
+is((($api->lease(rig => 'gone'))[1]), 204, '... it asks for a job');
+is_deeply [@{ rig('gone') }{qw(state last_error)}], ['idle', undef], '... and is back';
+
 # Lapsed leases
 $c     = one();
 $lease = $api->lease(rig => 'l1');

@@ -23,7 +23,9 @@ struct bench {
     struct rig *rig;
     atomic_bool stop;
     uint8_t program[PROGRAM_BYTES];
-    const char *tty; // NULL: the fake board's
+    const char *tty;         // NULL: the fake board's
+    const char *power_cycle; // program; NULL: none
+    struct health_program health;
     char url[64], reset_file[300];
 };
 
@@ -104,6 +106,20 @@ static void bench_offer_job(struct bench *t)
         (unsigned)h.crc32, PROGRAM_BYTES);
 }
 
+// The serial ports that there are: of one board, or none.
+static char plugged_tty[128];
+
+static int plugged_list(void *ctx, struct port_entry *out, int max)
+{
+    (void)ctx;
+    if (!plugged_tty[0] || max < 1)
+        return 0;
+    out[0] = (struct port_entry){.vendor = 0x0483, .product = 0x374b, .serial = "066EFF"};
+    snprintf(out[0].path, sizeof out[0].path, "%s", plugged_tty);
+    return 1;
+}
+static const struct port_source plugged = {.list = plugged_list};
+
 static void bench_open(struct bench *t, enum fake_board_mode mode)
 {
     struct err e = {0};
@@ -132,7 +148,20 @@ static void bench_open(struct bench *t, enum fake_board_mode mode)
         .silence_ms = 400,
         .pause_ms = 300,
         .stop = &t->stop,
+        .health = &t->health,
+        .ports = &plugged,
     };
+    // The known program is the job's, and the fake board's answer is right.
+    buf_init(&t->health.bytes, PROGRAM_BYTES);
+    buf_add(&t->health.bytes, t->program, PROGRAM_BYTES);
+    snprintf(t->health.crc32, sizeof t->health.crc32, "%08x", (unsigned)crc);
+    snprintf(t->health.output_crc32, sizeof t->health.output_crc32, "deadbeef");
+    t->health.arena_bytes = 5000;
+    if (t->power_cycle) {
+        snprintf(config.power_cycle, sizeof config.power_cycle, "%s%cf767-1", t->power_cycle, 0);
+        config.power_cycle_args = 2;
+        config.power_cycle_s = 1;
+    }
     t->rig = rig_new(&t->settings, &config, NULL, &e);
     OKF(t->rig != NULL, "rig: %s", e.msg);
     openocd_mode("ok");
@@ -142,6 +171,7 @@ static void bench_open(struct bench *t, enum fake_board_mode mode)
 static void bench_close(struct bench *t)
 {
     rig_free(t->rig);
+    buf_free(&t->health.bytes);
     fake_farm_stop(&t->farm);
     if (!atomic_load(&t->board.stop))
         fake_board_stop(&t->board);
@@ -288,17 +318,21 @@ static void test_quarantine(void)
     enum rig_state state = RIG_PAUSED;
     while (child_now_ms() < end)
         state = rig_step(t.rig);
-    OKF(state == RIG_PAUSED && openocd_was_told("farm_reset"),
-        "stays paused: the health check fails");
+    OKF(state == RIG_PAUSED && openocd_was_told("farm_flash {") && openocd_was_told(".prog"),
+        "stays paused: the known program cannot be flashed");
     OK(atomic_load(&t.farm.unhealthy) > 0 && atomic_load(&t.farm.healthy) == 0);
     openocd_mode("ok");
+    snprintf(t.health.output_crc32, sizeof t.health.output_crc32, "deadbeee");
+    OKF(!bench_step_until(&t, RIG_IDLE, 1500) && atomic_load(&t.farm.healthy) == 0,
+        "stays paused: the known program's output is wrong");
+    snprintf(t.health.output_crc32, sizeof t.health.output_crc32, "deadbeef");
     OK(bench_step_to(&t, RIG_IDLE));
     EQ_INT(atomic_load(&t.farm.healthy), 1);
     EQ_INT(atomic_load(&t.farm.leases), leases);
     bench_offer_job(&t);
     OK(bench_job(&t));
     EQ_INT(atomic_load(&t.farm.results), 1);
-    OKF(openocd_was_told("farm_flash {"), "after a failed flash the firmware is not trusted");
+    OKF(openocd_was_told("farm_flash_program {"), "the health check wrote the firmware");
     bench_close(&t);
 }
 
@@ -368,6 +402,82 @@ static void test_missing_tty(void)
     bench_close(&t);
 }
 
+// By USB id: a board that is not plugged in is offline on the server, with the reason, and comes back.
+static void test_usb_port(void)
+{
+    struct bench t = {.tty = "usb:0483:374b:066EFF"};
+    plugged_tty[0] = '\0';
+    bench_open(&t, FAKE_GOOD);
+    EQ_INT(rig_step(t.rig), RIG_IDLE);
+    EQ_INT(atomic_load(&t.farm.leases), 0);
+    EQ_INT(rig_step(t.rig), RIG_IDLE);
+    EQ_INT(atomic_load(&t.farm.offline), 1); // told once
+    OKF(strstr(t.farm.last_offline, "usb:0483:374b:066EFF is not plugged in") &&
+            strstr(t.farm.last_offline, "\"board\":\"" FAKE_BOARD "\""),
+        "with the reason: %s", t.farm.last_offline);
+    snprintf(plugged_tty, sizeof plugged_tty, "%s", t.board.tty);
+    OK(bench_job(&t));
+    EQ_INT(atomic_load(&t.farm.results), 1);
+    plugged_tty[0] = '\0';
+    EQ_INT(rig_step(t.rig), RIG_IDLE);
+    EQ_INT(atomic_load(&t.farm.offline), 2); // and again when it is unplugged
+    bench_close(&t);
+}
+
+// After a failed flash the board's power is cycled, whatever the command does.
+static void test_power_cycle(void)
+{
+    static const char script[] = "#!/bin/sh\necho \"$1\" >>\"$FAKE_OPENOCD_DIR/cycled\"\n"
+                                 "[ -e \"$FAKE_OPENOCD_DIR/hang\" ] && sleep 60\nexit 3\n";
+    char command[300], cycled[300], text[100] = "";
+    snprintf(command, sizeof command, "%s/cycle", dir);
+    snprintf(cycled, sizeof cycled, "%s/cycled", dir);
+    write_file("cycle", script, sizeof script - 1);
+    OK(chmod(command, 0700) == 0);
+    struct bench t = {.power_cycle = command};
+    bench_open(&t, FAKE_GOOD);
+    openocd_mode("fail");
+    OK(bench_job(&t));
+    OK(access(cycled, R_OK) == 0);
+    write_file("hang", "", 0);
+    bench_offer_job(&t);
+    int64_t start = child_now_ms();
+    OK(bench_job(&t));
+    OKF(child_now_ms() - start < 10000, "a command that hangs is killed at its deadline: %d ms",
+        (int)(child_now_ms() - start));
+    FILE *f = fopen(cycled, "r");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f)
+        fclose(f);
+    text[n] = '\0';
+    EQ_STR(text, "f767-1\nf767-1\n");
+    openocd_mode("ok");
+    bench_offer_job(&t);
+    OK(bench_job(&t));
+    EQ_INT(atomic_load(&t.farm.results), 1);
+    bench_close(&t);
+}
+
+// What the agent makes for itself: a program for every variant, with the reference's answer.
+static void test_known_program(void)
+{
+    static const char *const variants[] = {"generic", "armv7em"};
+    for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
+        struct health_program p;
+        struct err e = {0};
+        struct measurement m = {.n_runs = 1};
+        OKF(health_program_make(variants[i], &p, &e) == 0, "%s: %s", variants[i], e.msg);
+        OKF(p.arena_bytes > 1000 && p.arena_bytes < 14000, "it fits every board: %u bytes",
+            (unsigned)p.arena_bytes);
+        snprintf(m.out.crc32, sizeof m.out.crc32, "%s", p.output_crc32);
+        m.mem.arena = p.arena_bytes;
+        EQ_INT(health_program_judge(&p, &m, &e), 0);
+        m.mem.arena++;
+        EQ_INT(health_program_judge(&p, &m, &e), -1);
+        health_program_free(&p);
+    }
+}
+
 static void *stop_soon(void *ctx)
 {
     struct bench *t = ctx;
@@ -395,7 +505,8 @@ static void test_stop(void)
 int main(void)
 {
     static const char board[] =
-        "{\"id\":\"" FAKE_BOARD "\",\"baud\":115200,\"program_max_bytes\":1000000}";
+        "{\"id\":\"" FAKE_BOARD "\",\"baud\":115200,\"program_max_bytes\":1000000,"
+        "\"kernels\":\"generic\"}";
     char path[300];
     struct err e = {0};
     OK(runtime_dir_make(dir, sizeof dir, &e) == 0);
@@ -416,6 +527,9 @@ int main(void)
     test_bad_program();
     test_quarantine();
     test_quarantine_serial();
+    test_usb_port();
+    test_power_cycle();
+    test_known_program();
     test_stale_lease();
     test_server_trouble();
     test_missing_tty();

@@ -96,9 +96,37 @@ static void test_elf(size_t cut, bool by_section, int rc, const char *words)
     unlink(path);
 }
 
+static void test_power_cycle(void)
+{
+    static const char text[] =
+        "{\"rigs\":[{" GOOD ",\"power_cycle\":[\"uhubctl\",\"-a\",\"cycle\"]}]}";
+    const char *argv[RIG_POWER_ARGS + 1];
+    struct rig_config *rigs;
+    size_t n;
+    struct err e = {0};
+    if (!OKF(rig_file_parse("rig.json", text, strlen(text), &rigs, &n, &e) == 0, "%s", e.msg))
+        return;
+    rig_file_power_argv(&rigs[0], argv);
+    EQ_STR(argv[0], "uhubctl");
+    EQ_STR(argv[2], "cycle");
+    OK(argv[3] == NULL && rigs[0].power_cycle_s == 30);
+    free(rigs);
+}
+
 int main(void)
 {
     test_good();
+    test_power_cycle();
+    test_bad("{\"rigs\":[{" GOOD ",\"power_cycle\":\"reboot\"}]}", "list of 1..16 words");
+    test_bad("{\"rigs\":[{" GOOD ",\"power_cycle\":[]}]}", "list of 1..16 words");
+    test_bad("{\"rigs\":[{" GOOD ",\"power_cycle\":[\"a\",7]}]}", "must hold strings");
+    test_bad("{\"rigs\":[{" GOOD ",\"power_cycle_s\":5}]}", "needs power_cycle");
+    test_bad("{\"rigs\":[{\"name\":\"a\",\"board\":\"b\",\"serial\":\"S\",\"tty\":\"usb:1:2:3\"}]}",
+             "field \"tty\" must be usb:VENDOR:PRODUCT:SERIAL");
+    test_bad(
+        "{\"rigs\":[{\"name\":\"a\",\"board\":\"b\",\"serial\":\"S\",\"tty\":\"usb:0483:374b:A\"},"
+        "{\"name\":\"b\",\"board\":\"b\",\"serial\":\"T\",\"tty\":\"usb:0483:374B:a\"}]}",
+        "rig \"b\": field \"tty\" is the same as that of rig \"a\"");
     test_bad("", "not valid JSON");
     test_bad("{\"rigs\":[\n{\"name\":}]}", "line 2");
     test_bad("{\"rigs\":[]} x", "something follows");
