@@ -11,6 +11,8 @@ PROGS += fit-latency
 fit-latency_MAIN := tools/fit_latency.c
 PROGS += msfcnn-table
 msfcnn-table_MAIN := tools/msfcnn_table.c
+PROGS += plan-bench
+plan-bench_MAIN := tools/plan_bench.c
 
 .PHONY: help install run test lint bench sanitize
 help:  ## list the targets
@@ -33,5 +35,6 @@ sanitize:  ## unit, corpus and HTTP tests under the address and undefined-behavi
 lint:  ## format check, gcc -fanalyzer, cppcheck and clang-tidy on LINT_SRC (default: every C file)
 	@tools/install lint
 	@tools/lint $(LINT_SRC)
-bench: all  ## planner time, and exact instructions per inference and per MAC on the virtual board
+bench: all  ## planner time and memory, and exact instructions per inference and per MAC on the virtual board
+	@$(OUT)/bin/plan-bench $(wildcard $(O)/models/*_chain.tflite ../shared/models/files/mcunet_512kb_imagenet.tflite)
 	@tools/bench
