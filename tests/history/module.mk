@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Simulated nights: a history for the unit test, and a program that writes it as requests for the test of the server.
+PROGS += nightly-history
+nightly-history_MAIN := tests/history/main.c
+nightly-history_OBJ := $(OUT)/tests/history/history.o
 t_nightly_proof_OBJ := $(OUT)/tests/history/history.o
 DEPS += $(OUT)/tests/history/history.d
