@@ -710,18 +710,13 @@ static int judge_drift(struct judge *j)
     if (before == INT64_MIN || before / WEEK_MS == j->run->slot_ms / WEEK_MS)
         return 0;
     j->drift_looked_for = true;
-    for (size_t i = 0; i < j->h.n_series; i++) {
-        struct finding f;
-        int got = detect_drift(j->series, j->h.n_series, i, j->limits, &f, j->e);
-        if (got < 0)
-            return -1;
-        if (got > 0) {
-            f.series = i;
-            if (judge_keep(j, &f, NULL, NULL))
-                return -1;
-        }
-    }
-    return 0;
+    struct finding *found = NULL;
+    long n = detect_drift(j->series, j->h.n_series, j->limits, &found, j->e);
+    int bad = n < 0;
+    for (long i = 0; i < n && !bad; i++)
+        bad = judge_keep(j, &found[i], NULL, NULL);
+    free(found);
+    return bad ? -1 : 0;
 }
 
 static int judge_wishes(struct judge *j, const struct finding *f, size_t n, struct judgement *out)

@@ -195,26 +195,47 @@ out:
     return found;
 }
 
+static void band_of(const struct walk *w, size_t night, struct detect_band *out)
+{
+    const struct look *look = &w->look;
+    *out = (struct detect_band){.begins = w->begins == night};
+    if (!look->judged)
+        return;
+    out->nights = look->nights;
+    out->median = look->median;
+    out->low = look->median - look->band;
+    out->high = look->median + look->band;
+}
+
 int detect_bands(const struct detect_series *series, size_t n, size_t which,
                  const struct detect_limits *l, struct detect_band *out, struct err *e)
 {
-    struct team t;
-    int rc = team_open(&t, series, n, l, e);
-    for (size_t night = 0; !rc && night < t.nights; night++) {
-        size_t at;
-        rc = team_walk(&t, night, e);
-        if (rc || !team_index(&t, which, night, &at))
-            continue;
-        const struct walk *w = &t.walks[which];
-        const struct look *look = &w->look;
-        out[at] = (struct detect_band){.begins = w->begins == at};
-        if (look->judged) {
-            out[at].nights = look->nights;
-            out[at].median = look->median;
-            out[at].low = look->median - look->band;
-            out[at].high = look->median + look->band;
-        }
+    struct team t = {0};
+    struct detect_series *same = calloc(n, sizeof *same); // a rig's series are all of one board
+    size_t n_same = 0, at = 0;
+    int rc = -1;
+    if (!same) {
+        err_set(e, ERR_NO_MEMORY, "no memory for the detection over %zu series", n);
+        goto out;
     }
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(series[i].board, series[which].board) != 0)
+            continue;
+        at = i == which ? n_same : at;
+        same[n_same++] = series[i];
+    }
+    if (team_open(&t, same, n_same, l, e))
+        goto out;
+    for (size_t night = 0; night < t.nights; night++) {
+        size_t index;
+        if (team_walk(&t, night, e))
+            goto out;
+        if (team_index(&t, at, night, &index))
+            band_of(&t.walks[at], index, &out[index]);
+    }
+    rc = 0;
+out:
+    free(same);
     team_close(&t);
     return rc;
 }

@@ -178,11 +178,13 @@ struct detect_band {
 int detect_bands(const struct detect_series *series, size_t n, size_t which,
                  const struct detect_limits *l, struct detect_band *out, struct err *e);
 
-// The slow pass, weekly say: the good nights of a series since its baseline began, cut by changepoint.h; a finding of
-// kind drift when the last level is slower than the first by drift_percent or more although each night by itself was
-// inside the band. first_bad is the first change point. 1 = *out is set, 0 = no drift, -1: ERR_NO_MEMORY.
-int detect_drift(const struct detect_series *series, size_t n, size_t which,
-                 const struct detect_limits *l, struct finding *out, struct err *e);
+// The slow pass, weekly say: of each series, the good nights since its baseline began, cut by changepoint.h; a finding of
+// kind drift where the last level is slower than the first by drift_percent or more although each night by itself was
+// inside the band; rig-suspect where no hash changed meanwhile. first_bad is the first change point.
+//   out       taken by the caller: free(*out); NULL when there are none; by series
+// returns the number of findings, or -1: ERR_NO_MEMORY, ERR_TOO_LARGE (a series beyond CHANGEPOINT_N_MAX)
+long detect_drift(const struct detect_series *series, size_t n, const struct detect_limits *l,
+                  struct finding **out, struct err *e);
 
 enum detect_verdict {
     VERDICT_OK,         // nothing to tell

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The slow pass over one series: only good nights count, so that what the nightly rule told already is not told again.
+// The slow pass: only good nights count, so that what the nightly rule told already is not told again.
 #include <stdlib.h>
 
 #include "server/nightly/changepoint.h"
@@ -7,25 +7,31 @@
 
 enum { STEPS_MAX = 64 };
 
-// The good nights since the baseline began: indices into the series' points, -1 on failure.
-static long good_nights(struct team *t, size_t which, size_t *at, struct err *e)
+// The good nights of a series since its baseline began, as indices into its points.
+struct good {
+    size_t n, begins;
+    size_t *at; // room for all its nights
+};
+
+static int good_nights(struct team *t, struct good *good, struct err *e)
 {
-    long n = 0;
-    size_t begins = 0, night, index;
-    for (night = 0; night < t->nights; night++) {
+    for (size_t night = 0; night < t->nights; night++) {
         if (team_walk(t, night, e))
             return -1;
-        const struct walk *w = &t->walks[which];
-        if (!team_index(t, which, night, &index))
-            continue;
-        if (w->begins != begins) {
-            begins = w->begins;
-            n = 0;
+        for (size_t i = 0; i < t->n; i++) {
+            const struct walk *w = &t->walks[i];
+            struct good *g = &good[i];
+            size_t index;
+            if (!team_index(t, i, night, &index))
+                continue;
+            if (w->begins != g->begins)
+                g->n = 0;
+            g->begins = w->begins;
+            if (w->has_good && w->last_good == index)
+                g->at[g->n++] = index;
         }
-        if (w->has_good && w->last_good == index)
-            at[n++] = index;
     }
-    return n;
+    return 0;
 }
 
 static void describe(const struct detect_series *s, size_t which, const size_t *good, size_t n,
@@ -56,36 +62,65 @@ static void describe(const struct detect_series *s, size_t which, const size_t *
     }
 }
 
-int detect_drift(const struct detect_series *series, size_t n, size_t which,
-                 const struct detect_limits *l, struct finding *out, struct err *e)
+// 1 = *out is set, 0 = no drift, -1: ERR_NO_MEMORY
+static int drift_of(const struct detect_series *s, size_t which, const struct good *g,
+                    double *cycles, const struct detect_limits *l, struct finding *out,
+                    struct err *e)
 {
-    const struct detect_series *s = &series[which];
     struct changepoint_options o = changepoint_options_default();
     struct changepoint steps[STEPS_MAX];
-    size_t *good = calloc(s->n, sizeof *good);
-    double *cycles = calloc(s->n, sizeof *cycles);
-    struct team t = {0};
-    int rc = -1;
-    if (!good || !cycles) {
-        err_set(e, ERR_NO_MEMORY, "no memory for a series of %zu nights", s->n);
-        goto out;
-    }
+    for (size_t i = 0; i < g->n; i++)
+        cycles[i] = (double)s->at[g->at[i]].cycles;
+    long found = changepoint_find(cycles, g->n, &o, steps, STEPS_MAX, e);
+    if (found <= 0 || steps[found - 1].after < steps[0].before * (1 + l->drift_percent / 100))
+        return found < 0 ? -1 : 0;
+    describe(s, which, g->at, g->n, &steps[0], &steps[found - 1], out);
+    return 1;
+}
+
+long detect_drift(const struct detect_series *series, size_t n, const struct detect_limits *l,
+                  struct finding **out, struct err *e)
+{
+    struct team t;
+    struct good *good = calloc(n + 1, sizeof *good);
+    size_t *nights = NULL, all = 0;
+    double *cycles = NULL;
+    struct finding *found = NULL;
+    long n_found = -1;
+    *out = NULL;
     if (team_open(&t, series, n, l, e))
         goto out;
-    long nights = good_nights(&t, which, good, e);
-    if (nights < 0)
+    for (size_t i = 0; i < n; i++)
+        all += series[i].n;
+    nights = calloc(all + 1, sizeof *nights);
+    cycles = calloc(t.nights + 1, sizeof *cycles);
+    found = calloc(n + 1, sizeof *found);
+    if (!good || !nights || !cycles || !found) {
+        err_set(e, ERR_NO_MEMORY, "no memory to look for drift in %zu series", n);
         goto out;
-    for (long i = 0; i < nights; i++)
-        cycles[i] = (double)s->at[good[i]].cycles;
-    long found = changepoint_find(cycles, (size_t)nights, &o, steps, STEPS_MAX, e);
-    if (found < 0)
+    }
+    for (size_t i = 0, at = 0; i < n; at += series[i++].n)
+        good[i].at = nights + at;
+    if (good_nights(&t, good, e))
         goto out;
-    rc = found > 0 && steps[found - 1].after >= steps[0].before * (1 + l->drift_percent / 100);
-    if (rc)
-        describe(s, which, good, (size_t)nights, &steps[0], &steps[found - 1], out);
+    n_found = 0;
+    for (size_t i = 0; i < n; i++) {
+        int one = drift_of(&series[i], i, &good[i], cycles, l, &found[n_found], e);
+        if (one < 0) {
+            n_found = -1;
+            goto out;
+        }
+        n_found += one;
+    }
+    if (n_found > 0) {
+        *out = found;
+        found = NULL;
+    }
 out:
     free(good);
+    free(nights);
     free(cycles);
+    free(found);
     team_close(&t);
-    return rc;
+    return n_found;
 }

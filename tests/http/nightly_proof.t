@@ -46,23 +46,12 @@ sub expected { my ($seed) = @_;
     return (\%key, \%plant);
 }
 
-# All findings of a run, as they stand after it.
-sub findings { my ($api, $run) = @_;
-    my (@all, $cursor);
-    do {
-        my $page = $api->get("/runs/$run->{id}/findings?limit=200" . ($cursor ? "&cursor=$cursor" : ''));
-        push @all, @{ $page->{items} };
-        $cursor = $page->{next};
-    } while $cursor;
-    return @all;
-}
-
 sub night_of { return $_[0] =~ s/\.\d+Z/Z/r }
 
 # One night's findings against the planted ones; marks what is found. Gives what nobody planted.
 sub judge { my ($api, $run, $expected, $found) = @_;
     my (@alarms, %moved, %cause);
-    for my $f (findings($api, $run)) {
+    for my $f (@{ $api->get("/runs/$run->{id}/findings")->{items} }) {
         next if $f->{state} eq 'unconfirmed';
         if ($f->{kind} =~ /^front-/) { # follows from others of the same model and board
             $moved{"$f->{board} $f->{model_name}"} = $f;
