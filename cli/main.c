@@ -419,6 +419,8 @@ static int front(struct session *s)
             buf_puts(&url, "&");
         }
     }
+    if (a->by_latency)
+        buf_puts(&url, "axis=latency&");
     if (a->max_ram >= 0)
         buf_printf(&url, "max_ram=%" PRId64 "&", a->max_ram);
     if (a->max_overhead >= 0)

@@ -54,6 +54,8 @@ void front_view_write(const struct front_view *v, struct buf *b)
     size_t n_others = v->others ? v->others->n : 0;
     buf_puts(b, "\"board\":");
     json_out_text_or_null(b, q->board ? q->board->id : "");
+    buf_puts(b, ",\"prediction\":");
+    json_out_prediction(b, q->board);
     buf_puts(b, ",\"points\":[");
     for (size_t i = 0; i < v->front->n + n_others; i++) {
         buf_puts(b, i ? "," : "");

@@ -29,7 +29,7 @@ struct front_view {
     const struct front *others;
     void *cls;
 };
-// "board":..,"points":[..],"p1":..,"p2":..
+// "board":..,"prediction":..,"points":[..],"p1":..,"p2":..
 void front_view_write(const struct front_view *v, struct buf *b);
 // A point without extension and closing brace.
 void front_view_point_open(const struct front_view *v, struct buf *b, const struct config *c);

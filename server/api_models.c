@@ -106,6 +106,21 @@ enum outcome api_model_file(struct request *r, struct reply *out, struct problem
     return OUTCOME_REPLY;
 }
 
+// The front over RAM and a board's predicted latency, with the planner that predicts.
+static int latency_front(struct request *r, const struct front_query *q, struct front *f,
+                         const struct planner **planner, struct problem *p)
+{
+    if (!q->board)
+        return problem_field(p, ERR_BAD_FIELD, "board",
+                             "axis=latency needs the board to predict for");
+    if (!q->board->has_latency)
+        return problem_field(p, ERR_BAD_FIELD, "board",
+                             "%s has no latency coefficients: tools/fit-latency measures them",
+                             q->board->id);
+    *planner = planning_acquire(r->app, r->params[0], p);
+    return *planner ? planner_latency_front(*planner, &q->board->latency, f, &p->err) : -1;
+}
+
 enum outcome api_model_front(struct request *r, struct reply *out, struct problem *p)
 {
     struct front_query q;
@@ -118,17 +133,29 @@ enum outcome api_model_front(struct request *r, struct reply *out, struct proble
                       "must be vanilla, mcunetv2, streamnet, msfcnn, msfcnn-paper or pareto");
         return OUTCOME_REPLY;
     }
-    if (model_param(r, p) || front_query_read(r, &q, p) ||
-        planning_front(r->app, r->params[0], (enum planner_strategy)strategy, &f, p))
+    const char *axis = request_query(r, "axis");
+    bool by_latency = axis && strcmp(axis, "latency") == 0;
+    if (axis && !by_latency && strcmp(axis, "macs") != 0) {
+        problem_field(p, ERR_BAD_FIELD, "axis", "must be macs or latency");
         return OUTCOME_REPLY;
-    if (q.board && q.board->has_latency && !(planner = planning_acquire(r->app, r->params[0], p)))
+    }
+    if (by_latency && strategy != PLANNER_PARETO) {
+        problem_field(p, ERR_BAD_FIELD, "strategy", "axis=latency has the strategy pareto alone");
+        return OUTCOME_REPLY;
+    }
+    if (model_param(r, p) || front_query_read(r, &q, p) ||
+        (by_latency ? latency_front(r, &q, &f, &planner, p)
+                    : planning_front(r->app, r->params[0], (enum planner_strategy)strategy, &f, p)))
+        goto out;
+    if (!planner && q.board && q.board->has_latency &&
+        !(planner = planning_acquire(r->app, r->params[0], p)))
         goto out;
     struct model m;
     if (store_model_get(r->app->store, r->params[0], &m, &p->err))
         goto out;
     struct front_view v = {.model = &m, .front = &f, .planner = planner, .query = &q};
-    buf_printf(&out->body, "{\"model\":\"%s\",\"strategy\":\"%s\",", m.id,
-               planner_strategy_names[strategy]);
+    buf_printf(&out->body, "{\"model\":\"%s\",\"strategy\":\"%s\",\"axis\":\"%s\",", m.id,
+               planner_strategy_names[strategy], by_latency ? "latency" : "macs");
     front_view_write(&v, &out->body);
     buf_puts(&out->body, "}");
 out:

@@ -316,6 +316,19 @@ void json_out_board(struct buf *b, const struct board *board)
     buf_puts(b, "}}");
 }
 
+void json_out_prediction(struct buf *b, const struct board *board)
+{
+    if (!board || !board->has_latency || board->latency.tested == 0) {
+        buf_puts(b, "null");
+        return;
+    }
+    buf_puts(b, "{");
+    key_double(b, "median_error", board->latency.median_error);
+    buf_puts(b, ",");
+    key_double(b, "worst_error", board->latency.worst_error);
+    buf_printf(b, ",\"tested\":%" PRIu32 "}", board->latency.tested);
+}
+
 void json_out_rig(struct buf *b, const struct rig *r, int64_t job, int64_t now_ms,
                   int64_t offline_ms)
 {

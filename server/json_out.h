@@ -32,6 +32,8 @@ void json_out_runs(struct buf *b, const struct result_in *r);
 void json_out_block_cycles(struct buf *b, const struct result_in *r);
 void json_out_profile(struct buf *b, const struct result_in *r);  // nothing where there is none
 void json_out_strategies(struct buf *b, uint32_t strategies);     // array of names
+// What a board's predictions are worth; null where that was not tested, or without a board.
+void json_out_prediction(struct buf *b, const struct board *board);
 void json_out_boards(struct buf *b, const struct campaign_in *c); // array of ids
 // One point of a front, without the closing brace, so that the caller can add to it.
 void json_out_point_open(struct buf *b, const struct config *c, double predicted_ms, bool fits);

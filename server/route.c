@@ -24,7 +24,7 @@ static const struct route routes[] = {
     {"GET",    API_BASE "/models/{id}",              ROLE_READ,   false, 0,          "",                  api_model_get},
     {"GET",    API_BASE "/models/{id}/layers",       ROLE_READ,   false, 0,          "",                  api_model_layers},
     {"GET",    API_BASE "/models/{id}/file",         ROLE_READ,   false, 0,          "",                  api_model_file},
-    {"GET",    API_BASE "/models/{id}/front",        ROLE_READ,   true,  0, "strategy,board,max_ram,max_overhead,", api_model_front},
+    {"GET",    API_BASE "/models/{id}/front",        ROLE_READ,   true,  0, "strategy,axis,board,max_ram,max_overhead,", api_model_front},
     {"GET",    API_BASE "/models/{id}/config",       ROLE_READ,   true,  0,          "spec,board,",       api_model_config},
     {"GET",    API_BASE "/models/{id}/timeline",     ROLE_READ,   true,  0,          "spec,",             api_model_timeline},
     {"POST",   API_BASE "/campaigns",                ROLE_SUBMIT, true,  JSON_LARGE, "",                  api_campaign_add},

@@ -46,6 +46,9 @@ like $text, qr/least RAM with F <= 1.1: .*\Q($p1->{arena_bytes} bytes)\E/, 'the 
 like $text, qr/hifive1b: \d+ of \d+ configurations fit/, 'what fits the board';
 ($text) = farm('front', $file);
 like $text, qr/\Q$points[0]{spec}\E/, 'farm front of a file is offline too';
+my $by_ms = farm_json('plan', $file, '--board', 'nucleo-f767zi', '--axis', 'latency');
+my @ms = map { $_->{predicted_ms} } @{ $by_ms->{points} };
+ok @ms > 3 && !(grep { $ms[$_] >= $ms[$_ - 1] } 1 .. $#ms), 'the front over RAM and predicted latency';
 my $vanilla = farm_json('plan', $file, '--strategy', 'vanilla');
 is_deeply [map { $_->{arena_bytes} } @{ $vanilla->{points} }], [$plan->{info}{plain_arena_bytes}],
     'the strategy vanilla has the plain run alone';
@@ -92,6 +95,8 @@ sub fails { my ($want_status, $like, @words) = @_;
     like $said, $like, 'says why';
 }
 fails(2, qr/no board "nope"; there are .*hifive1b/, 'plan', $file, '--board', 'nope');
+fails(2, qr/--axis latency needs --board/, 'plan', $file, '--axis', 'latency');
+fails(2, qr/--axis takes macs or latency/, 'plan', $file, '--axis', 'time');
 fails(2, qr/no strategy "best"; there are vanilla/, 'plan', $file, '--strategy', 'best');
 fails(4, qr/block 0-3|layer 4 of/, 'plan', $file, '--spec', '0-3:rows');
 fails(4, qr{cannot read /no/such\.tflite}, 'plan', '/no/such.tflite');

@@ -62,6 +62,22 @@ ok !(grep { $_->{fits} } @{ $none->{points} }), 'nothing fits 100 bytes';
 my $again_front = $api->get("/models/$tiny->{id}/front?board=fast-board&max_overhead=1.05&max_ram=9000");
 is_deeply $again_front, $t, 'the cached front is the same';
 
+# The front over RAM and predicted latency: by rising RAM and falling latency, and nowhere slower than the other front.
+my $by_ms = $api->get("/models/$tiny->{id}/front?board=fast-board&axis=latency&max_ram=9000");
+is_deeply [@$by_ms{qw(axis prediction)}], ['latency', { median_error => 0.02, worst_error => 0.1, tested => 7 }],
+    'what predictions are worth stands beside them';
+is $api->get("/models/$tiny->{id}/front")->{prediction}, undef, 'without a board there are none';
+my @ms = @{ $by_ms->{points} };
+ok @ms > 3, scalar(@ms) . ' points over RAM and latency';
+ok !(grep { $ms[$_]{arena_bytes} <= $ms[$_ - 1]{arena_bytes} || $ms[$_]{predicted_ms} >= $ms[$_ - 1]{predicted_ms} } 1 .. $#ms),
+    'RAM rises, latency falls';
+for my $point (@{ $t->{points} }) {
+    my ($best) = reverse grep { $_->{arena_bytes} <= $point->{arena_bytes} } @ms;
+    ok $best && $best->{predicted_ms} <= $point->{predicted_ms} * 1.000001, "$point->{arena_bytes} bytes: no slower";
+}
+my ($fastest) = reverse grep { $_->{arena_bytes} <= 9000 } @ms;
+is $by_ms->{p2}{spec}, $fastest->{spec}, 'P2 is the fastest within the RAM';
+
 # Configurations
 my $plain = join ' ', map { "$_:plain" } 0 .. $tiny->{layers} - 1;
 (my $q = $plain) =~ s/ /%20/g;
@@ -78,6 +94,9 @@ is $api->fails(GET => "/models/$ghost/front"), '404 not-found', 'front of an unk
 is $api->fails(GET => "/models/$ghost/layers"), '404 not-found', 'layers of an unknown model';
 is $api->fails(GET => "/models/$ghost/file"), '404 not-found', 'file of an unknown model';
 is $api->fails(GET => "/models/$id/front?board=nope"), '422 unknown-board board', 'unknown board';
+is $api->fails(GET => "/models/$id/front?axis=latency"), '422 bad-field board', 'latency of which board?';
+is $api->fails(GET => "/models/$id/front?axis=latency&board=$Api::BOARD"), '422 bad-field board', 'a board without coefficients';
+is $api->fails(GET => "/models/$id/front?axis=time&board=fast-board"), '422 bad-field axis', 'unknown axis';
 is $api->fails(GET => "/models/$id/front?max_ram=lots"), '422 bad-field max_ram', 'RAM that is not a number';
 is $api->fails(GET => "/models/$id/front?max_overhead=-1"), '422 bad-field max_overhead', 'negative overhead';
 is $api->fails(GET => "/models/$id/front?max_overhead=nan"), '422 bad-field max_overhead', 'overhead that is no number';
