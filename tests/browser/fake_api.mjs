@@ -155,6 +155,34 @@ function blockList(point) {
     });
 }
 
+// A timeline of the same blocks: the output grows while the input shrinks, and half-way both are as large as the region.
+function timeline(point) {
+    const list = blockList(point);
+    const blocks = list.map((b) => {
+        const parts = [
+            { kind: "skipped", layer: 0, bytes: b.live_bytes },
+            ...b.rings.map((r) => ({ kind: "ring", ...r })),
+            { kind: "accumulators", layer: b.last, bytes: b.accumulator_bytes },
+        ].filter((p) => p.bytes > 0);
+        const fixed_bytes = parts.reduce((n, p) => n + p.bytes, 0);
+        const io = b.arena_bytes - fixed_bytes;
+        const moments = Array.from({ length: 9 }, (_, k) => {
+            const output_bytes = Math.round((io * k) / 8);
+            const input_bytes = k === 4 ? io - output_bytes : Math.round((io * 0.9 * (8 - k)) / 8);
+            const bytes = fixed_bytes + output_bytes + input_bytes;
+            return { step: 10 * k, layer: b.first, output_bytes, input_bytes, bytes };
+        });
+        return {
+            ...{ first: b.first, last: b.last, schedule: b.schedule, arena_bytes: b.arena_bytes, macs: b.macs },
+            ...{ steps: 80, fixed_bytes, peak: 4, parts, moments },
+            layer_macs: Array.from({ length: b.last - b.first + 1 }, (_, k) => ({ layer: b.first + k, macs: "1000" })),
+        };
+    });
+    const largest = Math.max(...blocks.map((b) => b.arena_bytes));
+    const block = blocks.findIndex((b) => b.arena_bytes === largest);
+    return { arena_bytes: largest, peak: { bytes: largest, block, layer: blocks[block].first }, blocks };
+}
+
 const msOn = (board, point) =>
     ((Number(point.macs) * 15.5 * (board.startsWith("nucleo-f4") ? 1.1 : 1)) /
         BOARDS.find((b) => b.id === board).clock_hz) *
@@ -254,6 +282,11 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
             output_crc32: "5f2a90c1",
             output: "match",
             block_cycles: point.spec.split(" ").map((_, i) => String(Math.round(cycles / (i + 2)))),
+            profile: {
+                layers: LAYERS.map((_, layer) => ({ layer, calls: 10, cycles: "60000", instructions: "2500" })),
+                interpreter: { calls: 10 * LAYERS.length, cycles: String(20000 * LAYERS.length), instructions: "9" },
+                blocks: [],
+            },
             created: new Date().toISOString(),
         };
         job.state = "done";
@@ -393,6 +426,7 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
                 return { ...predicted(p, url.searchParams.get("board")), block_list: blockList(p) };
             },
         ],
+        ["GET", /^\/models\/(\w+)\/timeline$/, (m, url) => timeline(need(find(url.searchParams.get("spec"))))],
         [
             "POST",
             /^\/campaigns$/,

@@ -174,11 +174,50 @@
                 bars.length > 5 && Math.max(...bars) > 100 && bars.every((b) => b > 0),
                 "detail: the RAM timeline has a bar for each block",
             );
+            const column = page.locator(".timeline-bars a.peak svg");
+            equal(await column.count(), 1, "detail: one column has the peak");
+            ok(
+                /^peak [\d,]+ B, set by layer \d+ \(\w+ \d×\d\) in block \d+$/.test(
+                    await page.locator(".timeline-peak").innerText(),
+                ),
+                "detail: the layer that sets the peak is named",
+                await page.locator(".timeline-peak").innerText(),
+            );
+            // The stack is as high as its column exactly where the peak is: the box counts in bytes, 0 is the top.
+            const tops = await page
+                .locator(".timeline-bars svg")
+                .evaluateAll((all) =>
+                    all.map((svg) =>
+                        Math.min(
+                            ...[...svg.querySelectorAll("polygon")].flatMap((p) =>
+                                p
+                                    .getAttribute("points")
+                                    .split(" ")
+                                    .map((xy) => Number(xy.split(",")[1])),
+                            ),
+                        ),
+                    ),
+                );
+            ok(
+                tops.filter((y) => y === 0).length === 1 && tops.every((y) => y >= 0),
+                "detail: the stack reaches the peak in one block, and never beyond",
+                tops.join(" "),
+            );
             equal(await page.locator("tr.selected").count(), 1, "table: the clicked point's row is selected");
             await page.locator(".block-list summary").first().click();
             ok(
                 (await page.locator(".layers").first().innerText()).includes("40×40×8"),
                 "detail: a block opens to its layers",
+            );
+            const layerRow = await page.locator(".layers tbody tr").first().innerText();
+            ok(
+                /0\.278 ms\s+60,000\s+\d+\.\d %\s+2\.50/.test(layerRow),
+                "detail: what a layer took on the board: ms, cycles, share, instructions a MAC",
+                layerRow,
+            );
+            ok(
+                /the interpreter takes [\d,]+ cycles, 25\.0 % on/.test(await page.locator(".blocks").innerText()),
+                "detail: the interpreter has a line of its own",
             );
 
             // Budgets.

@@ -105,6 +105,40 @@ export interface Config extends FrontPoint {
     block_list: BlockInfo[];
 }
 
+/** What is in RAM when: at every moment fixed_bytes + output_bytes + input_bytes = bytes. */
+export interface Timeline {
+    arena_bytes: number;
+    peak: { bytes: number; block: number; layer: number };
+    blocks: TimelineBlock[];
+}
+
+export interface TimelineBlock {
+    first: number;
+    last: number;
+    schedule: string;
+    arena_bytes: number;
+    steps: number;
+    fixed_bytes: number;
+    peak: number; // index of the largest moment
+    parts: { kind: string; layer?: number; slices?: number; bytes: number }[];
+    layer_macs: { layer: number; macs: string }[];
+    moments: { step: number; layer: number; output_bytes: number; input_bytes: number; bytes: number }[];
+}
+
+export interface ProfileEntry {
+    layer?: number;
+    calls: number;
+    cycles: string;
+    instructions: string | null;
+}
+
+/** Where the time of a result goes. */
+export interface Profile {
+    layers: ProfileEntry[];
+    interpreter: ProfileEntry;
+    blocks: { cycles: string; instructions: string | null }[];
+}
+
 export interface JobCounts {
     queued: number;
     leased: number;
@@ -171,6 +205,7 @@ export interface Result {
     output_crc32: string;
     output: string;
     block_cycles: (string | number)[];
+    profile?: Profile | null;
     created: string;
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// A configuration drawn: RAM over the run (one bar a block, width = its share of the time, height = its RAM), then the
-// blocks one by one with their layers and what their RAM consists of.
+// The blocks of a configuration one by one, with what their RAM consists of, their layers, and what each layer took on a
+// board.
 import { h, type Child } from "./dom.ts";
 import * as format from "./format.ts";
-import type { BlockInfo, Layer } from "./api.ts";
+import type { BlockInfo, Layer, Profile, TimelineBlock } from "./api.ts";
 
 const SCHEDULES: Record<string, string> = {
     plain: "layer by layer, whole tensors",
@@ -12,55 +12,20 @@ const SCHEDULES: Record<string, string> = {
     patch: "n by n patches of the output, each by itself, layer after layer; what patches share is computed again",
 };
 
-/** RAM over the run. blockCycles: measured cycles of each block, or null when only the prediction is known. */
-export function drawTimeline(blocks: BlockInfo[], blockCycles: number[] | null): HTMLElement {
-    const peak = Math.max(...blocks.map((b) => b.arena_bytes));
-    const share = shares(blocks, blockCycles);
-    const peakIndex = blocks.findIndex((b) => b.arena_bytes === peak);
-    return h(
-        "div",
-        { class: "timeline-box" },
-        h("h3", null, "RAM over the run"),
-        h(
-            "div",
-            { class: "timeline" },
-            h("span", { class: "timeline-peak" }, `peak ${format.kb(peak)}, set by block ${peakIndex + 1}`),
-            h(
-                "div",
-                { class: "timeline-bars" },
-                blocks.map((b, i) =>
-                    h(
-                        "a",
-                        {
-                            class: b.arena_bytes === peak ? "peak" : null,
-                            href: `#block-${i + 1}`,
-                            title: `Block ${i + 1}, layers ${range(b)}, ${b.schedule}: ${format.exactBytes(b.arena_bytes)}, ${(share[i]! * 100).toFixed(1)} % of the time`,
-                            css: {
-                                "flex-grow": String(Math.max(share[i]!, 0.004)),
-                                height: `${Math.max(2, (b.arena_bytes / peak) * 100)}%`,
-                            },
-                            onclick: (event: Event) => {
-                                // The address belongs to the page's own routes: scroll without touching it.
-                                event.preventDefault();
-                                showBlock(i);
-                            },
-                        },
-                        h("span", { class: "hidden" }, `Block ${i + 1}`),
-                    ),
-                ),
-            ),
-            h(
-                "span",
-                { class: "timeline-axis" },
-                blockCycles
-                    ? "time, by measured cycles of each block →"
-                    : "time, by multiply-accumulates of each block →",
-            ),
-        ),
-    );
+/** A result whose profile is shown, and the blocks of the timeline with the MACs of each layer in them. */
+export interface Measured {
+    board: string;
+    clock_hz: number;
+    profile: Profile;
+    blocks: TimelineBlock[];
 }
 
-export function drawBlocks(blocks: BlockInfo[], layers: Layer[], blockCycles: number[] | null): HTMLElement {
+export function drawBlocks(
+    blocks: BlockInfo[],
+    layers: Layer[],
+    blockCycles: number[] | null,
+    measured: Measured | null,
+): HTMLElement {
     const peak = Math.max(...blocks.map((b) => b.arena_bytes));
     const share = shares(blocks, blockCycles);
     return h(
@@ -70,15 +35,26 @@ export function drawBlocks(blocks: BlockInfo[], layers: Layer[], blockCycles: nu
         legend(),
         drawList(
             blocks,
-            (i) => drawBlock(blocks[i]!, i, layers, peak, share[i]!, blockCycles?.[i] ?? null),
+            (i) => drawBlock(blocks[i]!, i, layers, peak, share[i]!, blockCycles?.[i] ?? null, measured),
             peak,
             share,
             blockCycles ? "of cycles" : "of MACs",
         ),
+        measured && interpreterLine(measured),
     );
 }
 
-function showBlock(index: number): void {
+function interpreterLine(m: Measured): HTMLElement {
+    const all = m.profile.layers.reduce((n, l) => n + Number(l.cycles), Number(m.profile.interpreter.cycles));
+    const own = Number(m.profile.interpreter.cycles);
+    return h(
+        "p",
+        { class: "quiet" },
+        `Between the kernels, the interpreter takes ${format.count(own)} cycles, ${((own / all) * 100).toFixed(1)} % on ${m.board}.`,
+    );
+}
+
+export function showBlock(index: number): void {
     const target = document.getElementById(`block-${index + 1}`);
     target?.closest<HTMLDetailsElement>("details.group")?.setAttribute("open", "");
     target?.scrollIntoView({ block: "center" });
@@ -152,7 +128,7 @@ function ramCell(bar: Child, title: string, ram: string, share: string): HTMLEle
     );
 }
 
-function shares(blocks: BlockInfo[], cycles: number[] | null): number[] {
+export function shares(blocks: BlockInfo[], cycles: number[] | null): number[] {
     const cost = blocks.map((b, i) => (cycles ? (cycles[i] ?? 0) : Number(b.macs)));
     const total = cost.reduce((a, b) => a + b, 0);
     return cost.map((c) => (total > 0 ? c / total : 1 / blocks.length));
@@ -198,6 +174,7 @@ function drawBlock(
     peak: number,
     share: number,
     cycles: number | null,
+    measured: Measured | null,
 ): HTMLElement {
     const isPeak = b.arena_bytes === peak;
     const mine = layers.filter((l) => l.i >= b.first && l.i <= b.last);
@@ -245,14 +222,20 @@ function drawBlock(
                     ` · ${format.count(b.macs)} MACs`,
                     cycles !== null && ` · ${format.count(cycles)} cycles measured`,
                 ),
-                h("div", { class: "scroll" }, layerTable(mine, ring)),
+                h("div", { class: "scroll" }, layerTable(mine, ring, measured, measured?.blocks[index] ?? null)),
             ),
         ),
     );
 }
 
-function layerTable(layers: Layer[], ring: Map<number, { slices: number; bytes: number }>): HTMLElement {
+function layerTable(
+    layers: Layer[],
+    ring: Map<number, { slices: number; bytes: number }>,
+    measured: Measured | null,
+    block: TimelineBlock | null,
+): HTMLElement {
     const head = ["layer", "operator", "input", "output", "kernel", "stride", "MACs", "ring"];
+    if (measured) head.push("ms", "cycles", "share", "instructions a MAC");
     const row = (cells: Child[]) =>
         h(
             "tr",
@@ -285,10 +268,28 @@ function layerTable(layers: Layer[], ring: Map<number, { slices: number; bytes: 
                     l.stride.join("×"),
                     format.count(l.macs),
                     r ? `${r.slices} slices, ${format.exactBytes(r.bytes)}` : "–",
+                    ...(measured ? measuredCells(l.i, measured, block) : []),
                 ]);
             }),
         ),
     );
+}
+
+function measuredCells(layer: number, measured: Measured, block: TimelineBlock | null): Child[] {
+    const mine = measured.profile.layers.filter((l) => l.layer === layer);
+    const all = measured.profile.layers.reduce(
+        (n, l) => n + Number(l.cycles),
+        Number(measured.profile.interpreter.cycles),
+    );
+    const cycles = mine.reduce((n, l) => n + Number(l.cycles), 0);
+    const instructions = mine.reduce((n, l) => n + Number(l.instructions ?? NaN), 0);
+    const macs = Number(block?.layer_macs.find((m) => m.layer === layer)?.macs ?? 0);
+    return [
+        format.ms((cycles / measured.clock_hz) * 1000),
+        format.count(cycles),
+        `${((cycles / all) * 100).toFixed(1)} %`,
+        macs > 0 && Number.isFinite(instructions) ? (instructions / macs).toFixed(2) : "–",
+    ];
 }
 
 function shape(dims: number[]): string {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The selected configuration: its size, prediction beside measurement on the boards shown, and its blocks.
-import { get, logPath, type Config, type Layer, type Model, type Result } from "./api.ts";
-import { drawBlocks, drawTimeline } from "./blocks.ts";
+import { get, logPath, type Config, type Layer, type Model, type Result, type Timeline } from "./api.ts";
+import { drawBlocks, shares, showBlock } from "./blocks.ts";
 import { fill, h, type Child } from "./dom.ts";
 import * as format from "./format.ts";
 import { emulatedBadge, fileLink, problem } from "./parts.ts";
 import { measuredName, type Point } from "./points.ts";
+import { drawTimeline } from "./timeline.ts";
 
 export class Detail {
     private readonly body = h("div", { class: "detail-body" });
@@ -48,15 +49,26 @@ export class Detail {
         try {
             const measured = point.measured.filter((m) => boards.includes(m.board));
             this.layers ??= get<Layer[]>(`/models/${this.model.id}/layers`, this.signal);
-            const [layers, config, ...results] = await Promise.all([
+            const spec = encodeURIComponent(point.spec);
+            const [layers, config, timeline, ...results] = await Promise.all([
                 this.layers,
-                get<Config>(`/models/${this.model.id}/config?spec=${encodeURIComponent(point.spec)}`, this.signal),
+                get<Config>(`/models/${this.model.id}/config?spec=${spec}`, this.signal),
+                get<Timeline>(`/models/${this.model.id}/timeline?spec=${spec}`, this.signal),
                 ...measured.map((m) => get<Result>(`/results/${m.result}`, this.signal)),
             ]);
             if (this.drawn !== state) return;
             const cycles =
                 results.find((r) => r.block_cycles?.length === config.block_list.length)?.block_cycles.map(Number) ??
                 null;
+            const profiled = results.find((r) => r.profile);
+            const measuredLayers = profiled?.profile
+                ? {
+                      board: profiled.board,
+                      clock_hz: profiled.clock_hz,
+                      profile: profiled.profile,
+                      blocks: timeline.blocks,
+                  }
+                : null;
             const size = `${format.kb(config.arena_bytes)} of RAM, F ${format.overhead(config.overhead)}`;
             this.announcement.textContent = `${size}: ${format.plural(config.block_list.length, "block")} shown`;
             fill(
@@ -86,9 +98,9 @@ export class Detail {
                     measured.length || boards.some((b) => point.predicted_ms.has(b))
                         ? comparison(point, results, boards)
                         : null,
-                    drawTimeline(config.block_list, cycles),
+                    drawTimeline(timeline, layers, shares(config.block_list, cycles), cycles !== null, showBlock),
                 ),
-                drawBlocks(config.block_list, layers, cycles),
+                drawBlocks(config.block_list, layers, cycles, measuredLayers),
             );
         } catch (error) {
             if (this.signal.aborted) return;
