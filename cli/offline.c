@@ -129,11 +129,12 @@ static bool fits(const struct plan *p, const struct config *c, struct err *why)
 static const struct config *plan_choice(const struct plan *p, struct err *e)
 {
     const struct config *c = p->front.n ? &p->front.at[0] : NULL;
+    uint32_t max_ram = p->a->max_ram > UINT32_MAX ? UINT32_MAX : (uint32_t)p->a->max_ram;
     if (p->a->max_overhead >= 0)
         c = front_least_ram(&p->front, p->a->max_overhead);
     else if (p->a->max_ram >= 0)
-        c = front_least_overhead(&p->front,
-                                 p->a->max_ram > UINT32_MAX ? UINT32_MAX : (uint32_t)p->a->max_ram);
+        c = p->a->by_latency ? front_fastest(&p->front, max_ram)
+                             : front_least_overhead(&p->front, max_ram);
     if (!c)
         err_set(e, ERR_NO_FIT,
                 "%s: no configuration of %s meets that; the least RAM is %" PRIu32 " bytes",
@@ -184,7 +185,11 @@ static void plan_json(const struct plan *p, struct buf *out)
                             .has_max_overhead = p->a->max_overhead >= 0,
                             .max_ram = p->a->max_ram > UINT32_MAX ? UINT32_MAX : p->a->max_ram,
                             .max_overhead = p->a->max_overhead};
-    struct front_view v = {.model = &model, .front = &p->front, .planner = p->planner, .query = &q};
+    struct front_view v = {.model = &model,
+                           .front = &p->front,
+                           .planner = p->planner,
+                           .query = &q,
+                           .by_latency = p->a->by_latency};
     buf_puts(out, "{\"model\":");
     buf_json_str(out, p->a->target);
     buf_printf(out,

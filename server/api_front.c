@@ -65,6 +65,9 @@ void front_view_write(const struct front_view *v, struct buf *b)
     buf_puts(b, "]");
     front_view_answer(v, b, "p1",
                       q->has_max_overhead ? front_least_ram(v->front, q->max_overhead) : NULL);
-    front_view_answer(v, b, "p2",
-                      q->has_max_ram ? front_least_overhead(v->front, (uint32_t)q->max_ram) : NULL);
+    const struct config *p2 = NULL;
+    if (q->has_max_ram)
+        p2 = v->by_latency ? front_fastest(v->front, (uint32_t)q->max_ram)
+                           : front_least_overhead(v->front, (uint32_t)q->max_ram);
+    front_view_answer(v, b, "p2", p2);
 }

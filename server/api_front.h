@@ -23,6 +23,7 @@ struct front_view {
     const struct front *front;
     const struct planner *planner; // NULL: no predictions
     const struct front_query *query;
+    bool by_latency; // the front is one over RAM and predicted latency
     // Adds members to a point; NULL: none
     void (*extend)(void *cls, struct buf *b, const struct config *c);
     // Points that are not on the front, behind those that are; NULL: none

@@ -153,7 +153,8 @@ enum outcome api_model_front(struct request *r, struct reply *out, struct proble
     struct model m;
     if (store_model_get(r->app->store, r->params[0], &m, &p->err))
         goto out;
-    struct front_view v = {.model = &m, .front = &f, .planner = planner, .query = &q};
+    struct front_view v = {
+        .model = &m, .front = &f, .planner = planner, .query = &q, .by_latency = by_latency};
     buf_printf(&out->body, "{\"model\":\"%s\",\"strategy\":\"%s\",\"axis\":\"%s\",", m.id,
                planner_strategy_names[strategy], by_latency ? "latency" : "macs");
     front_view_write(&v, &out->body);

@@ -316,6 +316,14 @@ const struct config *front_least_overhead(const struct front *f, uint32_t max_ar
     return best;
 }
 
+const struct config *front_fastest(const struct front *f, uint32_t max_arena_bytes)
+{
+    const struct config *best = NULL;
+    for (size_t i = 0; i < f->n && f->at[i].arena_bytes <= max_arena_bytes; i++)
+        best = &f->at[i];
+    return best;
+}
+
 size_t front_spread(const struct front *f, size_t n, size_t *index)
 {
     if (n > f->n)

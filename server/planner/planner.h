@@ -88,6 +88,8 @@ int planner_latency_front(const struct planner *p, const struct latency_model *m
 // max_arena_bytes. NULL: none.
 const struct config *front_least_ram(const struct front *f, double max_overhead);
 const struct config *front_least_overhead(const struct front *f, uint32_t max_arena_bytes);
+// P2 of planner_latency_front(): the fastest with arena_bytes <= max_arena_bytes. NULL: none.
+const struct config *front_fastest(const struct front *f, uint32_t max_arena_bytes);
 // Spreads at most n picks over the front (both ends included); indices rise. Returns how many.
 size_t front_spread(const struct front *f, size_t n, size_t *index);
 // The blocks of a configuration as JSON, for the page:
