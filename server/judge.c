@@ -265,13 +265,14 @@ static int history_align(struct history *h, struct err *e)
     return 0;
 }
 
-// The history of the series of a run, and the series as the detection takes them.
-static int history_load(struct store *s, int64_t run, const char *plan, int64_t slot_ms,
-                        struct history *h, struct detect_series **out, struct err *e)
+// The history of the series of a run (of one board where it is not NULL), and the series as the detection takes them.
+static int history_load(struct store *s, int64_t run, const char *plan, const char *board,
+                        int64_t slot_ms, struct history *h, struct detect_series **out,
+                        struct err *e)
 {
     int64_t from = 0;
     if (store_run_horizon(s, plan, slot_ms, JUDGE_HORIZON, &from, e) ||
-        store_point_history(s, run, from, slot_ms, history_add, h, e))
+        store_point_history(s, run, board, from, slot_ms, history_add, h, e))
         return -1;
     if (h->failed)
         return err_set(e, ERR_NO_MEMORY, "no memory to judge run %" PRId64, run);
@@ -300,7 +301,7 @@ int judge_series(struct store *s, const struct series *series, const struct dete
     if (series->last_run == 0)
         return 0;
     if (store_run_get(s, series->last_run, &last, e) ||
-        history_load(s, last.id, last.plan, last.slot_ms, &h, &all, e))
+        history_load(s, last.id, last.plan, series->board, last.slot_ms, &h, &all, e))
         goto out;
     while (i < h.n_series && h.series[i].id != series->id)
         i++;
@@ -742,7 +743,7 @@ static int judge_wishes(struct judge *j, const struct finding *f, size_t n, stru
 
 static int judge_load(struct judge *j)
 {
-    if (history_load(j->store, j->run->id, j->run->plan, j->run->slot_ms, &j->h, &j->series,
+    if (history_load(j->store, j->run->id, j->run->plan, NULL, j->run->slot_ms, &j->h, &j->series,
                      j->e) ||
         store_finding_open(j->store, j->run->plan, judge_open_add, j, j->e))
         return -1;

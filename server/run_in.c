@@ -108,8 +108,6 @@ static int import_measured(const cJSON *item, const char *path, struct point *q,
     if (import_cycles(item, path, q, p) ||
         field_integer(item, path, "arena_bytes", 0, UINT32_MAX, &q->arena_bytes, p) ||
         field_integer(item, path, "clock_hz", 1, INT64_C(10000000000), &q->clock_hz, p) ||
-        field_borrow(item, path, "firmware", 64, true, &q->firmware, p) ||
-        field_borrow(item, path, "program", 64, true, &q->program, p) ||
         field_bool(item, path, "emulated", &emulated, p))
         return -1;
     q->emulated = emulated;
@@ -171,7 +169,11 @@ static int import_point(const cJSON *item, const char *path, struct run_import_p
         field_optional(item, path, "static_bytes", UINT32_MAX, &q->static_bytes, p) ||
         field_optional(item, path, "flash_bytes", UINT32_MAX, &q->flash_bytes, p))
         return -1;
-    if (q->state == ROW_DONE && import_measured(item, path, q, p))
+    // A wrong output has a firmware too: it says who is to blame.
+    bool done = q->state == ROW_DONE;
+    if (field_borrow(item, path, "firmware", 64, done, &q->firmware, p) ||
+        field_borrow(item, path, "program", 64, done, &q->program, p) ||
+        (done && import_measured(item, path, q, p)))
         return -1;
     return import_reruns(item, path, out, p);
 }

@@ -397,12 +397,12 @@ int store_point_of_plan(struct store *s, const char *plan, store_point_cb *cb, v
                             cb, cls, e);
 }
 
-int store_point_history(struct store *s, int64_t run, int64_t from_slot_ms, int64_t slot_ms,
-                        store_point_cb *cb, void *cls, struct err *e)
+int store_point_history(struct store *s, int64_t run, const char *board, int64_t from_slot_ms,
+                        int64_t slot_ms, store_point_cb *cb, void *cls, struct err *e)
 {
     enum sql_id id = SQL_POINT_HISTORY;
     sqlite3_stmt *q = s->stmt[id];
-    int row = store_query(s, id, e, "iii", run, from_slot_ms, slot_ms);
+    int row = store_query(s, id, e, "iiis", run, from_slot_ms, slot_ms, board);
     for (; row > 0; row = store_next(s, id, e)) {
         struct point p = {.series = col_i64(q, 0),
                           .run = col_i64(q, 1),

@@ -132,10 +132,10 @@ int store_point_of_series(struct store *s, int64_t series, int64_t until_slot_ms
                           store_point_cb *cb, void *cls, struct err *e); // by slot, rerun
 int store_point_of_plan(struct store *s, const char *plan, store_point_cb *cb, void *cls,
                         struct err *e); // by slot, series, rerun
-// All points of the series that a run has, of the runs from from_slot_ms up to its own; by series, slot, rerun. Only what
-// detection looks at is set.
-int store_point_history(struct store *s, int64_t run, int64_t from_slot_ms, int64_t slot_ms,
-                        store_point_cb *cb, void *cls, struct err *e);
+// All points of the series that a run has (of one board where it is not NULL), of the runs from from_slot_ms up to its own;
+// by series, slot, rerun. Only what detection looks at is set.
+int store_point_history(struct store *s, int64_t run, const char *board, int64_t from_slot_ms,
+                        int64_t slot_ms, store_point_cb *cb, void *cls, struct err *e);
 // The slot that has at most n runs of the plan from it up to slot_ms.
 int store_run_horizon(struct store *s, const char *plan, int64_t slot_ms, int n, int64_t *from_ms,
                       struct err *e);

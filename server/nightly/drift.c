@@ -69,12 +69,19 @@ static int drift_of(const struct detect_series *s, size_t which, const struct go
 {
     struct changepoint_options o = changepoint_options_default();
     struct changepoint steps[STEPS_MAX];
-    for (size_t i = 0; i < g->n; i++)
-        cycles[i] = (double)s->at[g->at[i]].cycles;
-    long found = changepoint_find(cycles, g->n, &o, steps, STEPS_MAX, e);
+    size_t n = 0;
+    for (size_t i = 0; i < g->n;
+         i++) { // another rig may be a little faster for ever: that is no drift
+        const struct series_point *p = &s->at[g->at[i]], *last = &s->at[g->at[g->n - 1]];
+        if (!walk_same(p->rig, last->rig))
+            continue;
+        g->at[n] = g->at[i];
+        cycles[n++] = (double)p->cycles;
+    }
+    long found = changepoint_find(cycles, n, &o, steps, STEPS_MAX, e);
     if (found <= 0 || steps[found - 1].after < steps[0].before * (1 + l->drift_percent / 100))
         return found < 0 ? -1 : 0;
-    describe(s, which, g->at, g->n, &steps[0], &steps[found - 1], out);
+    describe(s, which, g->at, n, &steps[0], &steps[found - 1], out);
     return 1;
 }
 

@@ -378,8 +378,7 @@ static void settle_cycles(struct walk *w, size_t night, const struct rig_state *
     if (not_deterministic(w, night))
         return;
     if (rig->moved) {
-        if (!look->rig_replaced)
-            forget_rig(w, night); // what was measured on it says nothing any more
+        forget_rig(w, night); // what was measured on it says nothing any more
         good_night(w, night);
         return;
     }

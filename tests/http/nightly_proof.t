@@ -8,6 +8,7 @@ use strict;
 use warnings;
 use lib 'tests/http';
 use Api;
+use JSON::PP qw(decode_json);
 use List::Util qw(max min);
 use POSIX qw(sysconf _SC_CLK_TCK);
 use Test::More;
@@ -30,9 +31,19 @@ sub lines { my (@command) = @_;
     return @lines;
 }
 
-# What a finding says, without what differs from night to night.
+# What a finding says, but for its figures.
 sub key { my (%f) = @_;
     return join ' | ', map { $_ // '-' } @f{qw(kind metric reason board model configuration night)};
+}
+
+# Boards that gave no number in a night, as the request says: they must be told, and in how many series.
+sub absent { my ($body) = @_;
+    my %n;
+    for my $p (@{ decode_json($body)->{points} }) {
+        $n{"missing $p->{board}"}++ if $p->{state} eq 'not-run';
+        $n{"infrastructure $p->{board}"}++ if ($p->{class} // '') eq 'infrastructure';
+    }
+    return \%n;
 }
 
 sub expected { my ($seed) = @_;
@@ -40,6 +51,7 @@ sub expected { my ($seed) = @_;
     for (lines($seed, 'expected')) {
         my %f;
         (@f{qw(plant kind metric reason board model configuration night firmware_changed)}) = split /\t/;
+        next if $f{metric} eq 'none'; # see absent()
         $key{ key(%f) } = \%f;
         push @{ $plant{ $f{plant} } }, key(%f);
     }
@@ -49,12 +61,17 @@ sub expected { my ($seed) = @_;
 sub night_of { return $_[0] =~ s/\.\d+Z/Z/r }
 
 # One night's findings against the planted ones; marks what is found. Gives what nobody planted.
-sub judge { my ($api, $run, $expected, $found) = @_;
-    my (@alarms, %moved, %cause);
+sub judge { my ($api, $run, $absent, $expected, $found) = @_;
+    my (@alarms, %moved, %cause, %away);
     for my $f (@{ $api->get("/runs/$run->{id}/findings")->{items} }) {
         next if $f->{state} eq 'unconfirmed';
         if ($f->{kind} =~ /^front-/) { # follows from others of the same model and board
             $moved{"$f->{board} $f->{model_name}"} = $f;
+            $found->{"$f->{kind} $f->{board} $f->{model_name} " . night_of($f->{first_slot})}++;
+            next;
+        }
+        if ($f->{metric} eq 'none') {
+            $away{"$f->{kind} $f->{board}"} += $f->{count};
             next;
         }
         my $key = key(%$f, model => $f->{model_name}, night => night_of($f->{first_slot}));
@@ -63,6 +80,10 @@ sub judge { my ($api, $run, $expected, $found) = @_;
         my $right = $want && $f->{state} eq 'confirmed' && (!$f->{series} || $want->{firmware_changed} == !!$f->{firmware_changed});
         $found->{$key}++ if $right;
         push @alarms, "$f->{state} $key firmware_changed " . ($f->{firmware_changed} ? 1 : 0) unless $right;
+    }
+    for (keys %{ { %away, %$absent } }) {
+        my ($got, $want) = ($away{$_} // 0, $absent->{$_} // 0);
+        push @alarms, "$_: $got series, planted $want" if $got != $want;
     }
     push @alarms, map { "$moved{$_}{kind} $_ without a cause" } grep { !$cause{$_} } keys %moved;
     return @alarms;
@@ -95,7 +116,7 @@ for my $seed (@seeds) {
         $import_s += cpu($api) - $before;
         BAIL_OUT("import: $status " . ($run->{detail} // '')) if $status != 201;
         $points += $run->{points}{all};
-        push @alarms, map { "night " . @runs . ": $_" } judge($api, $run, $expected, \%found);
+        push @alarms, map { "night " . @runs . ": $_" } judge($api, $run, absent($body), $expected, \%found);
         push @runs, $run;
     }
     is $points, 18000, "seed $seed: sixty nights, 18,000 points";
@@ -104,6 +125,9 @@ for my $seed (@seeds) {
         ok !@missed, "seed $seed: $what: " . (@{ $plant->{$what} } - @missed) . ' of ' . @{ $plant->{$what} };
         diag "not found: $_" for @missed[0 .. min(4, $#missed)];
     }
+    my %slower = map { ("front-moved $_->{board} $_->{model} $_->{night}" => 1) } grep { $_->{kind} eq 'slower' } values %$expected;
+    my @still = grep { !$found{$_} } sort keys %slower;
+    ok !@still, "seed $seed: the fronts of the slower models moved" or diag map { "not told: $_\n" } @still;
     is scalar(@alarms), 0, "seed $seed: no false alarm in sixty nights";
     diag $_ for @alarms[0 .. min(9, $#alarms)];
     ok $import_s < 60, sprintf 'seed %d: loading and judging took %.1f s of CPU: %.2f ms a point', $seed, $import_s,

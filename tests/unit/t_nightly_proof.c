@@ -36,18 +36,9 @@ static bool is_expected(const struct finding *f)
     return false;
 }
 
-static void judge(size_t nights)
+// One night's findings, the weekly ones too.
+static void count(const struct finding *found, long n, size_t nights)
 {
-    static struct detect_series s[HISTORY_SERIES];
-    struct detect_limits l = detect_limits_default();
-    struct finding *found = NULL;
-    struct err e = {0};
-    for (int i = 0; i < HISTORY_SERIES; i++)
-        s[i] = (struct detect_series){history_board(i / (HISTORY_MODELS * HISTORY_CONFIGS)),
-                                      h.at[i], nights};
-    long n = detect_run(s, HISTORY_SERIES, &l, &found, &e);
-    if (n < 0)
-        OKF(false, "night %zu: %s", nights - 1, e.msg);
     for (long i = 0; i < n; i++) {
         const struct finding *f = &found[i];
         findings++;
@@ -60,7 +51,27 @@ static void judge(size_t nights)
                detect_metric_name(f->metric), detect_state_name(f->state),
                detect_reason_name(f->reason), (ssize_t)f->series, f->first_bad, f->percent);
     }
+}
+
+static void judge(size_t nights)
+{
+    static struct detect_series s[HISTORY_SERIES];
+    struct detect_limits l = detect_limits_default();
+    struct finding *found = NULL;
+    struct err e = {0};
+    for (int i = 0; i < HISTORY_SERIES; i++)
+        s[i] = (struct detect_series){history_board(i / (HISTORY_MODELS * HISTORY_CONFIGS)),
+                                      h.at[i], nights};
+    long n = detect_run(s, HISTORY_SERIES, &l, &found, &e);
+    count(found, n, nights);
     free(found);
+    if (n >= 0 && nights % 7 == 0) {
+        n = detect_drift(s, HISTORY_SERIES, &l, &found, &e);
+        count(found, n, nights);
+        free(found);
+    }
+    if (n < 0)
+        OKF(false, "night %zu: %s", nights - 1, e.msg);
 }
 
 static void prove(uint64_t seed)
