@@ -4,7 +4,8 @@
 //                                        expected bytes come from plain loops over the graph (tests/graph_run.h)
 //   kernel-cases model FILE VARIANT OUT [SPEC [INPUT]]   one configuration of a model (default: plain) on raw input bytes
 //                                        (default: the uniform test input), with a profile
-// Prints how many programs use each kernel.
+//   kernel-cases program FILE VARIANT OUT   the plain program of a model by itself
+// Prints how many programs use each kernel; `program`: the bytes of the output, a line each.
 #include "tests/graph_run.h"
 #include "tests/kernels/cases.h"
 #include "tests/unit/netcut.h"
@@ -283,7 +284,7 @@ static void random_cases(int per_family)
 // ---- a model ----
 
 static void model_case(const char *file, const char *variant, const char *spec,
-                       const char *input_file)
+                       const char *input_file, const char *program_only)
 {
     struct buf model, program, given;
     struct planner *p = NULL;
@@ -312,6 +313,14 @@ static void model_case(const char *file, const char *variant, const char *spec,
     if (planner_program(p, spec ? spec : plain, variant, input, &program, &e) ||
         planner_reference(p, input, output, &e))
         fail(e.msg);
+    if (program_only) {
+        FILE *f = fopen(program_only, "wb");
+        if (!f || fwrite(program.data, 1, program.len, f) != program.len || fclose(f) != 0)
+            fail("cannot write the program");
+        for (uint32_t i = 0; i < info.output.bytes; i++)
+            printf("%d\n", output[i]);
+        exit(0);
+    }
     // The program holds the input as the executor reads it.
     const struct prog_header *h = (const void *)program.data;
     uint32_t at_input = append(program.data + h->input, h->input_bytes);
@@ -358,10 +367,13 @@ int main(int argc, char **argv)
         random_cases(atoi(argv[2]));
         write_block(argv[3], false);
     } else if (argc >= 5 && argc <= 7 && strcmp(argv[1], "model") == 0) {
-        model_case(argv[2], argv[3], argc > 5 ? argv[5] : NULL, argc > 6 ? argv[6] : NULL);
+        model_case(argv[2], argv[3], argc > 5 ? argv[5] : NULL, argc > 6 ? argv[6] : NULL, NULL);
         write_block(argv[4], true);
+    } else if (argc == 5 && strcmp(argv[1], "program") == 0) {
+        model_case(argv[2], argv[3], NULL, NULL, argv[4]);
     } else {
-        fail("usage: kernel-cases random PER_FAMILY OUT | model FILE VARIANT OUT [SPEC [INPUT]]");
+        fail("usage: kernel-cases random PER_FAMILY OUT | model FILE VARIANT OUT [SPEC [INPUT]] | "
+             "program FILE VARIANT OUT");
     }
     for (uint32_t v = 0; exec_variant_name(v); v++) {
         for (int k = 0; k < PROG_KERNEL_COUNT; k++) {

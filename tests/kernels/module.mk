@@ -15,6 +15,7 @@ define kernel_image_rules
 $(O)/kernels/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
 	$(CROSS)gcc $(CPU_FLAGS) $$(FW_CFLAGS) -MMD -MP -c -o $$@ $$<
+$(O)/kernels/$(1)/firmware/kernels/%.o: FW_CFLAGS += -fno-schedule-insns
 $(O)/kernels/$(1)/firmware/libc/mem.o: FW_CFLAGS += -fno-tree-loop-distribute-patterns
 $(O)/kernels/$(1).elf: tests/kernels/bare.ld $(patsubst %.c,$(O)/kernels/$(1)/%.o,$(BARE_SRC) $(3))
 	$(CROSS)gcc $(CPU_FLAGS) -nostdlib -static -Wl,--gc-sections -Wl,--no-warn-rwx-segments -T $$^ -lgcc -o $$@
