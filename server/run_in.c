@@ -171,9 +171,9 @@ static int import_point(const cJSON *item, const char *path, struct run_import_p
         return -1;
     // A wrong output has a firmware too: it says who is to blame.
     bool done = q->state == ROW_DONE;
-    if (field_borrow(item, path, "firmware", 64, done, &q->firmware, p) ||
-        field_borrow(item, path, "program", 64, done, &q->program, p) ||
-        (done && import_measured(item, path, q, p)))
+    if ((done && import_measured(item, path, q, p)) ||
+        field_borrow(item, path, "firmware", 64, done, &q->firmware, p) ||
+        field_borrow(item, path, "program", 64, done, &q->program, p))
         return -1;
     return import_reruns(item, path, out, p);
 }
