@@ -57,8 +57,10 @@ static int exact_figures(struct network *n, const struct msfcnn_path *p, uint32_
     *arena = 0;
     for (int i = 0, first = 0; i < p->n_blocks; first = p->last[i++] + 1) {
         bool fused = p->last[i] > first;
-        struct config_block b = {first, p->last[i], fused ? FUSION_COLS : FUSION_ROWS,
-                                 fused ? 1 : 0};
+        struct config_block b = {.first = first,
+                                 .last = p->last[i],
+                                 .axis = fused ? FUSION_COLS : FUSION_ROWS,
+                                 .band_rows = fused ? 1 : 0};
         if (fusion_block_layout(&n->fusion, b.first, b.last, b.axis, b.band_rows, e))
             return -1;
         macs += n->fusion.cost.macs;

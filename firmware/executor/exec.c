@@ -17,8 +17,13 @@ struct run { // what one exec_run() needs to hand around
     const uint8_t *program;
     const struct prog_header *header;
     uint8_t *arena;
+    int8_t *output; // where it lies outside the arena
     const struct exec_input *input;
     const struct exec_hooks *profile; // NULL unless kernel calls are to be told
+    // the call at hand
+    const struct prog_base *bases;
+    uint32_t scratch;
+    int group;
 };
 
 static const void *at(const struct run *r, uint32_t offset)
@@ -155,6 +160,7 @@ static void open_window(const struct run *r, const struct prog_view *v,
     }
     case PROG_RING: {
         unsigned slot = (unsigned)slice % v->slots;
+        base += r->scratch;
         w->slice = base + slot * v->slice_step;
         w->ring_bytes = (size_t)v->slots * v->slice_step;
         w->end = base + w->ring_bytes;
@@ -165,8 +171,14 @@ static void open_window(const struct run *r, const struct prog_view *v,
         w->slice = base + (size_t)slice * v->slice_step;
         w->end = (const int8_t *)UINTPTR_MAX;
         return;
+    case PROG_WINDOW:
+        w->slice =
+            (const int8_t *)r->arena + r->bases[v->interval].offset + (size_t)slice * v->slice_step;
+        w->end = (const int8_t *)UINTPTR_MAX;
+        w->lo = r->bases[v->interval].lo;
+        return;
     default: // PROG_CHUNK: its position is set chunk by chunk
-        w->slice = base;
+        w->slice = base + r->scratch;
         w->end = (const int8_t *)UINTPTR_MAX;
         return;
     }
@@ -193,22 +205,38 @@ BOTH void open_output(const struct run *r, const struct prog_view *v,
                       const struct prog_interval *intervals, int slice, int p, int chunk_first,
                       struct k_out *out)
 {
-    int8_t *base = (int8_t *)r->arena + v->offset;
+    const size_t along = (size_t)slice * v->slice_step;
+    int8_t *arena = (int8_t *)r->arena, *base = arena + v->offset;
     out->pix_step = v->pix_step;
-    if (v->space == PROG_RING)
-        out->pixel = base + ((unsigned)slice % v->slots) * v->slice_step +
+    switch (v->space) {
+    case PROG_RING:
+        out->pixel = base + r->scratch + ((unsigned)slice % v->slots) * v->slice_step +
                      (size_t)(p - intervals[v->interval].lo) * v->pix_step;
-    else if (v->space == PROG_CHUNK)
-        out->pixel = base + (size_t)(p - chunk_first) * v->pix_step;
-    else
-        out->pixel = base + (size_t)slice * v->slice_step + (size_t)p * v->pix_step;
+        break;
+    case PROG_CHUNK:
+        out->pixel = base + r->scratch + (size_t)(p - chunk_first) * v->pix_step;
+        break;
+    case PROG_WINDOW:
+        out->pixel = arena + r->bases[v->interval].offset + along +
+                     (size_t)(p - r->bases[v->interval].lo) * v->pix_step;
+        break;
+    case PROG_OUTPUT:
+        out->pixel = r->output + along + (size_t)p * v->pix_step;
+        break;
+    default:
+        out->pixel = base + along + (size_t)p * v->pix_step;
+    }
 }
 
 BOTH void consts_of(const struct run *r, const struct prog_op *op, struct k_consts *k)
 {
-    k->weights = op->weights ? at(r, op->weights) : NULL;
-    k->bias = op->bias ? at(r, op->bias) : NULL;
-    k->requant = op->requant ? at(r, op->requant) : NULL;
+    const uint32_t g = (uint32_t)r->group;
+    const uint32_t weights = op->weights + (g ? g * (uint32_t)op->p[7] : 0);
+    const uint32_t bias = op->bias + (g ? g * (uint32_t)op->p[8] : 0);
+    const uint32_t requant = op->requant + (g ? g * (uint32_t)op->p[9] : 0);
+    k->weights = op->weights ? at(r, weights) : NULL;
+    k->bias = op->bias ? at(r, bias) : NULL;
+    k->requant = op->requant ? at(r, requant) : NULL;
     k->fast = (const void *)k->requant;
     k->zeros = op->kernel >= PROG_CONV_P4 ? at(r, (uint32_t)op->p[0]) : NULL;
 }
@@ -230,7 +258,7 @@ void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
 }
 
 // Positions [first, first + n) of slice `slice` through one operator.
-BOTH void any_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
+BOTH void any_op(const struct run *r, const struct prog_part *b, const struct prog_op *op,
                  const struct prog_interval *intervals, int slice, int first, int n,
                  struct k_window *in, const bool told)
 {
@@ -248,6 +276,8 @@ BOTH void any_op(const struct run *r, const struct prog_block *b, const struct p
         [PROG_DWCONV_P2] = k_dwconv_p2,
         [PROG_CONV_B4] = k_conv_b4,
         [PROG_DWCONV_FIR] = k_dwconv_fir,
+        [PROG_SUM_CONV] = k_sum_conv,
+        [PROG_SUM_END] = k_sum_end,
     };
     struct k_consts k;
     struct k_window in1;
@@ -290,21 +320,21 @@ done:
         tell(r, op, -1);
 }
 
-static void run_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
+static void run_op(const struct run *r, const struct prog_part *b, const struct prog_op *op,
                    const struct prog_interval *intervals, int slice, int first, int n,
                    struct k_window *in)
 {
     any_op(r, b, op, intervals, slice, first, n, in, false);
 }
 
-static void profile_op(const struct run *r, const struct prog_block *b, const struct prog_op *op,
+static void profile_op(const struct run *r, const struct prog_part *b, const struct prog_op *op,
                        const struct prog_interval *intervals, int slice, int first, int n,
                        struct k_window *in)
 {
     any_op(r, b, op, intervals, slice, first, n, in, true);
 }
 
-BOTH void any_step(const struct run *r, const struct prog_block *b, const struct prog_step *step,
+BOTH void any_step(const struct run *r, const struct prog_part *b, const struct prog_step *step,
                    const struct prog_interval *intervals, const bool told)
 {
     const struct prog_stage *stage =
@@ -324,69 +354,103 @@ BOTH void any_step(const struct run *r, const struct prog_block *b, const struct
     }
 }
 
-static void profile_step(const struct run *r, const struct prog_block *b,
-                         const struct prog_step *step, const struct prog_interval *intervals)
+// In frames of their own, which are gone when kernels run.
+#define APART static __attribute__((noinline))
+
+APART void profile_step(const struct run *r, const struct prog_part *b,
+                        const struct prog_step *step, const struct prog_interval *intervals)
 {
     any_step(r, b, step, intervals, true);
 }
 
-static void finish_accumulators(const struct run *r, const struct prog_block *b)
+APART void finish_accumulators(const struct run *r, const struct prog_part *b)
 {
     const struct prog_op *op = (const struct prog_op *)at(r, r->header->ops) + b->acc_op;
     const int32_t *acc = (const int32_t *)(const void *)(r->arena + b->acc);
-    int8_t *out = (int8_t *)r->arena + op->out.offset;
     struct k_consts k;
+    struct k_out out;
     if (r->profile)
         tell(r, op, 0);
     consts_of(r, op, &k);
+    open_output(r, &op->out, NULL, 0, 0, 0, &out);
     if (op->kernel == PROG_ACC_CONV)
-        k_acc_conv_end(op, &k, acc, out);
+        k_acc_conv_end(op, &k, acc, out.pixel);
     else if (op->kernel == PROG_ACC_AVGPOOL)
-        k_acc_avgpool_end(op, acc, out);
+        k_acc_avgpool_end(op, acc, out.pixel);
     else
-        k_acc_mean_end(op, &k, acc, out);
+        k_acc_mean_end(op, &k, acc, out.pixel);
     if (r->profile)
         tell(r, op, -1);
 }
 
-static void run_block(const struct run *r, const struct prog_block *b)
+APART void begin_call(struct run *r, const struct prog_call *call, const struct prog_part *part)
 {
-    const struct prog_move *moves = at(r, b->moves);
-    const struct prog_step *steps = at(r, b->steps);
-    const struct prog_interval *intervals = at(r, b->intervals);
-    for (int i = 0; i < b->n_moves; i++)
+    const struct prog_move *moves = at(r, call->moves);
+    r->bases = at(r, call->bases);
+    r->scratch = call->scratch;
+    for (int i = 0; i < call->n_moves; i++)
         memmove(r->arena + moves[i].dst, r->arena + moves[i].src, moves[i].bytes);
-    if (b->acc_bytes)
-        memset(r->arena + b->acc, 0, b->acc_bytes);
-    for (int band = 0; band < b->n_bands; band++, intervals += b->n_intervals) {
-        for (uint32_t i = 0; i < b->n_steps; i++) {
-            if (r->profile)
-                profile_step(r, b, &steps[i], intervals);
-            else
-                any_step(r, b, &steps[i], intervals, false);
+    if (call->flags & PROG_CALL_BEGIN)
+        memset(r->arena + part->acc + (part->acc_op == 0xFFFF ? r->scratch : 0), 0,
+               part->acc_bytes);
+}
+
+BOTH void run_call(struct run *r, const struct prog_call *call)
+{
+    const struct prog_part *part = (const struct prog_part *)at(r, r->header->parts) + call->part;
+    begin_call(r, call, part);
+    for (int band = 0; band < call->n_bands; band++) {
+        const struct prog_interval *intervals = at(r, part->intervals);
+        intervals += (size_t)(call->first_band + band) * part->n_intervals;
+        for (r->group = 0; r->group < call->n_groups; r->group++) {
+            const struct prog_step *step = at(r, part->steps);
+            for (const struct prog_step *end = step + part->n_steps; step < end; step++) {
+                if (r->profile)
+                    profile_step(r, part, step, intervals);
+                else
+                    any_step(r, part, step, intervals, false);
+            }
         }
     }
-    if (b->acc_op != 0xFFFF)
-        finish_accumulators(r, b);
+    r->group = 0;
+    if (call->flags & PROG_CALL_END)
+        finish_accumulators(r, part);
+}
+
+bool exec_output_outside(const void *program)
+{
+    return ((const struct prog_header *)program)->flags & PROG_FLAG_OUTPUT_OUTSIDE;
+}
+
+int exec_run_into(const void *program, void *arena, size_t arena_bytes,
+                  const struct exec_input *input, const struct exec_hooks *hooks, int8_t *output)
+{
+    struct run r = {.program = program,
+                    .header = program,
+                    .arena = arena,
+                    .output = output,
+                    .input = input,
+                    .profile = hooks && hooks->kernel ? hooks : NULL};
+    const struct prog_block *blocks = at(&r, r.header->blocks);
+    if (arena_bytes < r.header->arena_bytes)
+        return EXEC_ARENA;
+    for (unsigned i = 0; i < r.header->n_blocks; i++) {
+        const struct prog_call *calls = at(&r, blocks[i].calls);
+        for (uint32_t k = 0; k < blocks[i].n_calls; k++)
+            run_call(&r, &calls[k]);
+        if (hooks && hooks->block)
+            hooks->block(hooks->ctx, i);
+    }
+    if (output && !exec_output_outside(program))
+        memcpy(output, r.arena + r.header->output, r.header->output_bytes);
+    return EXEC_OK;
 }
 
 int exec_run(const void *program, void *arena, size_t arena_bytes, const struct exec_input *input,
              const struct exec_hooks *hooks, const int8_t **output)
 {
-    const struct prog_header *h = program;
-    const struct run r = {.program = program,
-                          .header = h,
-                          .arena = arena,
-                          .input = input,
-                          .profile = hooks && hooks->kernel ? hooks : NULL};
-    const struct prog_block *blocks = at(&r, h->blocks);
-    if (arena_bytes < h->arena_bytes)
-        return EXEC_ARENA;
-    for (unsigned i = 0; i < h->n_blocks; i++) {
-        run_block(&r, &blocks[i]);
-        if (hooks && hooks->block)
-            hooks->block(hooks->ctx, i);
-    }
-    *output = (const int8_t *)arena + h->output;
-    return EXEC_OK;
+    if (exec_output_outside(program))
+        return EXEC_OUTPUT;
+    *output = (const int8_t *)arena + ((const struct prog_header *)program)->output;
+    return exec_run_into(program, arena, arena_bytes, input, hooks, NULL);
 }

@@ -8,6 +8,7 @@
 #ifndef EXECUTOR_EXEC_H
 #define EXECUTOR_EXEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ enum exec_error { // returned as negative numbers
     EXEC_BAD_CRC = -4,
     EXEC_BAD_VARIANT = -5, // compiled for kernels that this build does not have
     EXEC_ARENA = -6,       // the arena is smaller than exec_arena_bytes()
+    EXEC_OUTPUT = -7,      // the program writes its output outside the arena: exec_run_into()
 };
 
 // The model input where it is not the program's own test input. rows() returns a pointer to the
@@ -59,9 +61,16 @@ uint32_t exec_input_row_bytes(const void *program);
 // The i-th kernel variant that this build runs programs for; NULL behind the last.
 const char *exec_variant_name(unsigned i);
 
+// The program's output is no part of its arena: only exec_run_into() runs it.
+bool exec_output_outside(const void *program);
+
 // Runs a checked program once. arena: 4-aligned. input, hooks: may be NULL. *output points into the
-// arena. 0 or EXEC_ARENA.
+// arena. 0, EXEC_ARENA or EXEC_OUTPUT.
 int exec_run(const void *program, void *arena, size_t arena_bytes, const struct exec_input *input,
              const struct exec_hooks *hooks, const int8_t **output);
+// The same for any program, with exec_output_bytes() of the caller's for the output; NULL where it
+// lies in the arena: it stays there. 0 or EXEC_ARENA.
+int exec_run_into(const void *program, void *arena, size_t arena_bytes,
+                  const struct exec_input *input, const struct exec_hooks *hooks, int8_t *output);
 
 #endif

@@ -7,7 +7,9 @@
 //   ...        prog_block[n_blocks]     in execution order
 //   ...        prog_stage[n_stages]     a block's stages are consecutive
 //   ...        prog_op[n_ops]           a stage's operators are consecutive
-//   ...        per block: prog_step[], prog_interval[n_bands][n_intervals], prog_move[]
+//   ...        prog_part[n_parts]       what a call runs
+//   ...        per part: prog_step[], prog_interval[bands][n_intervals]; per block: prog_call[],
+//              prog_move[], prog_base[]
 //   ...        constants: weights (for this kernel variant and slice axis), int32 biases,
 //              prog_requant per channel
 //   ...        the test input, int8 [h][w][c]
@@ -20,13 +22,17 @@
 // at a time, through all of the stage's operators. Tensors between operators of a stage hold one
 // chunk of pixels; a stage's last operator writes a ring of slices or a whole tensor. The executor
 // decides nothing: order, ring slots and intervals are data.
+//
+// A call runs some bands of a part. An ordinary block is one part and one call of all its bands. A
+// block of cells (server/planner/cells.h) has a part or more a cell and a call a band; between calls
+// what lies in the arena is moved together, so a call brings its own addresses.
 #ifndef EXECUTOR_PROGRAM_H
 #define EXECUTOR_PROGRAM_H
 
 #include <stdint.h>
 
 #define PROG_MAGIC 0x5046534Du // "MSFP"
-#define PROG_VERSION 1u
+#define PROG_VERSION 2u
 
 // clang-format off
 enum prog_kernel {
@@ -43,6 +49,8 @@ enum prog_kernel {
     PROG_ACC_CONV, // dense layer fed pixel by pixel: w [out_c][slices][along][in_c], int32 accumulators [out_c]
     PROG_ACC_AVGPOOL, // global pooling fed pixel by pixel, int32 accumulators [c]
     PROG_ACC_MEAN,
+    PROG_SUM_CONV, // 1x1 convolution of some input channels, added to int32 sums (a RING of them); w [out_c][in_c]
+    PROG_SUM_END,  // those sums with bias, requantised
     // Kernels of a variant, with constants in its own layout. All have biases and struct
     // prog_requant_fast padded to a multiple of 4 output channels, and in p[0] the offset of one
     // pixel of the input's zero point, which stands in for the taps outside the tensor.
@@ -59,21 +67,25 @@ enum prog_space {
     PROG_RING,     // arena, `slots` slices; a slice holds the positions of interval `interval`
     PROG_CHUNK,    // arena, one chunk of pixels
     PROG_INPUT,    // the model input, outside the arena
+    PROG_OUTPUT,   // the model output, outside the arena
+    PROG_WINDOW,   // arena, some rows of a tensor; where, and which, the call says
     PROG_NONE
 };
 // clang-format on
 
 // Where an operator finds or puts slices: slice i, position p is at
-//   WHOLE, INPUT: offset + i * slice_step + p * pix_step
-//   RING:         offset + (i % slots) * slice_step + (p - interval.lo) * pix_step
-//   CHUNK:        offset + (p - first position of the chunk) * pix_step
+//   WHOLE, INPUT, OUTPUT: offset + i * slice_step + p * pix_step
+//   RING:         scratch + offset + (i % slots) * slice_step + (p - interval.lo) * pix_step
+//   CHUNK:        scratch + offset + (p - first position of the chunk) * pix_step
+//   WINDOW:       base.offset + i * slice_step + (p - base.lo) * pix_step
+// with scratch and bases of the call.
 struct prog_view {
     uint32_t offset;
     uint32_t slice_step;
     uint32_t pix_step;
     uint16_t slots;
     uint16_t space;    // enum prog_space
-    uint16_t interval; // index into the block's intervals; RING only
+    uint16_t interval; // RING: index into the part's intervals; WINDOW: into the call's bases
     uint16_t reserved;
 };
 
@@ -120,6 +132,8 @@ struct prog_op {
     // PROG_ADD: zero0, zero1, mult0, shift0, mult1, shift1, mult_out, shift_out, left_shift
     // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
     // PROG_CONV_P4 and following: zero-point pixel (offset), enum prog_end
+    // Convolutions of a group of channels: [7], [8], [9] bytes of weights, biases and requantisation
+    //     from group to group
     int32_t p[10];
 };
 
@@ -130,7 +144,7 @@ struct prog_stage {
 };
 
 struct prog_step {
-    uint16_t stage; // within the block
+    uint16_t stage; // within the part
     uint16_t slice;
 };
 
@@ -138,39 +152,65 @@ struct prog_interval { // positions [lo, hi) of a tensor that a band needs
     uint16_t lo, hi;
 };
 
-struct prog_move { // done before the block, in order; may overlap (memmove)
+struct prog_move { // done before the call, in order; may overlap (memmove)
     uint32_t dst, src, bytes;
 };
 
-struct prog_block {
+struct prog_base {   // of a window during a call
+    uint32_t offset; // arena, of row lo
+    uint16_t lo;     // its first row in the arena
+    uint16_t reserved;
+};
+
+struct prog_part {
     uint16_t first_stage, n_stages;
-    uint16_t n_bands, n_intervals;
-    uint16_t n_moves;
-    uint16_t acc_op;  // operator (index into ops) whose accumulators end the block; 0xFFFF = none
+    uint16_t n_intervals;
+    uint16_t acc_op;  // operator (index into ops) whose accumulators end the part; 0xFFFF = none
     uint32_t n_steps; // the same steps for every band
-    uint32_t steps, intervals, moves; // offsets
-    uint32_t acc, acc_bytes; // arena offset of the int32 accumulators, zeroed at the block's start
-    uint32_t arena_bytes;    // one past the highest arena byte that the block touches
+    uint32_t steps, intervals; // offsets
+    // int32 accumulators: arena offset with acc_op, else relative to the call's scratch.
+    uint32_t acc, acc_bytes;
+};
+
+struct prog_call {
+    uint16_t part, first_band, n_bands;
+    uint16_t n_groups; // runs of every band, each with the constants of the next group of channels
+    uint16_t n_moves;
+    uint16_t flags;        // PROG_CALL_...
+    uint32_t moves, bases; // offsets
+    uint32_t scratch;      // arena offset that rings and chunks are relative to
+};
+#define PROG_CALL_BEGIN 1u // zero the accumulators first
+#define PROG_CALL_END 2u   // close them
+
+struct prog_block {
+    uint16_t first_stage, n_stages; // of all its parts
+    uint32_t calls, n_calls;        // offset
+    uint32_t arena_bytes;           // one past the highest arena byte that the block touches
 };
 
 struct prog_header {
     uint32_t magic, version, total_bytes;
     uint32_t crc32;                // IEEE 802.3 of total_bytes bytes, this field taken as zero
     uint32_t arena_bytes;          // of the whole program
-    uint32_t output, output_bytes; // arena offset of the model output
+    uint32_t output, output_bytes; // arena offset of the model output; with
+                                   // PROG_FLAG_OUTPUT_OUTSIDE it lies in the caller's memory
     uint32_t input, input_bytes;   // program offset of the test input
     uint16_t in_h, in_w, in_c;
-    uint16_t flags; // bit 0: the input is read once, in order
-    uint16_t n_blocks, n_stages, n_ops, reserved;
-    uint32_t blocks, stages, ops; // offsets
-    char variant[16];             // kernel variant that the constants are laid out for, NUL-padded
+    uint16_t flags; // PROG_FLAG_...
+    uint16_t n_blocks, n_stages, n_ops, n_parts;
+    uint32_t blocks, stages, ops, parts; // offsets
+    char variant[16]; // kernel variant that the constants are laid out for, NUL-padded
 };
-#define PROG_FLAG_INPUT_STREAMED 1u
+#define PROG_FLAG_INPUT_STREAMED 1u // the input is read once, in order
+#define PROG_FLAG_OUTPUT_OUTSIDE 2u
 
 _Static_assert(sizeof(struct prog_view) == 20, "wire layout");
 _Static_assert(sizeof(struct prog_op) == 148, "wire layout");
 _Static_assert(sizeof(struct prog_stage) == 8, "wire layout");
-_Static_assert(sizeof(struct prog_block) == 40, "wire layout");
-_Static_assert(sizeof(struct prog_header) == 80, "wire layout");
+_Static_assert(sizeof(struct prog_part) == 28, "wire layout");
+_Static_assert(sizeof(struct prog_call) == 24, "wire layout");
+_Static_assert(sizeof(struct prog_block) == 16, "wire layout");
+_Static_assert(sizeof(struct prog_header) == 84, "wire layout");
 
 #endif

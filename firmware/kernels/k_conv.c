@@ -127,3 +127,28 @@ void k_acc_conv_end(const struct prog_op *op, const struct k_consts *k, const in
     for (int o = 0; o < op->out_c; o++)
         out[o] = finish(op, &k->requant[o], acc[o] + k->bias[o]);
 }
+
+void k_sum_conv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+                const struct k_out *out)
+{
+    const size_t in_c = op->in_c;
+    for (int i = 0; i < out->n; i++) {
+        const int8_t *x = in->slice + (size_t)(out->first + i - in->lo) * in->pix_step;
+        int32_t *sum = (int32_t *)(void *)(out->pixel + (size_t)i * out->pix_step);
+        int o = 0;
+        for (; o + 4 <= op->out_c; o += 4)
+            dot4(x, k->weights + (size_t)o * in_c, in_c, op->in_c, sum + o);
+        for (; o < op->out_c; o++)
+            sum[o] = dot1(x, k->weights + (size_t)o * in_c, op->in_c, sum[o]);
+    }
+}
+
+void k_sum_end(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+               const struct k_out *out)
+{
+    for (int i = 0; i < out->n; i++) {
+        const int8_t *pixel = in->slice + (size_t)(out->first + i - in->lo) * in->pix_step;
+        k_acc_conv_end(op, k, (const int32_t *)(const void *)pixel,
+                       out->pixel + (size_t)i * out->pix_step);
+    }
+}

@@ -57,4 +57,8 @@ void k_acc_avgpool_end(const struct prog_op *op, const int32_t *acc, int8_t *out
 void k_acc_mean_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc,
                     int8_t *out);
 
+// Sums over some input channels of a 1x1 convolution, then once the end. The int32 sums are out's
+// pixels of k_sum_conv and in's of k_sum_end, 4-aligned.
+k_slice_fn k_sum_conv, k_sum_end;
+
 #endif

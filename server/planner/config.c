@@ -3,9 +3,12 @@
 #include "server/planner/config.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define OUTPUT_OUTSIDE "output:outside"
 
 // A decimal number of at most 6 digits; -1 when there is none.
 static int take_number(const char **p)
@@ -26,16 +29,68 @@ static bool take_word(const char **p, const char *word)
     return true;
 }
 
-// "rows", "colsR" or "patchN".
+// "colsR", "groupsG" or "groupsGxR"; R rows a band, G channels at a time.
+static bool take_cell_schedule(const char **p, struct config_block *b)
+{
+    b->axis = FUSION_COLS;
+    if (take_word(p, "cols"))
+        return (b->band_rows = take_number(p)) >= 1;
+    if (!take_word(p, "groups") || (b->group = take_number(p)) < 1)
+        return false;
+    return !take_word(p, "x") || (b->band_rows = take_number(p)) >= 1;
+}
+
+static bool take_layers(const char **p, struct config_block *b)
+{
+    b->first = b->last = take_number(p);
+    if (b->first >= 0 && take_word(p, "-"))
+        b->last = take_number(p);
+    return b->first >= 0 && b->last >= 0 && take_word(p, ":");
+}
+
+// "(first-last:schedule,...)" over the layers of block b, at most `max` cells; into b and the
+// entries behind it.
+static bool take_cells(const char **p, struct config_block *b)
+{
+    const int first = b->first, last = b->last;
+    int n = 0, expect = first;
+    do {
+        b[n] = (struct config_block){0};
+        if (expect > last || !take_layers(p, &b[n]) || b[n].first != expect ||
+            b[n].last < b[n].first || b[n].last > last || !take_cell_schedule(p, &b[n]))
+            return false;
+        expect = b[n++].last + 1;
+    } while (take_word(p, ","));
+    for (int i = 0; i < n; i++)
+        b[i].cells = n - i;
+    return expect == last + 1 && take_word(p, ")");
+}
+
+// All but "plain", into b and, for cells, the entries behind it.
 static bool take_schedule(const char **p, struct config_block *b)
 {
     if (take_word(p, "rows"))
         return true;
-    b->axis = take_word(p, "cols") ? FUSION_COLS : FUSION_PATCH;
-    if (b->axis == FUSION_PATCH && !take_word(p, "patch"))
+    if (take_word(p, "cells("))
+        return take_cells(p, b);
+    if (take_word(p, "patch")) {
+        b->axis = FUSION_PATCH;
+        return (b->band_rows = take_number(p)) >= 1;
+    }
+    if (!take_cell_schedule(p, b))
         return false;
-    b->band_rows = take_number(p);
-    return b->band_rows >= 1;
+    b->cells = b->group != 0;
+    return true;
+}
+
+int config_entries(const struct config_block *b)
+{
+    return b->cells ? b->cells : 1;
+}
+
+int config_last(const struct config_block *b)
+{
+    return b[config_entries(b) - 1].last;
 }
 
 int config_parse(const char *text, int n_layers, struct config_block *blocks, int *n_blocks,
@@ -46,76 +101,151 @@ int config_parse(const char *text, int n_layers, struct config_block *blocks, in
     *n_blocks = 0;
     while (expect < n_layers) {
         const char *start = p;
-        struct config_block b = {.axis = FUSION_ROWS};
-        b.first = b.last = take_number(&p);
-        if (b.first >= 0 && *p == '-') {
-            p++;
-            b.last = take_number(&p);
-        }
-        if (b.first < 0 || b.last < 0 || *p != ':')
+        struct config_block *b = &blocks[*n_blocks];
+        *b = (struct config_block){.axis = FUSION_ROWS};
+        if (!take_layers(&p, b))
             return err_set(
                 e, ERR_BAD_FIELD,
                 "spec: at character %td, expected \"first-last:schedule\" for layer %d of %d",
                 start - text, expect, n_layers);
-        p++;
-        if (b.first != expect || b.last < b.first || b.last >= n_layers)
+        const int first = b->first, last = b->last;
+        if (first != expect || last < first || last >= n_layers)
             return err_set(e, ERR_BAD_FIELD,
                            "spec: block %d-%d at character %td, expected one that begins with "
                            "layer %d and ends by %d",
-                           b.first, b.last, start - text, expect, n_layers - 1);
+                           first, last, start - text, expect, n_layers - 1);
         bool plain = take_word(&p, "plain");
-        if ((!plain && !take_schedule(&p, &b)) || (*p != ' ' && *p != '\0'))
+        if ((!plain && !take_schedule(&p, b)) || (*p != ' ' && *p != '\0'))
             return err_set(e, ERR_BAD_FIELD,
-                           "spec: block %d-%d: expected plain, rows, colsR with R >= 1 or patchN "
-                           "with N >= 1",
-                           b.first, b.last);
+                           "spec: block %d-%d: expected plain, rows, colsR with R >= 1, patchN "
+                           "with N >= 1, groupsG or groupsGxR with G, R >= 1, or "
+                           "cells(first-last:colsR,...) over the block's layers",
+                           first, last);
         while (*p == ' ')
             p++;
-        expect = b.last + 1;
-        if (!plain) {
-            blocks[(*n_blocks)++] = b;
-            continue;
-        }
-        for (int i = b.first; i <= b.last; i++)
-            blocks[(*n_blocks)++] = (struct config_block){i, i, FUSION_ROWS, 0};
+        expect = last + 1;
+        if (!plain)
+            *n_blocks += config_entries(b);
+        for (int i = first; plain && i <= last; i++)
+            blocks[(*n_blocks)++] =
+                (struct config_block){.first = i, .last = i, .axis = FUSION_ROWS};
     }
+    take_word(&p, OUTPUT_OUTSIDE);
     if (*p)
         return err_set(e, ERR_BAD_FIELD, "spec: text after the last layer, at character %td",
                        p - text);
     return 0;
 }
 
-void config_schedule(const struct config_block *b, char text[CONFIG_MAX_SCHEDULE])
+bool config_output_outside(const char *text)
 {
-    if (b->axis == FUSION_ROWS)
-        snprintf(text, CONFIG_MAX_SCHEDULE, "%s", b->first == b->last ? "plain" : "rows");
-    else
-        snprintf(text, CONFIG_MAX_SCHEDULE, "%s%d", b->axis == FUSION_COLS ? "cols" : "patch",
-                 b->band_rows);
+    size_t n = strlen(text), m = strlen(OUTPUT_OUTSIDE);
+    return n > m && strcmp(text + n - m, OUTPUT_OUTSIDE) == 0;
 }
 
-int config_format(const struct config_block *blocks, int n_blocks, char *text, size_t size,
-                  struct err *e)
+// Appends to text of `size` bytes. False: it does not fit; text is then cut short.
+__attribute__((format(printf, 3, 4))) static bool add_text(char *text, size_t size,
+                                                           const char *format, ...)
 {
-    size_t n = 0;
-    text[0] = '\0';
-    for (int i = 0; i < n_blocks; i++) {
-        const struct config_block *b = &blocks[i];
-        char schedule[CONFIG_MAX_SCHEDULE];
-        int first = b->first, last = b->last;
-        config_schedule(b, schedule);
-        bool plain = first == last;
-        while (plain && i + 1 < n_blocks && blocks[i + 1].first == blocks[i + 1].last)
-            last = blocks[++i].last;
-        int m =
-            first == last
-                ? snprintf(text + n, size - n, "%s%d:%s", n ? " " : "", first, schedule)
-                : snprintf(text + n, size - n, "%s%d-%d:%s", n ? " " : "", first, last, schedule);
-        if (m < 0 || (size_t)m >= size - n)
-            return err_set(e, ERR_TOO_LARGE, "the configuration's text is longer than %zu bytes",
-                           size - 1);
-        n += (size_t)m;
+    size_t n = strlen(text);
+    va_list ap;
+    va_start(ap, format);
+    int m = vsnprintf(text + n, size - n, format, ap);
+    va_end(ap);
+    return m >= 0 && (size_t)m < size - n;
+}
+
+static bool add_layers(char *text, size_t size, int first, int last)
+{
+    return first == last ? add_text(text, size, "%d:", first)
+                         : add_text(text, size, "%d-%d:", first, last);
+}
+
+static bool add_cell_schedule(char *text, size_t size, const struct config_block *b)
+{
+    if (!b->group)
+        return add_text(text, size, "cols%d", b->band_rows);
+    return add_text(text, size, "groups%d", b->group) &&
+           (!b->band_rows || add_text(text, size, "x%d", b->band_rows));
+}
+
+static bool add_schedule(char *text, size_t size, const struct config_block *b)
+{
+    if (b->axis == FUSION_ROWS)
+        return add_text(text, size, "%s", b->first == b->last ? "plain" : "rows");
+    if (b->axis == FUSION_PATCH)
+        return add_text(text, size, "patch%d", b->band_rows);
+    if (!b->cells || (b->cells == 1 && b->group))
+        return add_cell_schedule(text, size, b);
+    for (int i = 0; i < b->cells; i++) {
+        if (!add_text(text, size, "%s", i ? "," : "cells(") ||
+            !add_layers(text, size, b[i].first, b[i].last) || !add_cell_schedule(text, size, &b[i]))
+            return false;
     }
+    return add_text(text, size, ")");
+}
+
+void config_schedule(const struct config_block *b, char text[CONFIG_MAX_SCHEDULE])
+{
+    text[0] = '\0';
+    add_schedule(text, CONFIG_MAX_SCHEDULE, b);
+}
+
+static bool is_plain(const struct config_block *b)
+{
+    return b->axis == FUSION_ROWS && b->first == b->last;
+}
+
+int config_format(const struct config_block *blocks, int n_blocks, bool output_outside, char *text,
+                  size_t size, struct err *e)
+{
+    bool fits = true;
+    text[0] = '\0';
+    for (int i = 0; i < n_blocks && fits; i += config_entries(&blocks[i])) {
+        const struct config_block *b = &blocks[i];
+        int last = config_last(b);
+        while (is_plain(b) && i + 1 < n_blocks && is_plain(&blocks[i + 1]))
+            last = blocks[++i].last;
+        fits = add_text(text, size, "%s", b == blocks ? "" : " ") &&
+               add_layers(text, size, b->first, last) && add_schedule(text, size, b);
+    }
+    if (!fits || (output_outside && !add_text(text, size, " %s", OUTPUT_OUTSIDE)))
+        return err_set(e, ERR_TOO_LARGE, "the configuration's text is longer than %zu bytes",
+                       size - 1);
+    return 0;
+}
+
+static int fill_cells(const struct config_block *b, uint32_t limit, struct cells *c, struct err *e)
+{
+    struct cell *cells = calloc((size_t)b->cells, sizeof *cells);
+    if (!cells)
+        return err_set(e, ERR_NO_MEMORY, "planner: no memory for %d cells", b->cells);
+    for (int i = 0; i < b->cells; i++)
+        cells[i] = (struct cell){b[i].first, b[i].last, b[i].band_rows, b[i].group};
+    int rc = cells_fill(c, cells, b->cells, limit, e);
+    free(cells);
+    return rc;
+}
+
+int config_cells_fill(struct fusion *f, const struct config_block *b, uint32_t arena_bytes,
+                      struct cells *c, struct err *e)
+{
+    if (cells_open(c, f, e))
+        return -1;
+    if (fill_cells(b, arena_bytes, c, e)) {
+        cells_close(c);
+        return -1;
+    }
+    return 0;
+}
+
+static int cost_of_cells(struct fusion *f, const struct config_block *b, uint32_t limit,
+                         struct err *e)
+{
+    struct cells c;
+    if (config_cells_fill(f, b, limit, &c, e))
+        return -1;
+    cells_close(&c);
     return 0;
 }
 
@@ -123,9 +253,11 @@ int config_arena(struct fusion *f, const struct config_block *blocks, int n, uin
                  struct err *e)
 {
     *arena_bytes = 0;
-    for (int i = 0; i < n; i++) {
-        if (fusion_block_layout(f, blocks[i].first, blocks[i].last, blocks[i].axis,
-                                blocks[i].band_rows, e))
+    for (int i = 0; i < n; i += config_entries(&blocks[i])) {
+        const struct config_block *b = &blocks[i];
+        int rc = b->cells ? cost_of_cells(f, b, 0, e)
+                          : fusion_block_layout(f, b->first, b->last, b->axis, b->band_rows, e);
+        if (rc)
             return -1;
         if (f->cost.arena_bytes > *arena_bytes)
             *arena_bytes = f->cost.arena_bytes;
@@ -136,5 +268,7 @@ int config_arena(struct fusion *f, const struct config_block *blocks, int n, uin
 int config_block_fill(struct fusion *f, const struct config_block *b, uint32_t arena_bytes,
                       struct err *e)
 {
-    return fusion_block_fill(f, b->first, b->last, b->axis, b->band_rows, arena_bytes, e);
+    return b->cells
+               ? cost_of_cells(f, b, arena_bytes, e)
+               : fusion_block_fill(f, b->first, b->last, b->axis, b->band_rows, arena_bytes, e);
 }

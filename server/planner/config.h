@@ -3,9 +3,11 @@
 #ifndef PLANNER_CONFIG_H
 #define PLANNER_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/err.h"
+#include "server/planner/cells.h"
 #include "server/planner/fusion.h"
 
 struct config_block {
@@ -13,25 +15,40 @@ struct config_block {
     enum fusion_axis axis;
     int band_rows; // FUSION_COLS: output rows a band; FUSION_PATCH: n; 0 for rows and plain
                    // (plain: first == last)
+    // A block of cells (cells.h) is one entry a cell, with axis FUSION_COLS.
+    int group; // channels at a time; 0 = all. band_rows 0: all rows
+    int cells; // this and following cells of the block; 0: not a cell
 };
+
+// Entries that block b takes: its cells, or 1.
+int config_entries(const struct config_block *b);
+// Its last layer.
+int config_last(const struct config_block *b);
 
 // Parses a text that must cover layers 0..n_layers-1 once, in order; "a-b:plain" becomes b-a+1
 // blocks. blocks holds n_layers entries. -1: ERR_BAD_FIELD names the block and what was expected.
 int config_parse(const char *text, int n_layers, struct config_block *blocks, int *n_blocks,
                  struct err *e);
+// The text may end with "output:outside": the model output is not in the arena.
+bool config_output_outside(const char *text);
 // Writes the text; runs of plain blocks are joined. -1: ERR_TOO_LARGE.
-int config_format(const struct config_block *blocks, int n_blocks, char *text, size_t size,
-                  struct err *e);
+int config_format(const struct config_block *blocks, int n_blocks, bool output_outside, char *text,
+                  size_t size, struct err *e);
 
-// The schedule of a block: "plain", "rows", "cols4", "patch3".
-#define CONFIG_MAX_SCHEDULE 16
+// The schedule of a block: "plain", "rows", "cols4", "patch3", "groups8x2",
+// "cells(0-2:cols1,3-5:groups8x2)".
+#define CONFIG_MAX_SCHEDULE 4096
 void config_schedule(const struct config_block *b, char text[CONFIG_MAX_SCHEDULE]);
 
 // Arena of a configuration: the largest of its blocks'. -1: a block cannot run (ERR_BAD_FIELD).
 int config_arena(struct fusion *f, const struct config_block *blocks, int n, uint32_t *arena_bytes,
                  struct err *e);
-// Lays out one block as it runs in a configuration of `arena_bytes`.
+// Lays out one block as it runs in a configuration of `arena_bytes`. Of a block of cells only the
+// cost remains.
 int config_block_fill(struct fusion *f, const struct config_block *b, uint32_t arena_bytes,
                       struct err *e);
+// Lays out a block of cells likewise, for the program compiler. c: cells_close() after success.
+int config_cells_fill(struct fusion *f, const struct config_block *b, uint32_t arena_bytes,
+                      struct cells *c, struct err *e);
 
 #endif

@@ -307,7 +307,7 @@ static void pack_ends(struct buf *consts, const struct layer *l, const struct ch
 {
     const bool words = op->kernel == PROG_CONV_B4 || op->kernel == PROG_DWCONV_FIR;
     const bool doubled = op->kernel == PROG_DWCONV_P2;
-    const enum prog_end end = end_of_layer(l, ends, words);
+    const enum prog_end end = (enum prog_end)op->p[1];
     for (int o = 0; o < l->out_c; o++) {
         bias[o] = ends[o].constant ? ends[o].bias : folded_bias(l, o);
         if (doubled)
@@ -318,7 +318,6 @@ static void pack_ends(struct buf *consts, const struct layer *l, const struct ch
         buf_add(consts, bias, (size_t)padded * sizeof *bias);
     else
         pack_conv_bias(consts, bias, padded);
-    op->p[1] = (int32_t)end;
     op->requant = const_begin(consts);
     for (int o = 0; o < padded; o++) {
         struct prog_requant_fast f = requant_for(end, ends[o].fast, l->out_zero);
@@ -397,16 +396,32 @@ const struct variant *constants_variant(const char *name, struct err *e)
     return NULL;
 }
 
-int constants_add(struct buf *consts, const struct variant *v, const struct layer *l, bool cols,
-                  struct prog_op *op)
+int constants_choose(const struct variant *v, const struct layer *l, struct prog_op *op)
 {
     if (l->weights)
         op->kernel = v->kernel(l, op->kernel);
+    if (op->kernel < PROG_CONV_P4)
+        return 0;
+    struct channel_end *ends = calloc((size_t)l->out_c, sizeof *ends);
+    if (!ends)
+        return -1;
+    for (int o = 0; o < l->out_c; o++)
+        ends[o] = end_of_channel(l, o);
+    op->p[1] =
+        (int32_t)end_of_layer(l, ends, op->kernel == PROG_CONV_B4 || op->kernel == PROG_DWCONV_FIR);
+    free(ends);
+    return 0;
+}
+
+int constants_lay_out(struct buf *consts, const struct layer *l, bool cols, struct prog_op *op)
+{
     if (op->kernel >= PROG_CONV_P4)
         return pack_layer(consts, l, cols, op);
-    if (l->weights) {
+    if (l->weights && op->kernel != PROG_SUM_END) {
         op->weights = const_begin(consts);
         add_weights(consts, l, cols);
+    }
+    if (l->bias) {
         op->bias = const_begin(consts);
         for (int o = 0; o < l->out_c; o++)
             buf_add(consts, &(int32_t){folded_bias(l, o)}, sizeof(int32_t));
@@ -414,4 +429,10 @@ int constants_add(struct buf *consts, const struct variant *v, const struct laye
     if (l->requant)
         add_requant(consts, l, op);
     return 0;
+}
+
+int constants_add(struct buf *consts, const struct variant *v, const struct layer *l, bool cols,
+                  struct prog_op *op)
+{
+    return constants_choose(v, l, op) || constants_lay_out(consts, l, cols, op) ? -1 : 0;
 }

@@ -22,4 +22,10 @@ const struct variant *constants_variant(const char *name, struct err *e);
 int constants_add(struct buf *consts, const struct variant *v, const struct layer *l, bool cols,
                   struct prog_op *op);
 
+// The two halves of it, for an operator that takes its constants group by group of channels: what all
+// groups share, from the whole layer, then the constants of some channels. A layer without weights,
+// biases or requantisation gets none of them.
+int constants_choose(const struct variant *v, const struct layer *l, struct prog_op *op);
+int constants_lay_out(struct buf *consts, const struct layer *l, bool cols, struct prog_op *op);
+
 #endif

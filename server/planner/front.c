@@ -5,17 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/planner/front_cells.h"
+
+#define CELLS_MAX_BYTES (256u << 20)
+
 struct edge {
     uint32_t arena_bytes;
     int first, last;
     enum fusion_axis axis;
     int band_rows;
+    int n_cells;
+    size_t cells; // index into edges.cells of its n_cells
     uint64_t macs, calls;
 };
 
 struct edges {
     struct edge *at;
     size_t n, cap;
+    struct buf cells;   // struct cell, of edges of cells
     size_t block_begin; // first edge of the block at hand
     size_t *begin;      // [n_layers + 1] edges that end with layer i are begin[i] .. begin[i + 1]
 };
@@ -25,18 +32,15 @@ static bool dominates(const struct edge *a, const struct edge *b)
     return a->arena_bytes <= b->arena_bytes && a->macs <= b->macs && a->calls <= b->calls;
 }
 
-// Adds the block at hand unless another schedule of the same block is as good in every respect.
-static int add_edge(void *ctx, struct fusion *f)
+// Adds an edge unless another schedule of the same block is as good in every respect. 1: it was
+// added.
+static int insert(struct edges *es, const struct edge *new)
 {
-    struct edges *es = ctx;
-    int rows = f->axis == FUSION_PATCH ? f->patches : f->band_rows;
-    struct edge new = {f->cost.arena_bytes, f->first,     f->last, f->axis, rows,
-                       f->cost.macs,        f->cost.calls};
     size_t kept = es->block_begin;
     for (size_t i = es->block_begin; i < es->n; i++) {
-        if (dominates(&es->at[i], &new))
+        if (dominates(&es->at[i], new))
             return 0; // then none that it dominates was dropped: domination is transitive
-        if (!dominates(&new, &es->at[i]))
+        if (!dominates(new, &es->at[i]))
             es->at[kept++] = es->at[i];
     }
     es->n = kept;
@@ -48,11 +52,41 @@ static int add_edge(void *ctx, struct fusion *f)
         es->at = p;
         es->cap = cap;
     }
-    es->at[es->n++] = new;
-    return 0;
+    es->at[es->n++] = *new;
+    return 1;
 }
 
-const struct front_rules front_everything = {.rows = true, .patch = true, .cols = FRONT_ANY_BAND};
+static int add_edge(void *ctx, struct fusion *f)
+{
+    struct edge new = {.arena_bytes = f->cost.arena_bytes,
+                       .first = f->first,
+                       .last = f->last,
+                       .axis = f->axis,
+                       .band_rows = f->axis == FUSION_PATCH ? f->patches : f->band_rows,
+                       .macs = f->cost.macs,
+                       .calls = f->cost.calls};
+    return insert(ctx, &new) < 0 ? -1 : 0;
+}
+
+static int add_cells(void *ctx, const struct cells *priced, const struct cell *cells, int n)
+{
+    struct edges *es = ctx;
+    struct edge new = {.arena_bytes = priced->arena_bytes,
+                       .first = cells[0].first,
+                       .last = cells[n - 1].last,
+                       .axis = FUSION_COLS,
+                       .n_cells = n,
+                       .cells = es->cells.len / sizeof *cells,
+                       .macs = priced->macs,
+                       .calls = priced->calls_made};
+    int added = insert(es, &new);
+    if (added > 0)
+        buf_add(&es->cells, cells, (size_t)n * sizeof *cells);
+    return added < 0 || es->cells.failed ? -1 : 0;
+}
+
+const struct front_rules front_everything = {
+    .rows = true, .patch = true, .cells = true, .cols = FRONT_ANY_BAND};
 
 int front_each_block(struct fusion *f, const struct front_rules *rules, int first, int last,
                      front_block_cb *each, void *ctx)
@@ -76,14 +110,16 @@ int front_each_block(struct fusion *f, const struct front_rules *rules, int firs
     return 0;
 }
 
-static int price_all(struct fusion *f, const struct front_rules *rules, struct edges *es)
+static int price_all(struct fusion *f, const struct front_rules *rules, struct front_cells *cells,
+                     struct edges *es)
 {
     int n = f->g->n_layers;
     for (int last = 0; last < n; last++) {
         es->begin[last] = es->n;
         for (int first = last; first >= 0; first--) { // where all is equal, short blocks win
             es->block_begin = es->n;
-            if (front_each_block(f, rules, first, last, add_edge, es))
+            if (front_each_block(f, rules, first, last, add_edge, es) ||
+                (rules->cells && front_cells_of_block(cells, first, last, add_cells, es)))
                 return -1;
         }
     }
@@ -117,12 +153,32 @@ static bool shortest(const struct edges *es, int n, uint32_t limit, struct node 
     return nodes[n].reached;
 }
 
+static int entries(const struct edge *ed)
+{
+    return ed->n_cells ? ed->n_cells : 1;
+}
+
+static void fill_entries(const struct edges *es, const struct edge *ed, struct config_block *b)
+{
+    const struct cell *cells = (const struct cell *)(const void *)es->cells.data + ed->cells;
+    if (!ed->n_cells)
+        *b = (struct config_block){
+            .first = ed->first, .last = ed->last, .axis = ed->axis, .band_rows = ed->band_rows};
+    for (int i = 0; i < ed->n_cells; i++)
+        b[i] = (struct config_block){.first = cells[i].first,
+                                     .last = cells[i].last,
+                                     .axis = FUSION_COLS,
+                                     .band_rows = cells[i].band_rows,
+                                     .group = cells[i].group,
+                                     .cells = ed->n_cells - i};
+}
+
 static int take_path(const struct edges *es, int n, const struct node *nodes,
                      struct front_paths *out)
 {
     struct front_path path = {.macs = nodes[n].macs};
     for (int i = n; i > 0; i = es->at[nodes[i].edge].first)
-        path.n_blocks++;
+        path.n_blocks += entries(&es->at[nodes[i].edge]);
     path.blocks = malloc((size_t)path.n_blocks * sizeof *path.blocks);
     struct front_path *p = realloc(out->at, (out->n + 1) * sizeof *p);
     if (p)
@@ -134,7 +190,8 @@ static int take_path(const struct edges *es, int n, const struct node *nodes,
     int k = path.n_blocks;
     for (int i = n; i > 0; i = es->at[nodes[i].edge].first) {
         const struct edge *ed = &es->at[nodes[i].edge];
-        path.blocks[--k] = (struct config_block){ed->first, ed->last, ed->axis, ed->band_rows};
+        k -= entries(ed);
+        fill_entries(es, ed, path.blocks + k);
         if (ed->arena_bytes > path.arena_bytes)
             path.arena_bytes = ed->arena_bytes;
     }
@@ -164,10 +221,12 @@ int front_search(struct fusion *f, const struct front_rules *rules, struct front
 {
     int n = f->g->n_layers, rc = -1;
     struct edges es = {0};
+    struct front_cells *cells = rules->cells ? front_cells_open(f, e) : NULL;
     struct node *nodes = calloc((size_t)n + 1, sizeof *nodes);
     *out = (struct front_paths){0};
     es.begin = calloc((size_t)n + 1, sizeof *es.begin);
-    if (!nodes || !es.begin || price_all(f, rules, &es))
+    buf_init(&es.cells, CELLS_MAX_BYTES);
+    if ((rules->cells && !cells) || !nodes || !es.begin || price_all(f, rules, cells, &es))
         goto out;
     uint32_t limit = UINT32_MAX;
     while (shortest(&es, n, limit, nodes)) {
@@ -185,7 +244,9 @@ out:
         front_paths_free(out);
         err_set(e, ERR_NO_MEMORY, "planner: no memory for the front of %d layers", n);
     }
+    front_cells_close(cells);
     free(nodes);
+    buf_free(&es.cells);
     free(es.begin);
     free(es.at);
     return rc;

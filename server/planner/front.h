@@ -29,6 +29,7 @@ struct front_paths {
 // Which blocks a search may use; single layers it always may.
 struct front_rules {
     bool rows, patch; // schedules of a fused block
+    bool cells;       // those that families.h lists
     int cols;         // its highest band; 0: no cols
     bool head_only;   // only the block that starts the network may be fused
 };
@@ -40,7 +41,7 @@ extern const struct front_rules front_everything;
 int front_search(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
                  struct err *e);
 // The same front over RAM and predicted cycles (latency_front.c): macs stay 0. What blocks spend on
-// larger chunks in a configuration's arena is counted.
+// larger chunks in a configuration's arena is counted. Without blocks of cells.
 int front_search_latency(struct fusion *f, const struct front_rules *rules,
                          const struct latency_model *m, struct front_paths *out, struct err *e);
 // Calls each() for every schedule of layers first..last that the rules allow, priced in f->cost. -1

@@ -16,6 +16,11 @@ static int max_int(int a, int b)
     return a > b ? a : b;
 }
 
+static uint64_t ceil_div(int a, int b)
+{
+    return (uint64_t)((a + b - 1) / b);
+}
+
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -200,11 +205,30 @@ static bool try_join(struct fusion *f, int i)
     return true;
 }
 
-const char *fusion_block_begin(struct fusion *f, int first, int last)
+static enum fusion_role role_of(const struct fusion *f, int tensor)
+{
+    const int born = f->g->tensors[tensor].producer, last_use = f->last_use[tensor];
+    if (born < 0)
+        return FUSION_INPUT;
+    if (born < f->block_first && last_use >= f->block_first)
+        return born == f->block_first - 1 && last_use <= f->block_last ? FUSION_X : FUSION_LIVE;
+    if (born < f->block_first || born > f->block_last)
+        return FUSION_NONE;
+    if (born == f->block_last)
+        return f->output_outside && tensor == f->g->output ? FUSION_OUTPUT : FUSION_Y;
+    if (last_use > f->block_last)
+        return FUSION_KEPT;
+    bool inside = born >= f->first && last_use <= f->last;
+    return !inside ? FUSION_WINDOW : FUSION_RING;
+}
+
+const char *fusion__begin(struct fusion *f, int first, int last)
 {
     const struct graph *g = f->g;
     f->first = first;
     f->last = last;
+    f->axis = FUSION_ROWS;
+    f->n_bands = 0;
     f->acc = false;
     f->chunk = 1;
     f->n_stages = 0;
@@ -219,14 +243,7 @@ const char *fusion_block_begin(struct fusion *f, int first, int last)
         }
     }
     for (int t = 0; t < g->n_tensors; t++) {
-        int born = g->tensors[t].producer;
-        enum fusion_role role = FUSION_NONE;
-        if (born < 0)
-            role = FUSION_INPUT;
-        else if (born < first && f->last_use[t] >= first)
-            role = born == first - 1 && f->last_use[t] <= last ? FUSION_X : FUSION_LIVE;
-        else if (born >= first && born <= last)
-            role = born == last ? FUSION_Y : f->last_use[t] > last ? FUSION_KEPT : FUSION_RING;
+        enum fusion_role role = role_of(f, t);
         f->tensors[t] = (struct fusion_tensor){.role = role};
         if (role == FUSION_LIVE)
             f->live_bytes += fusion_tensor_bytes(g, t);
@@ -241,6 +258,15 @@ const char *fusion_block_begin(struct fusion *f, int first, int last)
         }
     }
     return NULL;
+}
+
+const char *fusion_block_begin(struct fusion *f, int first, int last)
+{
+    f->block_first = first;
+    f->block_last = last;
+    f->cell = false;
+    f->group = 0;
+    return fusion__begin(f, first, last);
 }
 
 // ---- simulation ----
@@ -282,7 +308,7 @@ static uint64_t live_x_bytes(const struct fusion *f, int x)
 
 static int x_tensor(const struct fusion *f)
 {
-    int x = f->first > 0 ? f->g->layers[f->first - 1].out : -1;
+    int x = f->block_first > 0 ? f->g->layers[f->block_first - 1].out : -1;
     return x >= 0 && f->tensors[x].role == FUSION_X ? x : -1;
 }
 
@@ -301,7 +327,7 @@ void fusion__record_step(struct fusion *f, int stage, int slice)
     f->steps[f->n_steps++] = (struct fusion_step){(uint16_t)stage, (uint16_t)slice};
 }
 
-static void record_moment(struct fusion *f, size_t first_step, int layer, uint64_t y, uint64_t x)
+void fusion__record_moment(struct fusion *f, const struct fusion_moment *m)
 {
     if (f->n_moments == f->cap_moments) {
         size_t cap = f->cap_moments ? 2 * f->cap_moments : 1024;
@@ -313,8 +339,7 @@ static void record_moment(struct fusion *f, size_t first_step, int layer, uint64
         f->moments = p;
         f->cap_moments = cap;
     }
-    f->moments[f->n_moments++] =
-        (struct fusion_moment){(uint32_t)first_step, layer, (uint32_t)y, (uint32_t)x};
+    f->moments[f->n_moments++] = *m;
 }
 
 // The in/out region must hold y bytes of Y beside x bytes of X from step `first_step` on.
@@ -322,7 +347,17 @@ static void need_io(struct fusion *f, size_t first_step, int layer, uint64_t y, 
 {
     f->io_bytes = max_u64(f->io_bytes, y + x);
     if (f->record)
-        record_moment(f, first_step, layer, y, x);
+        fusion__record_moment(f, &(struct fusion_moment){.first_step = (uint32_t)first_step,
+                                                         .layer = layer,
+                                                         .y_bytes = (uint32_t)y,
+                                                         .x_bytes = (uint32_t)x});
+}
+
+// Bytes of the arena that the block's output takes when it is done.
+static uint32_t y_bytes(const struct fusion *f)
+{
+    int y = f->g->layers[f->last].out;
+    return f->tensors[y].role == FUSION_OUTPUT ? 0 : fusion_tensor_bytes(f->g, y);
 }
 
 // What is recorded begins anew. X is whole when the block begins, Y when it ends.
@@ -333,7 +368,7 @@ static void begin_io(struct fusion *f)
     f->n_moments = 0;
     for (int i = f->first; i <= f->last && f->record; i++)
         f->layer_cost[i] = (struct fusion_cost){0};
-    f->io_bytes = fusion_tensor_bytes(f->g, f->g->layers[f->last].out);
+    f->io_bytes = y_bytes(f);
     need_io(f, 0, f->first, 0, x_bytes);
 }
 
@@ -369,7 +404,8 @@ static void make_slice(struct fusion *f, int stage)
     if (f->axis == FUSION_ROWS && (x_tensor(f) >= 0 || f->record)) {
         const struct fusion_stage *y = &f->stages[f->stage_of[f->last]];
         const struct layer *l = &f->g->layers[f->last];
-        uint64_t rows = f->acc ? 0 : (uint64_t)(y->done + (y == s));
+        bool grows = !f->acc && f->tensors[l->out].role != FUSION_OUTPUT;
+        uint64_t rows = grows ? (uint64_t)(y->done + (y == s)) : 0;
         need_io(f, f->n_steps, s->head, rows * (uint64_t)l->out_w * (uint64_t)l->out_c,
                 x_tensor(f) >= 0 ? live_x_bytes(f, x_tensor(f)) : 0);
     }
@@ -463,6 +499,35 @@ void fusion_band(struct fusion *f, int band)
     }
 }
 
+uint32_t fusion_channels(const struct fusion *f, int layer)
+{
+    const int out_c = f->g->layers[layer].out_c;
+    return (uint32_t)(f->group && layer < f->first + 2 ? min_int(f->group, out_c) : out_c);
+}
+
+void fusion__place_rings(struct fusion *f, uint64_t from)
+{
+    f->ring_bytes = 0;
+    for (int i = f->first; i < f->last; i++) {
+        struct fusion_tensor *t = &f->tensors[f->g->layers[i].out];
+        if (t->role == FUSION_RING)
+            t->bytes = t->slots * t->positions * fusion_channels(f, i);
+        else if (t->role == FUSION_CHUNK)
+            t->bytes = (uint32_t)min_int(f->chunk, (int)t->positions) * fusion_channels(f, i);
+        else
+            continue;
+        t->offset = (uint32_t)(from + f->ring_bytes);
+        f->ring_bytes += t->bytes;
+    }
+}
+
+void fusion__close_accumulators(struct fusion *f)
+{
+    f->cost.calls++;
+    if (f->record)
+        f->layer_cost[f->last].calls++;
+}
+
 // Places everything above the in/out region and adds up.
 void fusion__add_up(struct fusion *f)
 {
@@ -470,7 +535,10 @@ void fusion__add_up(struct fusion *f)
     uint64_t base = 0, top;
     int x = x_tensor(f), y = g->layers[f->last].out;
     if (f->record)
-        record_moment(f, (size_t)f->n_bands * f->n_steps, f->last, fusion_tensor_bytes(g, y), 0);
+        fusion__record_moment(
+            f, &(struct fusion_moment){.first_step = (uint32_t)((size_t)f->n_bands * f->n_steps),
+                                       .layer = f->last,
+                                       .y_bytes = y_bytes(f)});
     for (int i = 0; i <= f->last; i++) { // by age
         int t = g->layers[i].out;
         if (f->tensors[t].role == FUSION_LIVE || f->tensors[t].role == FUSION_KEPT) {
@@ -480,30 +548,20 @@ void fusion__add_up(struct fusion *f)
         }
     }
     f->tensors[y].offset = (uint32_t)base;
-    f->tensors[y].bytes = fusion_tensor_bytes(g, y);
+    f->tensors[y].bytes = y_bytes(f);
     top = base + f->io_bytes;
     if (x >= 0) {
         f->tensors[x].bytes = fusion_tensor_bytes(g, x);
         f->tensors[x].offset = (uint32_t)(top - f->tensors[x].bytes);
     }
-    f->ring_bytes = 0;
-    for (int i = f->first; i < f->last; i++) {
-        struct fusion_tensor *t = &f->tensors[g->layers[i].out];
-        if (t->role == FUSION_RING)
-            t->bytes = t->slots * t->positions * (uint32_t)g->layers[i].out_c;
-        else if (t->role == FUSION_CHUNK)
-            t->bytes = (uint32_t)(min_int(f->chunk, (int)t->positions) * g->layers[i].out_c);
-        else
-            continue;
-        t->offset = (uint32_t)(top + f->ring_bytes);
-        f->ring_bytes += t->bytes;
-    }
+    fusion__place_rings(f, top);
     top += f->ring_bytes;
     f->acc_bytes = f->acc ? 4u * (uint64_t)g->layers[f->last].out_c : 0;
     if (f->acc) {
         top = (top + 3) & ~(uint64_t)3;
         f->acc_offset = (uint32_t)top;
         top += f->acc_bytes;
+        fusion__close_accumulators(f);
     }
     f->cost.arena_bytes = top > UINT32_MAX ? UINT32_MAX : (uint32_t)top;
 }
@@ -517,11 +575,13 @@ void fusion__add_work(struct fusion *f, int i, uint64_t positions)
     uint64_t macs = pixels * layer_macs_per_pixel(l);
     if (is_acc_layer(f, i)) // a dense layer's MACs come with its input pixels, a pooling has none
         macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
-    uint64_t chunk = (uint64_t)f->chunk;
+    uint64_t chunk = (uint64_t)f->chunk, runs = 1; // over the same pixels
+    if (f->group && i < f->first + 3)
+        runs = ceil_div(f->g->layers[f->first].out_c, f->group) + (i == f->first + 2);
     struct fusion_cost own = {
         .macs = macs,
-        .pixels = pixels,
-        .calls = s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices,
+        .pixels = pixels * runs,
+        .calls = (s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices) * runs,
     };
     if (f->latency) {
         struct latency_work work;
@@ -559,7 +619,7 @@ const char *fusion_block_rows(struct fusion *f)
 const char *fusion__no_bands(const struct fusion *f)
 {
     int x = x_tensor(f);
-    if (f->first == f->last)
+    if (f->first == f->last && !f->cell)
         return "a single layer has no bands";
     if (f->kept_bytes > 0)
         return "a tensor made inside is needed by a later block";
@@ -585,7 +645,8 @@ static void widen_io(struct fusion *f, int band)
 {
     int x = x_tensor(f), y = f->g->layers[f->last].out;
     const struct layer *l = &f->g->layers[f->last];
-    uint64_t made = f->acc ? 0 : (uint64_t)f->need[y].hi * (uint64_t)l->out_w * (uint64_t)l->out_c;
+    bool grows = !f->acc && f->tensors[y].role != FUSION_OUTPUT;
+    uint64_t made = grows ? (uint64_t)f->need[y].hi * (uint64_t)l->out_w * (uint64_t)l->out_c : 0;
     uint64_t live = 0;
     if (x >= 0 && f->need[x].lo < f->need[x].hi) {
         const struct tensor *tx = &f->g->tensors[x];
@@ -610,17 +671,21 @@ const char *fusion__add_band(struct fusion *f, int band)
     return NULL;
 }
 
+void fusion__simulate_cols(struct fusion *f)
+{
+    // Slots do not depend on the band height: once per block, unless steps are to be recorded.
+    if (f->axis != FUSION_COLS || f->n_bands == 0 || f->record || f->stages[0].done == 0) {
+        f->axis = FUSION_COLS;
+        simulate(f);
+    }
+}
+
 const char *fusion_block_cols(struct fusion *f, int band_rows)
 {
     const char *why = fusion__no_bands(f);
     if (why)
         return why;
-    // Slots do not depend on the band height: simulate once per block, unless steps are to be
-    // recorded.
-    if (f->axis != FUSION_COLS || f->n_bands == 0 || f->record || f->stages[0].done == 0) {
-        f->axis = FUSION_COLS;
-        simulate(f);
-    }
+    fusion__simulate_cols(f);
     fusion__begin_bands(f, band_rows);
     for (int band = 0; band < f->n_bands && !why; band++)
         why = fusion__add_band(f, band);

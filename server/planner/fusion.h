@@ -38,8 +38,10 @@ enum fusion_role { // of a tensor in a block
     FUSION_LIVE,  // whole, made earlier, needed here or later
     FUSION_X,     // whole, made by the layer before the block, dies in it: shares the in/out region
     FUSION_Y,     // whole, output of the last layer
-    FUSION_KEPT,  // whole, made here, read by later blocks
-    FUSION_RING,  // or, of FUSION_PATCH, a tile: its slots are the columns of the widest
+    FUSION_OUTPUT, // as Y, but the caller's memory: the model output, where it lies outside the arena
+    FUSION_WINDOW, // some rows, from one cell of the block to another (cells.h)
+    FUSION_KEPT,   // whole, made here, read by later blocks
+    FUSION_RING,   // or, of FUSION_PATCH, a tile: its slots are the columns of the widest
     FUSION_CHUNK,
 };
 
@@ -67,11 +69,12 @@ struct fusion_interval {
 };
 
 // The in/out region while steps first_step.. run: rows of Y that are there, those being written
-// included, and what is still needed of X. cols and patch: once a band.
+// included, and what is still needed of X. cols and patch: once a band. A block of cells: once a call,
+// and inner_bytes are its windows and scratch.
 struct fusion_moment {
     uint32_t first_step; // counted through all bands
     int layer;           // the stage that runs begins with it; cols and patch: the block does
-    uint32_t y_bytes, x_bytes;
+    uint32_t y_bytes, x_bytes, inner_bytes;
 };
 
 struct fusion_cost {
@@ -86,11 +89,15 @@ struct fusion_cost {
 // valid until the next.
 struct fusion {
     const struct graph *g;
-    int *last_use; // [n_tensors] last layer that reads it; n_layers for the output
-    int *uses;     // [n_tensors + 1] into use_layer: the layers that read a tensor
+    bool output_outside; // the model output is not in the arena; the caller may set it
+    int *last_use;       // [n_tensors] last layer that reads it; n_layers for the output
+    int *uses;           // [n_tensors + 1] into use_layer: the layers that read a tensor
     int *use_layer;
     // the block at hand
     int first, last;
+    int block_first, block_last; // the same, or the block that first..last is a cell of
+    bool cell;
+    int group; // channels of the first two layers that are computed at a time; 0 = all
     enum fusion_axis axis;
     int band_rows, n_bands;
     int patches; // FUSION_PATCH: n
@@ -111,6 +118,7 @@ struct fusion {
     const struct latency_model *latency;                              // NULL: cost.cycles stays 0
     uint64_t live_bytes, kept_bytes, io_bytes, ring_bytes, acc_bytes; // parts of arena_bytes
     uint32_t acc_offset;
+    uint32_t sums_offset, sums_bytes; // int32 sums of a cell of groups, above its rings
     struct fusion_cost cost;
 };
 
@@ -123,6 +131,14 @@ void fusion_close(struct fusion *f); // accepts a zeroed fusion
 // Takes up block first..last. NULL, or the reason why its layers cannot be fused (a constant
 // string).
 const char *fusion_block_begin(struct fusion *f, int first, int last);
+// Takes up layers first..last as a cell of block block_first..block_last (cells.h), `group` channels
+// at a time (0: all). Rings and chunks are placed from 0 up; other offsets mean nothing.
+const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last, int first,
+                              int last, int group);
+// Prices the cell at hand and, with f->record, notes its steps. The cost is that of the first
+// `bands` bands.
+const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int bands);
+uint32_t fusion_channels(const struct fusion *f, int layer); // of its output that exist at a time
 // Prices the block in f->cost. band_rows: 1..fusion_max_band(); ignored for rows. NULL or the
 // reason why it cannot run. After fusion_block_begin(), any number of times; rows and cols need one
 // simulation each.

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
-// What the files that price schedules share (fusion.c, patch.c); nothing else includes it.
+// What the files that price schedules share (fusion.c, patch.c, cell.c); nothing else includes it.
 #ifndef PLANNER_FUSION_INSIDE_H
 #define PLANNER_FUSION_INSIDE_H
 
 #include "server/planner/fusion.h"
 
+// Roles and stages of first..last, which is a block or a cell as f->cell says.
+const char *fusion__begin(struct fusion *f, int first, int last);
 // The reason why the block cannot run in bands of rows, or NULL.
 const char *fusion__no_bands(const struct fusion *f);
+// Runs a band's steps on the columns: ring slots, slices done, and with f->record the steps.
+void fusion__simulate_cols(struct fusion *f);
 // Cost, in/out region and positions, before the first band.
 void fusion__begin_bands(struct fusion *f, int band_rows);
 // Adds one band: f->need, work, positions, in/out region. A stage's `done` says how many slices it
@@ -14,8 +18,12 @@ void fusion__begin_bands(struct fusion *f, int band_rows);
 const char *fusion__add_band(struct fusion *f, int band);
 // MACs, outputs and calls of `positions` positions of each slice of layer i's stage.
 void fusion__add_work(struct fusion *f, int i, uint64_t positions);
+void fusion__record_moment(struct fusion *f, const struct fusion_moment *m);
+void fusion__close_accumulators(struct fusion *f); // adds the call
 void fusion__record_step(struct fusion *f, int stage, int slice);
 // Places everything and adds up. Rings stand side by side on top of the in/out region.
 void fusion__add_up(struct fusion *f);
+// Places rings and chunks from `from` up; f->ring_bytes is what they take.
+void fusion__place_rings(struct fusion *f, uint64_t from);
 
 #endif

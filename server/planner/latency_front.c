@@ -171,8 +171,8 @@ static int take_path(const struct search *s, uint32_t arena, struct front_paths 
     for (int i = s->n_layers; i > 0;) {
         const struct node *node = peaked ? &s->peaked[i] : &s->any[i];
         const struct edge *e = &s->edges[node->edge];
-        path.blocks[path.n_blocks++] =
-            (struct config_block){e->first, e->last, e->axis, e->band_rows};
+        path.blocks[path.n_blocks++] = (struct config_block){
+            .first = e->first, .last = e->last, .axis = e->axis, .band_rows = e->band_rows};
         peaked = node->from_peaked;
         i = e->first;
     }

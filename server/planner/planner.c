@@ -85,7 +85,7 @@ static int price_blocks(struct planner *p, const struct config_block *blocks, in
     if (config_arena(&p->fusion, blocks, n, &arena, e))
         return -1;
     *cost = (struct fusion_cost){.arena_bytes = arena};
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i += config_entries(&blocks[i])) {
         if (config_block_fill(&p->fusion, &blocks[i], arena, e))
             return -1;
         fusion_cost_add(cost, &p->fusion.cost);
@@ -112,14 +112,17 @@ static int fill_config(struct planner *p, const struct config_block *blocks, int
 {
     struct fusion_cost cost;
     if (price_blocks(p, blocks, n, &cost, e) ||
-        config_format(blocks, n, c->spec, sizeof c->spec, e))
+        config_format(blocks, n, p->fusion.output_outside, c->spec, sizeof c->spec, e))
         return -1;
     c->arena_bytes = cost.arena_bytes;
     c->macs = cost.macs;
     c->overhead = p->graph.macs ? (double)cost.macs / (double)p->graph.macs : 1.0;
+    c->output_outside = p->fusion.output_outside;
     c->input_streamed = reads_input_once(p, blocks, n);
     c->input_bytes = fusion_tensor_bytes(&p->graph, p->graph.input);
-    c->blocks = (uint32_t)n;
+    c->blocks = 0;
+    for (int i = 0; i < n; i += config_entries(&blocks[i]))
+        c->blocks++;
     return 0;
 }
 
@@ -129,11 +132,18 @@ static struct planner *scratch(const struct planner *p)
     return (struct planner *)(uintptr_t)p;
 }
 
+// Parses into s->blocks; what the text says of the output holds for what follows.
+static int parse(struct planner *s, const char *spec, int *n, struct err *e)
+{
+    s->fusion.output_outside = config_output_outside(spec);
+    return config_parse(spec, s->graph.n_layers, s->blocks, n, e);
+}
+
 int planner_price(const struct planner *p, const char *spec, struct config *out, struct err *e)
 {
     struct planner *s = scratch(p);
     int n;
-    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e))
+    if (parse(s, spec, &n, e))
         return -1;
     return fill_config(s, s->blocks, n, out, e);
 }
@@ -144,7 +154,7 @@ void planner_info(const struct planner *p, struct planner_info *info)
     struct fusion_cost cost;
     struct err e = {0};
     for (int i = 0; i < p->graph.n_layers; i++)
-        s->blocks[i] = (struct config_block){i, i, FUSION_ROWS, 0};
+        s->blocks[i] = (struct config_block){.first = i, .last = i, .axis = FUSION_ROWS};
     *info = (struct planner_info){
         .layers = p->graph.n_layers,
         .macs = p->graph.macs,
@@ -183,11 +193,10 @@ int planner_blocks_json(const struct planner *p, const char *spec, struct buf *o
     const struct fusion *f = &p->fusion;
     uint32_t arena;
     int n;
-    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e) ||
-        config_arena(&s->fusion, s->blocks, n, &arena, e))
+    if (parse(s, spec, &n, e) || config_arena(&s->fusion, s->blocks, n, &arena, e))
         return -1;
     buf_puts(out, "[");
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i += config_entries(&s->blocks[i])) {
         const struct config_block *b = &s->blocks[i];
         if (config_block_fill(&s->fusion, b, arena, e))
             return -1;
@@ -197,17 +206,17 @@ int planner_blocks_json(const struct planner *p, const char *spec, struct buf *o
                    "%s{\"first\":%d,\"last\":%d,\"schedule\":\"%s\",\"arena_bytes\":%u,\"macs\":\"%"
                    "llu\",\"bands\":%d,"
                    "\"live_bytes\":%llu,\"io_bytes\":%llu,\"accumulator_bytes\":%llu,\"rings\":[",
-                   i ? "," : "", b->first, b->last, schedule, f->cost.arena_bytes,
+                   i ? "," : "", b->first, config_last(b), schedule, f->cost.arena_bytes,
                    (unsigned long long)f->cost.macs, f->n_bands,
                    (unsigned long long)(f->live_bytes + f->kept_bytes),
                    (unsigned long long)f->io_bytes, (unsigned long long)f->acc_bytes);
         const char *comma = "";
-        for (int k = b->first; k < b->last; k++) {
+        for (int k = b->first; k < config_last(b); k++) {
             const struct fusion_tensor *t = &f->tensors[p->graph.layers[k].out];
-            if (t->role != FUSION_RING && t->role != FUSION_CHUNK)
+            if (t->role != FUSION_RING && t->role != FUSION_CHUNK && t->role != FUSION_WINDOW)
                 continue;
             buf_printf(out, "%s{\"layer\":%d,\"slices\":%u,\"bytes\":%u}", comma, k,
-                       t->role == FUSION_RING ? t->slots : 0, t->bytes);
+                       t->role == FUSION_CHUNK ? 0 : t->slots, t->bytes);
             comma = ",";
         }
         buf_puts(out, "]}");
@@ -220,7 +229,7 @@ int planner_timeline_json(const struct planner *p, const char *spec, struct buf 
 {
     struct planner *s = scratch(p);
     int n;
-    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e))
+    if (parse(s, spec, &n, e))
         return -1;
     return timeline_json(&s->fusion, s->blocks, n, out, e);
 }
@@ -403,7 +412,7 @@ int planner_program(const struct planner *p, const char *spec, const char *varia
     struct planner *s = scratch(p);
     int8_t *hwc = NULL;
     int n;
-    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e))
+    if (parse(s, spec, &n, e))
         return -1;
     if (p->graph.input_chw) {
         hwc = malloc(fusion_tensor_bytes(&p->graph, p->graph.input));
@@ -423,10 +432,9 @@ int planner_work(const struct planner *p, const char *spec, struct latency_work 
     struct fusion *f = &s->fusion;
     uint32_t arena;
     int n;
-    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e) ||
-        config_arena(f, s->blocks, n, &arena, e))
+    if (parse(s, spec, &n, e) || config_arena(f, s->blocks, n, &arena, e))
         return -1;
-    for (int b = 0; b < n; b++) {
+    for (int b = 0; b < n; b += config_entries(&s->blocks[b])) {
         if (config_block_fill(f, &s->blocks[b], arena, e))
             return -1;
         for (int i = f->first; i <= f->last; i++)

@@ -42,14 +42,18 @@ void planner_layers_json(const struct planner *p, struct buf *out);
 
 // A configuration is its text: blocks in order, "first-last:schedule" (or "i:schedule"), separated
 // by one space, the schedule one of plain, rows, colsR (R output rows a band), patchN (N by N
-// patches):
-// "0-8:rows 9:plain 10-20:cols4". It covers every layer once.
+// patches), groupsG or groupsGxR (G expanded channels at a time, R output rows a band, else all), or
+// cells(first-last:schedule,...) of colsR and groupsGxR (docs/fusion.md):
+// "0-8:rows 9:plain 10-20:cols4". It covers every layer once. Behind the last block may stand
+// "output:outside": the model output is written to the caller's memory, not to the arena.
 #define PLANNER_MAX_SPEC 8192
 struct config {
     char spec[PLANNER_MAX_SPEC];
-    uint32_t arena_bytes; // exact; without the model input, with the model output
-    uint64_t macs;        // exact
-    double overhead;      // F = macs / plain macs; 1 when the model has none
+    uint32_t
+        arena_bytes; // exact; without the model input, with the model output unless output_outside
+    uint64_t macs;   // exact
+    double overhead; // F = macs / plain macs; 1 when the model has none
+    bool output_outside;  // the model output is not in the arena
     bool input_streamed;  // the model input is read once, in order
     uint32_t input_bytes; // to add when the input is resident in RAM
     uint32_t blocks;
@@ -101,8 +105,9 @@ int planner_blocks_json(const struct planner *p, const char *spec, struct buf *o
 // {"arena_bytes","peak":{"bytes","block","layer"},"blocks":[{"first","last","schedule","arena_bytes",
 // "macs","steps","fixed_bytes","peak":index of the largest moment,
 // "parts":[{"kind","layer"?,"slices"?,"bytes"}],"layer_macs":[{"layer","macs"}],
-// "moments":[{"step","layer","output_bytes","input_bytes","bytes"}]}]}
-// bytes = fixed_bytes + output_bytes + input_bytes; fixed_bytes = sum of parts. A moment lasts until
+// "moments":[{"step","layer","output_bytes","input_bytes","inner_bytes","bytes"}]}]}
+// bytes = fixed_bytes + output_bytes + input_bytes + inner_bytes; fixed_bytes = sum of parts. A
+// moment lasts until
 // the step of the next and is the largest of that stretch.
 int planner_timeline_json(const struct planner *p, const char *spec, struct buf *out,
                           struct err *e);

@@ -1,27 +1,14 @@
 // SPDX-License-Identifier: MIT
 // See program.h. Tables are collected with offsets relative to their own section, and moved when
 // all sizes are known.
-#include "server/planner/program.h"
+#include "server/planner/program_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "firmware/executor/program.h"
-#include "server/planner/constants.h"
 #include "server/planner/planner.h"
 
-struct compiler {
-    struct fusion *f;
-    const struct graph *g;
-    struct buf blocks, stages, ops, tables, consts;
-    uint32_t *position; // [n_tensors] arena offset of every whole tensor that is alive
-    bool input_streamed;
-    const struct variant *variant;
-    bool no_memory; // sticky
-    uint32_t arena_bytes;
-};
-
-static uint32_t n_of(const struct buf *b, size_t item)
+uint32_t program__n_of(const struct buf *b, size_t item)
 {
     return (uint32_t)(b->len / item);
 }
@@ -34,13 +21,16 @@ static struct prog_view view_of(const struct compiler *c, int tensor, int h, int
     const struct fusion_tensor *t = &f->tensors[tensor];
     bool rows = f->axis == FUSION_ROWS;
     struct prog_view v = {.offset = t->offset, .slots = 1, .space = PROG_WHOLE};
+    const int producer = c->g->tensors[tensor].producer;
+    if (c->group && producer >= f->first && producer < f->first + 2)
+        ch = c->group;
     switch (t->role) {
     case FUSION_RING:
         v.space = PROG_RING;
         v.slots = (uint16_t)(t->slots ? t->slots : 1); // 0: nothing is ever read of it but padding
         v.slice_step = t->positions * (uint32_t)ch;
         v.pix_step = (uint32_t)ch;
-        v.interval = (uint16_t)f->stage_of[c->g->tensors[tensor].producer];
+        v.interval = (uint16_t)f->stage_of[producer];
         return v;
     case FUSION_CHUNK:
         v.space = PROG_CHUNK;
@@ -49,6 +39,14 @@ static struct prog_view view_of(const struct compiler *c, int tensor, int h, int
     case FUSION_INPUT:
         v.space = PROG_INPUT;
         v.offset = 0;
+        break;
+    case FUSION_OUTPUT:
+        v.space = PROG_OUTPUT;
+        v.offset = 0;
+        break;
+    case FUSION_WINDOW:
+        v.space = PROG_WINDOW;
+        v.interval = program__base_of(c, tensor);
         break;
     default:
         break;
@@ -87,7 +85,7 @@ static uint16_t kernel_of(const struct layer *l, bool acc)
     }
 }
 
-static void add_op(struct compiler *c, int i, bool acc)
+struct prog_op program__op(const struct compiler *c, int i, bool acc)
 {
     const struct layer *l = &c->g->layers[i];
     bool cols = c->f->axis != FUSION_ROWS;
@@ -116,6 +114,14 @@ static void add_op(struct compiler *c, int i, bool acc)
     op.out = view_of(c, l->out, l->out_h, l->out_w, l->out_c);
     if (op.kernel == PROG_COPY)
         op.ks = op.in_slices; // reads all of its input at once
+    return op;
+}
+
+static void add_op(struct compiler *c, int i, bool acc)
+{
+    const struct layer *l = &c->g->layers[i];
+    struct prog_op op = program__op(c, i, acc);
+    bool cols = c->f->axis != FUSION_ROWS;
     c->no_memory = constants_add(&c->consts, c->variant, l, cols, &op) != 0 || c->no_memory;
     if (l->op == LAYER_ADD) {
         op.in[1] = view_of(c, l->in[1], l->in_h, l->in_w, l->in_c);
@@ -134,34 +140,31 @@ static void add_op(struct compiler *c, int i, bool acc)
 
 // ---- blocks ----
 
-static void add_move(struct compiler *c, struct prog_block *b, int tensor)
+static void add_move(struct compiler *c, struct prog_call *call, int tensor)
 {
     const struct fusion_tensor *t = &c->f->tensors[tensor];
     if (c->position[tensor] != t->offset) {
         struct prog_move m = {t->offset, c->position[tensor], t->bytes};
         buf_add(&c->tables, &m, sizeof m);
-        b->n_moves++;
+        call->n_moves++;
     }
     c->position[tensor] = t->offset;
 }
 
-// Live tensors slide down, oldest first, so none runs over another; X, the youngest, goes last.
-static void add_moves(struct compiler *c, struct prog_block *b)
+void program__add_moves(struct compiler *c, struct prog_call *call)
 {
-    b->moves = (uint32_t)c->tables.len;
-    for (int i = 0; i < c->f->first; i++) {
+    call->moves = (uint32_t)c->tables.len;
+    for (int i = 0; i < c->f->block_first; i++) {
         int t = c->g->layers[i].out;
         if (c->f->tensors[t].role == FUSION_LIVE || c->f->tensors[t].role == FUSION_X)
-            add_move(c, b, t);
+            add_move(c, call, t);
     }
 }
 
-static void add_intervals(struct compiler *c, struct prog_block *b)
+static uint32_t add_intervals(struct compiler *c)
 {
     struct fusion *f = c->f;
-    b->intervals = (uint32_t)c->tables.len;
-    b->n_bands = (uint16_t)f->n_bands;
-    b->n_intervals = (uint16_t)f->n_stages;
+    const uint32_t at = (uint32_t)c->tables.len;
     for (int band = 0; band < f->n_bands; band++) {
         fusion_band(f, band);
         for (int s = 0; s < f->n_stages; s++) {
@@ -172,70 +175,130 @@ static void add_intervals(struct compiler *c, struct prog_block *b)
             buf_add(&c->tables, &p, sizeof p);
         }
     }
+    return at;
 }
 
-static int add_block(struct compiler *c, const struct config_block *cb, struct err *e)
+void program__add_steps(struct compiler *c, struct prog_part *part)
 {
-    struct fusion *f = c->f;
-    if (config_block_fill(f, cb, c->arena_bytes, e))
-        return -1;
-    struct prog_block b = {
-        .first_stage = (uint16_t)n_of(&c->stages, sizeof(struct prog_stage)),
-        .n_stages = (uint16_t)f->n_stages,
-        .acc_op = 0xFFFF,
-        .n_steps = (uint32_t)f->n_steps,
-        .arena_bytes = f->cost.arena_bytes,
-    };
-    if (f->acc) {
-        b.acc = f->acc_offset;
-        b.acc_bytes = (uint32_t)f->acc_bytes;
-    }
-    for (int s = 0; s < f->n_stages; s++) {
-        const struct fusion_stage *fs = &f->stages[s];
-        struct prog_stage stage = {
-            .first_op = (uint16_t)n_of(&c->ops, sizeof(struct prog_op)),
-            .n_ops = (uint16_t)fs->n_layers,
-            .interval = (uint16_t)s,
-            .chunk = (uint16_t)(fs->n_layers > 1 ? f->chunk : 0),
-        };
-        for (int i = fs->head; i >= 0; i = f->next[i]) {
-            bool acc = f->acc && i == f->last;
-            if (acc)
-                b.acc_op = (uint16_t)n_of(&c->ops, sizeof(struct prog_op));
-            add_op(c, i, acc);
-        }
-        buf_add(&c->stages, &stage, sizeof stage);
-    }
-    add_moves(c, &b);
-    b.steps = (uint32_t)c->tables.len;
+    const struct fusion *f = c->f;
+    part->steps = (uint32_t)c->tables.len;
+    part->n_steps = (uint32_t)f->n_steps;
     for (size_t i = 0; i < f->n_steps; i++) {
         struct prog_step step = {f->steps[i].stage, f->steps[i].slice};
         buf_add(&c->tables, &step, sizeof step);
     }
-    add_intervals(c, &b);
-    for (int i = cb->first; i <= cb->last; i++) {
-        int t = c->g->layers[i].out;
-        if (f->tensors[t].role == FUSION_KEPT || f->tensors[t].role == FUSION_Y)
-            c->position[t] = f->tensors[t].offset;
+    part->intervals = add_intervals(c);
+    part->n_intervals = (uint16_t)f->n_stages;
+}
+
+void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int head,
+                        uint32_t first_op)
+{
+    const struct fusion *f = c->f;
+    const struct fusion_stage *fs = &f->stages[stage];
+    struct prog_stage s = {
+        .first_op = (uint16_t)first_op,
+        .interval = (uint16_t)stage,
+        .chunk = (uint16_t)(fs->n_layers > 1 ? f->chunk : 0),
+    };
+    for (int i = head; i >= 0; i = f->next[i]) {
+        bool acc = f->acc && i == f->last;
+        if (acc)
+            part->acc_op = (uint16_t)program__n_of(&c->ops, sizeof(struct prog_op));
+        add_op(c, i, acc);
+    }
+    s.n_ops = (uint16_t)(program__n_of(&c->ops, sizeof(struct prog_op)) - s.first_op);
+    buf_add(&c->stages, &s, sizeof s);
+    part->n_stages++;
+}
+
+struct prog_part program__part(const struct compiler *c)
+{
+    return (struct prog_part){
+        .first_stage = (uint16_t)program__n_of(&c->stages, sizeof(struct prog_stage)),
+        .acc_op = 0xFFFF,
+    };
+}
+
+void program__add_part(struct compiler *c)
+{
+    const struct fusion *f = c->f;
+    struct prog_part part = program__part(c);
+    if (f->acc) {
+        part.acc = f->acc_offset;
+        part.acc_bytes = (uint32_t)f->acc_bytes;
+    }
+    for (int s = 0; s < f->n_stages; s++)
+        program__add_stage(c, &part, s, f->stages[s].head,
+                           program__n_of(&c->ops, sizeof(struct prog_op)));
+    program__add_steps(c, &part);
+    buf_add(&c->parts, &part, sizeof part);
+}
+
+// What later blocks find where this one put it.
+static void note_positions(struct compiler *c, const struct config_block *cb)
+{
+    for (int i = cb->first; i <= config_last(cb); i++) {
+        const struct fusion_tensor *t = &c->f->tensors[c->g->layers[i].out];
+        if (t->role == FUSION_KEPT || t->role == FUSION_Y)
+            c->position[c->g->layers[i].out] = t->offset;
         if (c->g->layers[i].in[0] == c->g->input && cb->axis != FUSION_ROWS)
             c->input_streamed = false;
     }
+}
+
+static int add_plain_block(struct compiler *c, const struct config_block *cb, struct err *e)
+{
+    struct fusion *f = c->f;
+    if (config_block_fill(f, cb, c->arena_bytes, e))
+        return -1;
+    struct prog_call call = {
+        .part = (uint16_t)program__n_of(&c->parts, sizeof(struct prog_part)),
+        .n_bands = (uint16_t)f->n_bands,
+        .n_groups = 1,
+        .flags = f->acc ? PROG_CALL_BEGIN | PROG_CALL_END : 0,
+    };
+    program__add_part(c);
+    program__add_moves(c, &call);
+    buf_add(&c->calls, &call, sizeof call);
+    return 0;
+}
+
+static int add_block(struct compiler *c, const struct config_block *cb, struct err *e)
+{
+    struct prog_block b = {
+        .first_stage = (uint16_t)program__n_of(&c->stages, sizeof(struct prog_stage)),
+        .calls = (uint32_t)c->calls.len,
+    };
+    if (cb->cells ? program__add_cells(c, cb, e) : add_plain_block(c, cb, e))
+        return -1;
+    note_positions(c, cb);
+    b.n_stages = (uint16_t)(program__n_of(&c->stages, sizeof(struct prog_stage)) - b.first_stage);
+    b.n_calls = (uint32_t)((c->calls.len - b.calls) / sizeof(struct prog_call));
+    b.arena_bytes = c->f->cost.arena_bytes;
     buf_add(&c->blocks, &b, sizeof b);
     return 0;
 }
 
 // ---- putting it together ----
 
-static void relocate(struct compiler *c, uint32_t tables, uint32_t consts)
+static void relocate(struct compiler *c, uint32_t calls, uint32_t tables, uint32_t consts)
 {
     struct prog_block *b = (struct prog_block *)(void *)c->blocks.data;
     struct prog_op *op = (struct prog_op *)(void *)c->ops.data;
-    for (uint32_t i = 0; i < n_of(&c->blocks, sizeof *b); i++) {
-        b[i].steps += tables;
-        b[i].intervals += tables;
-        b[i].moves += tables;
+    struct prog_part *part = (struct prog_part *)(void *)c->parts.data;
+    struct prog_call *call = (struct prog_call *)(void *)c->calls.data;
+    for (uint32_t i = 0; i < program__n_of(&c->blocks, sizeof *b); i++)
+        b[i].calls += calls;
+    for (uint32_t i = 0; i < program__n_of(&c->parts, sizeof *part); i++) {
+        part[i].steps += tables;
+        part[i].intervals += tables;
     }
-    for (uint32_t i = 0; i < n_of(&c->ops, sizeof *op); i++) {
+    for (uint32_t i = 0; i < program__n_of(&c->calls, sizeof *call); i++) {
+        call[i].moves += tables;
+        call[i].bases += tables;
+    }
+    for (uint32_t i = 0; i < program__n_of(&c->ops, sizeof *op); i++) {
         op[i].weights += op[i].weights ? consts - 1 : 0;
         op[i].bias += op[i].bias ? consts - 1 : 0;
         op[i].requant += op[i].requant ? consts - 1 : 0;
@@ -248,39 +311,44 @@ static int link_program(struct compiler *c, const char *variant, const int8_t *i
                         struct buf *out, struct err *e)
 {
     const struct tensor *in = &c->g->tensors[c->g->input];
-    struct buf *sections[] = {&c->blocks, &c->stages, &c->ops, &c->tables, &c->consts};
-    uint32_t at[6] = {sizeof(struct prog_header)};
-    for (int i = 0; i < 5; i++) {
+    enum { BLOCKS, STAGES, OPS, PARTS, CALLS, TABLES, CONSTS, INPUT };
+    struct buf *sections[] = {&c->blocks, &c->stages, &c->ops,   &c->parts,
+                              &c->calls,  &c->tables, &c->consts};
+    uint32_t at[INPUT + 1] = {sizeof(struct prog_header)};
+    for (int i = 0; i < INPUT; i++) {
         buf_align(sections[i], 4);
         if (sections[i]->failed)
             return err_set(e, ERR_TOO_LARGE, "the program is larger than %u bytes",
                            PROGRAM_MAX_BYTES);
         at[i + 1] = at[i] + (uint32_t)sections[i]->len;
     }
-    relocate(c, at[3], at[4]);
+    relocate(c, at[CALLS], at[TABLES], at[CONSTS]);
     struct prog_header h = {
         .magic = PROG_MAGIC,
         .version = PROG_VERSION,
         .arena_bytes = c->arena_bytes,
-        .input = at[5],
+        .input = at[INPUT],
         .input_bytes = fusion_tensor_bytes(c->g, c->g->input),
         .output = c->position[c->g->output],
         .output_bytes = fusion_tensor_bytes(c->g, c->g->output),
         .in_h = (uint16_t)in->h,
         .in_w = (uint16_t)in->w,
         .in_c = (uint16_t)in->c,
-        .flags = c->input_streamed ? PROG_FLAG_INPUT_STREAMED : 0,
-        .n_blocks = (uint16_t)n_of(&c->blocks, sizeof(struct prog_block)),
-        .n_stages = (uint16_t)n_of(&c->stages, sizeof(struct prog_stage)),
-        .n_ops = (uint16_t)n_of(&c->ops, sizeof(struct prog_op)),
-        .blocks = at[0],
-        .stages = at[1],
-        .ops = at[2],
+        .flags = (c->input_streamed ? PROG_FLAG_INPUT_STREAMED : 0) |
+                 (c->f->output_outside ? PROG_FLAG_OUTPUT_OUTSIDE : 0),
+        .n_blocks = (uint16_t)program__n_of(&c->blocks, sizeof(struct prog_block)),
+        .n_stages = (uint16_t)program__n_of(&c->stages, sizeof(struct prog_stage)),
+        .n_ops = (uint16_t)program__n_of(&c->ops, sizeof(struct prog_op)),
+        .n_parts = (uint16_t)program__n_of(&c->parts, sizeof(struct prog_part)),
+        .blocks = at[BLOCKS],
+        .stages = at[STAGES],
+        .ops = at[OPS],
+        .parts = at[PARTS],
     };
     memcpy(h.variant, variant, strlen(variant));
-    h.total_bytes = (at[5] + h.input_bytes + 3) & ~3u;
+    h.total_bytes = (at[INPUT] + h.input_bytes + 3) & ~3u;
     buf_add(out, &h, sizeof h);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < INPUT; i++)
         buf_add(out, sections[i]->data, sections[i]->len);
     buf_add(out, input, h.input_bytes);
     buf_align(out, 4);
@@ -302,6 +370,8 @@ int program_compile(struct fusion *f, const struct config_block *blocks, int n_b
     buf_init(&c.blocks, PROGRAM_MAX_BYTES);
     buf_init(&c.stages, PROGRAM_MAX_BYTES);
     buf_init(&c.ops, PROGRAM_MAX_BYTES);
+    buf_init(&c.parts, PROGRAM_MAX_BYTES);
+    buf_init(&c.calls, PROGRAM_MAX_BYTES);
     buf_init(&c.tables, PROGRAM_MAX_BYTES);
     buf_init(&c.consts, PROGRAM_MAX_BYTES);
     c.position = calloc((size_t)f->g->n_tensors, sizeof *c.position);
@@ -312,7 +382,7 @@ int program_compile(struct fusion *f, const struct config_block *blocks, int n_b
     if (config_arena(f, blocks, n_blocks, &c.arena_bytes, e))
         goto out;
     c.input_streamed = f->uses[f->g->input + 1] - f->uses[f->g->input] == 1;
-    for (int i = 0; i < n_blocks; i++) {
+    for (int i = 0; i < n_blocks; i += config_entries(&blocks[i])) {
         if (add_block(&c, &blocks[i], e))
             goto out;
     }
@@ -326,6 +396,8 @@ out:
     buf_free(&c.blocks);
     buf_free(&c.stages);
     buf_free(&c.ops);
+    buf_free(&c.parts);
+    buf_free(&c.calls);
     buf_free(&c.tables);
     buf_free(&c.consts);
     return rc;

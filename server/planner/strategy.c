@@ -42,8 +42,10 @@ static int take_path(struct fusion *f, const struct msfcnn_path *path, struct fr
     for (int i = 0, first = 0; i < path->n_blocks; first = path->last[i++] + 1) {
         bool fused = path->last[i] > first;
         struct config_block *b = &new->blocks[i];
-        *b = (struct config_block){first, path->last[i], fused ? FUSION_COLS : FUSION_ROWS,
-                                   fused ? 1 : 0};
+        *b = (struct config_block){.first = first,
+                                   .last = path->last[i],
+                                   .axis = fused ? FUSION_COLS : FUSION_ROWS,
+                                   .band_rows = fused ? 1 : 0};
         if (fusion_block_layout(f, b->first, b->last, b->axis, b->band_rows, e))
             return -1;
         new->macs += f->cost.macs;

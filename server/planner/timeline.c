@@ -44,7 +44,8 @@ static void list_parts(const struct fusion *f, struct timeline_block *t)
 int timeline_of(const struct fusion *f, const struct config_block *b, struct timeline_block *out,
                 struct err *e)
 {
-    *out = (struct timeline_block){.block = *b,
+    *out = (struct timeline_block){.block = b,
+                                   .last = config_last(b),
                                    .arena_bytes = f->cost.arena_bytes,
                                    .steps = (uint32_t)(f->n_steps * (size_t)f->n_bands)};
     out->parts = calloc((size_t)f->last + 4, sizeof *out->parts);
@@ -94,12 +95,12 @@ void timeline_thin(struct timeline_block *t, size_t most)
 static void block_json(const struct fusion *f, const struct timeline_block *t, struct buf *out)
 {
     char schedule[CONFIG_MAX_SCHEDULE];
-    config_schedule(&t->block, schedule);
+    config_schedule(t->block, schedule);
     buf_printf(out,
                "{\"first\":%d,\"last\":%d,\"schedule\":\"%s\",\"arena_bytes\":%u,\"macs\":\"%llu\","
                "\"steps\":%u,\"fixed_bytes\":%u,\"peak\":%zu,\"parts\":[",
-               t->block.first, t->block.last, schedule, t->arena_bytes,
-               (unsigned long long)f->cost.macs, t->steps, t->fixed_bytes, t->peak);
+               t->block->first, f->last, schedule, t->arena_bytes, (unsigned long long)f->cost.macs,
+               t->steps, t->fixed_bytes, t->peak);
     for (size_t i = 0; i < t->n_parts; i++) {
         const struct timeline_part *p = &t->parts[i];
         buf_printf(out, "%s{\"kind\":\"%s\",", i ? "," : "", timeline_kind_names[p->kind]);
@@ -110,15 +111,17 @@ static void block_json(const struct fusion *f, const struct timeline_block *t, s
         buf_printf(out, "\"bytes\":%u}", p->bytes);
     }
     buf_puts(out, "],\"layer_macs\":[");
-    for (int i = t->block.first; i <= t->block.last; i++)
-        buf_printf(out, "%s{\"layer\":%d,\"macs\":\"%llu\"}", i > t->block.first ? "," : "", i,
+    for (int i = t->block->first; i <= t->last; i++)
+        buf_printf(out, "%s{\"layer\":%d,\"macs\":\"%llu\"}", i > t->block->first ? "," : "", i,
                    (unsigned long long)f->layer_cost[i].macs);
     buf_puts(out, "],\"moments\":[");
     for (size_t i = 0; i < t->n_moments; i++) {
         const struct fusion_moment *m = &t->moments[i];
-        buf_printf(
-            out, "%s{\"step\":%u,\"layer\":%d,\"output_bytes\":%u,\"input_bytes\":%u,\"bytes\":%u}",
-            i ? "," : "", m->first_step, m->layer, m->y_bytes, m->x_bytes, timeline_bytes(t, i));
+        buf_printf(out,
+                   "%s{\"step\":%u,\"layer\":%d,\"output_bytes\":%u,\"input_bytes\":%u,"
+                   "\"inner_bytes\":%u,\"bytes\":%u}",
+                   i ? "," : "", m->first_step, m->layer, m->y_bytes, m->x_bytes, m->inner_bytes,
+                   timeline_bytes(t, i));
     }
     buf_puts(out, "]}");
 }
@@ -137,7 +140,7 @@ int timeline_json(struct fusion *f, const struct config_block *blocks, int n, st
     if (config_arena(f, blocks, n, &arena, e))
         return -1;
     buf_printf(out, "{\"arena_bytes\":%u,\"blocks\":[", arena);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i += config_entries(&blocks[i])) {
         struct timeline_block t;
         if (config_block_fill(f, &blocks[i], arena, e) || timeline_of(f, &blocks[i], &t, e))
             return -1;

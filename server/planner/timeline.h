@@ -3,6 +3,7 @@
 // from. At every moment of a block
 //
 //   bytes = parts that are there throughout + Y made so far + X still needed
+//           + (a block of cells) windows and scratch of the moment
 //
 // and the largest of these sums, over all blocks, is the configuration's arena, to the byte.
 #ifndef PLANNER_TIMELINE_H
@@ -31,7 +32,8 @@ struct timeline_part { // there throughout the block
 };
 
 struct timeline_block {
-    struct config_block block;
+    const struct config_block *block;  // its first entry, the caller's
+    int last;                          // its last layer
     uint32_t arena_bytes, fixed_bytes; // fixed: sum of parts
     uint32_t steps;
     size_t n_parts, n_moments, peak; // peak: the moment with the largest sum, the first of equals
@@ -49,7 +51,8 @@ void timeline_thin(struct timeline_block *t, size_t most);
 
 static inline uint32_t timeline_bytes(const struct timeline_block *t, size_t moment)
 {
-    return t->fixed_bytes + t->moments[moment].y_bytes + t->moments[moment].x_bytes;
+    return t->fixed_bytes + t->moments[moment].y_bytes + t->moments[moment].x_bytes +
+           t->moments[moment].inner_bytes;
 }
 
 // The whole configuration (planner.h documents it as planner_timeline_json()).

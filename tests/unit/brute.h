@@ -5,6 +5,7 @@
 #define TESTS_BRUTE_H
 
 #include "server/planner/config.h"
+#include "server/planner/families.h"
 #include "server/planner/front.h"
 #include "server/planner/fusion.h"
 
@@ -21,7 +22,8 @@ struct brute {
     struct brute_point at[BRUTE_MAX];
     size_t n;
     struct fusion *f;
-    brute_allowed *allowed; // NULL: every block
+    brute_allowed *allowed;          // NULL: every block
+    const struct families *families; // of blocks of cells; NULL: none
 };
 
 // Keeps the non-dominated points.
@@ -55,6 +57,29 @@ static inline void brute_block(struct brute *p, struct config_block b, struct br
     brute_from(p, b.last + 1, (struct brute_point){ram, so_far.macs + f->cost.macs});
 }
 
+struct brute_cells {
+    struct brute *p;
+    struct brute_point so_far;
+};
+
+static inline int brute_each(void *ctx, const struct cell *cells, int n)
+{
+    const struct brute_cells *at = ctx;
+    struct fusion *f = at->p->f;
+    struct cells c;
+    struct err ignored = {0};
+    if (cells_open(&c, f, &ignored))
+        return -1;
+    bool runs = cells_fill(&c, cells, n, 0, &ignored) == 0;
+    cells_close(&c);
+    if (!runs)
+        return 0;
+    uint32_t ram = f->cost.arena_bytes > at->so_far.ram ? f->cost.arena_bytes : at->so_far.ram;
+    brute_from(at->p, cells[n - 1].last + 1,
+               (struct brute_point){ram, at->so_far.macs + f->cost.macs});
+    return 0;
+}
+
 static inline void brute_from(struct brute *p, int first, struct brute_point so_far)
 {
     const struct graph *g = p->f->g;
@@ -65,17 +90,29 @@ static inline void brute_from(struct brute *p, int first, struct brute_point so_
         const struct layer *l = &g->layers[last];
         int highest = l->in_h > l->out_h ? l->in_h : l->out_h;
         int widest = l->out_h > l->out_w ? l->out_h : l->out_w;
-        brute_block(p, (struct config_block){first, last, FUSION_ROWS, 0}, so_far);
+        brute_block(p, (struct config_block){.first = first, .last = last, .axis = FUSION_ROWS},
+                    so_far);
         for (int r = 1; r <= highest && last > first; r++)
-            brute_block(p, (struct config_block){first, last, FUSION_COLS, r}, so_far);
+            brute_block(p,
+                        (struct config_block){
+                            .first = first, .last = last, .axis = FUSION_COLS, .band_rows = r},
+                        so_far);
         for (int n = 1; n <= widest && last > first; n++)
-            brute_block(p, (struct config_block){first, last, FUSION_PATCH, n}, so_far);
+            brute_block(p,
+                        (struct config_block){
+                            .first = first, .last = last, .axis = FUSION_PATCH, .band_rows = n},
+                        so_far);
+        if (p->families)
+            families_of_block(p->families, first, last, brute_each,
+                              &(struct brute_cells){p, so_far});
     }
 }
 
-static inline void brute_force(struct brute *p, struct fusion *f, brute_allowed *allowed)
+static inline void brute_force(struct brute *p, struct fusion *f, brute_allowed *allowed,
+                               const struct families *families)
 {
     p->n = 0;
+    p->families = families;
     p->f = f;
     p->allowed = allowed;
     brute_from(p, 0, (struct brute_point){0, 0});

@@ -7,6 +7,30 @@
 #include "server/planner/fusion.h"
 #include "tests/unit/netgen.h"
 
+// Cuts layers first..last into cells of random length, bands and groups; the number of cells, or 0
+// where they cannot run.
+static inline int netcut_cells(struct netgen *n, struct fusion *f, int first, int last,
+                               struct config_block *b)
+{
+    int count = 0;
+    uint32_t arena;
+    struct err ignored = {0};
+    for (int i = first; i <= last; count++) {
+        int end = i + netgen_pick(n, 0, 3);
+        end = end < last ? end : last;
+        b[count] = (struct config_block){
+            .first = i, .last = end, .axis = FUSION_COLS, .band_rows = netgen_pick(n, 1, 4)};
+        if (end > i + 1 && fusion_cell_begin(f, i, end, i, end, 1) == NULL) {
+            b[count].group = netgen_pick(n, 1, 5);
+            b[count].band_rows = netgen_pick(n, 0, 4);
+        }
+        i = end + 1;
+    }
+    for (int i = 0; i < count; i++)
+        b[i].cells = count - i;
+    return config_arena(f, b, count, &arena, &ignored) == 0 ? count : 0;
+}
+
 // A random way to cut the network: blocks of random length, each with a schedule that it can run.
 static inline int netcut_random(struct netgen *n, struct fusion *f, struct config_block *blocks)
 {
@@ -15,7 +39,13 @@ static inline int netcut_random(struct netgen *n, struct fusion *f, struct confi
         int last = i + netgen_pick(n, 0, 8);
         if (last >= n->g.n_layers)
             last = n->g.n_layers - 1;
-        struct config_block b = {i, last, FUSION_ROWS, 0};
+        int cells = netgen_pick(n, 0, 2) ? 0 : netcut_cells(n, f, i, last, blocks + count);
+        if (cells) {
+            count += cells;
+            i = last + 1;
+            continue;
+        }
+        struct config_block b = {.first = i, .last = last, .axis = FUSION_ROWS};
         if (fusion_block_begin(f, i, last) != NULL) {
             b.last = i;
         } else if (i < last && netgen_pick(n, 0, 2)) {

@@ -86,11 +86,12 @@ int main(void)
         for (int last = 0; last < n.g.n_layers;
              last++) { // a fused head of every length, the rest plain
             int count = 0;
-            blocks[count++] = (struct config_block){0, last, FUSION_ROWS, 0};
+            blocks[count++] = (struct config_block){.first = 0, .last = last, .axis = FUSION_ROWS};
             for (int i = last + 1; i < n.g.n_layers; i++)
-                blocks[count++] = (struct config_block){i, i, FUSION_ROWS, 0};
+                blocks[count++] = (struct config_block){.first = i, .last = i, .axis = FUSION_ROWS};
             check(&n, &f, blocks, count, input, &t);
-            blocks[0] = (struct config_block){0, last, FUSION_COLS, 1};
+            blocks[0] = (struct config_block){
+                .first = 0, .last = last, .axis = FUSION_COLS, .band_rows = 1};
             if (last > 0)
                 check(&n, &f, blocks, count, input, &t);
         }

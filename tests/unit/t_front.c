@@ -9,27 +9,62 @@
 #include "server/planner/front.h"
 #include "server/planner/fusion.h"
 
+static int with_cells, with_groups; // entries of fronts
+
+// One or two inverted residuals with enough channels for groups.
+static void make_mobile(struct netgen *n, uint32_t seed)
+{
+    memset(n, 0, sizeof *n);
+    n->state = seed * 2654435761u + 1;
+    n->g.layers = n->layers;
+    n->g.tensors = n->tensors;
+    n->tensors[0] = (struct tensor){
+        netgen_pick(n, 4, 9), netgen_pick(n, 2, 7), netgen_pick(n, 1, 4), 0, 0.1f, -1, 0};
+    n->g.n_tensors = 1;
+    for (int units = netgen_pick(n, 1, 2); units > 0; units--) {
+        netgen_pointwise(n, LAYER_CONV, netgen_top(n), -1, netgen_pick(n, 7, 21));
+        netgen_window(n, LAYER_DWCONV, netgen_top(n), 5, 2, 0);
+        netgen_pointwise(n, LAYER_CONV, netgen_top(n), -1, netgen_pick(n, 1, 4));
+    }
+    n->g.output = netgen_top(n);
+}
+
+// size 0: of inverted residuals
 static bool check_network(uint32_t seed, int size)
 {
     static struct brute brute;
     struct netgen n;
     struct fusion f;
+    struct families families;
     struct front_paths paths;
     struct err e = {0};
     bool ok = true;
-    netgen_make(&n, seed, size);
+    if (size)
+        netgen_make(&n, seed, size);
+    else
+        make_mobile(&n, seed);
     if (n.g.n_layers > 6) {
         netgen_free(&n);
         return true;
     }
-    if (fusion_open(&f, &n.g, &e) || front_search(&f, &front_everything, &paths, &e))
+    if (fusion_open(&f, &n.g, &e) || families_open(&families, &n.g, &e))
         return false;
-    brute_force(&brute, &f, NULL);
+    f.output_outside = seed % 4 == 0;
+    if (front_search(&f, &front_everything, &paths, &e))
+        return false;
+    for (size_t i = 0; i < paths.n; i++) {
+        for (int k = 0; k < paths.at[i].n_blocks; k++) {
+            with_cells += paths.at[i].blocks[k].cells > 1;
+            with_groups += paths.at[i].blocks[k].group > 0;
+        }
+    }
+    brute_force(&brute, &f, NULL, &families);
     ok = brute_equals(&brute, &paths);
     if (!ok)
         printf("# seed %u size %d: front has %zu points, brute force %zu\n", seed, size, paths.n,
                brute.n);
     front_paths_free(&paths);
+    families_close(&families);
     fusion_close(&f);
     netgen_free(&n);
     return ok;
@@ -77,12 +112,25 @@ static void check_text(void)
     OK(config_parse("0-8:patch3 9:plain 10-20:cols4", 21, blocks, &n, &e) == 0);
     EQ_INT(blocks[0].axis, FUSION_PATCH);
     EQ_INT(blocks[0].band_rows, 3);
-    OK(config_format(blocks, n, text, sizeof text, &e) == 0);
+    OK(config_format(blocks, n, false, text, sizeof text, &e) == 0);
     EQ_STR(text, "0-8:patch3 9:plain 10-20:cols4");
     OK(config_parse("0-2:plain 3-4:rows", 5, blocks, &n, &e) == 0);
     EQ_INT(n, 4);
-    OK(config_format(blocks, n, text, sizeof text, &e) == 0);
+    OK(config_format(blocks, n, false, text, sizeof text, &e) == 0);
     EQ_STR(text, "0-2:plain 3-4:rows");
+    static const char same[] = "0:plain 1-8:cells(1-3:cols2,4:cols1,5-8:groups8x2) "
+                               "9-11:groups4 12-13:cells(12-13:cols1) output:outside";
+    if (OK(config_parse(same, 14, blocks, &n, &e) == 0)) {
+        EQ_INT(n, 6);
+        EQ_INT(blocks[1].cells, 3);
+        EQ_INT(blocks[3].group, 8);
+        EQ_INT(blocks[3].band_rows, 2);
+        EQ_INT(config_last(&blocks[1]), 8);
+        EQ_INT(blocks[4].band_rows, 0);
+        OK(config_output_outside(same));
+        OK(config_format(blocks, n, true, text, sizeof text, &e) == 0);
+        EQ_STR(text, same);
+    }
     static const struct {
         const char *text, *names;
     } bad[] = {
@@ -94,6 +142,16 @@ static void check_text(void)
         {"0-2:cols0", "colsR"},
         {"0-2:patch", "patchN"},
         {"0-2:patch0", "patchN"},
+        {"0-2:groups", "groupsG"},
+        {"0-2:groups8x", "groupsG"},
+        {"0-2:groups0", "groupsG"},
+        {"0-2:cells(0-1:cols1)", "cells(first-last"},
+        {"0-2:cells(0-1:cols1,2-3:cols1)", "cells(first-last"},
+        {"0-2:cells(0-1:cols1,1-2:cols1)", "cells(first-last"},
+        {"0-2:cells(0-2:rows)", "cells(first-last"},
+        {"0-2:cells(0-2:cols1", "cells(first-last"},
+        {"0-2:cells()", "cells(first-last"},
+        {"0-2:rows output:inside", "after the last layer"},
         {"0-2:diagonal", "expected plain"},
         {"0-2:rowsx", "expected plain"},
         {"0-2:rows 3:plain", "after the last layer"},
@@ -108,19 +166,21 @@ static void check_text(void)
     }
     err_clear(&e);
     config_parse("0-2:plain 3-4:rows", 5, blocks, &n, &e);
-    OK(config_format(blocks, n, text, 12, &e) == -1 && e.code == ERR_TOO_LARGE);
+    OK(config_format(blocks, n, false, text, 12, &e) == -1 && e.code == ERR_TOO_LARGE);
 }
 
 int main(void)
 {
     check_text();
     check_bands_in_padding();
-    for (int size = 1; size <= 5; size++) {
+    for (int size = 0; size <= 5; size++) {
         int bad = 0, networks = size < 5 ? 60 : 25;
         for (int i = 0; i < networks; i++)
             bad += !check_network((uint32_t)(size * 7000 + i), size);
         OKF(bad == 0, "fronts of about %d layers equal brute force (%d of %d bad)", size, bad,
             networks);
     }
+    OKF(with_cells > 10 && with_groups > 0, "fronts with %d cells, %d of them of groups",
+        with_cells, with_groups);
     return tap_done();
 }

@@ -30,6 +30,7 @@ static uint64_t macs_per_pixel(const struct prog_op *op)
     case PROG_CONV_COPY4:
         return (uint64_t)op->ks * op->ka * op->in_c * op->out_c;
     case PROG_ACC_CONV:
+    case PROG_SUM_CONV:
         return (uint64_t)op->in_c * op->out_c;
     default:
         return 0;
@@ -79,17 +80,17 @@ static bool check_config(struct fusion *f, const struct config_block *blocks, in
     uint64_t macs = 0, calls = 0;
     uint32_t arena = 0;
     bool ok = config_arena(f, blocks, count, &arena, &e) == 0;
-    for (int i = 0; i < count && ok; i++) {
+    for (int i = 0; i < count && ok; i += config_entries(&blocks[i])) {
         ok = config_block_fill(f, &blocks[i], arena, &e) == 0;
         macs += f->cost.macs;
-        calls += f->cost.calls + f->acc; // closing an accumulator is a call
+        calls += f->cost.calls;
     }
     buf_init(&program, PROGRAM_MAX_BYTES);
     ok = ok && program_compile(f, blocks, count, variant, input, &program, &e) == 0 &&
          exec_check(program.data, program.len) == 0 && run_counted(&program, &c);
     if (!ok || c.macs != macs || c.calls != calls) {
         char spec[512] = "";
-        config_format(blocks, count, spec, sizeof spec, &e);
+        config_format(blocks, count, false, spec, sizeof spec, &e);
         printf("# \"%s\" %s: %llu MACs of %llu planned, %llu calls of %llu, %s\n", spec, variant,
                (unsigned long long)c.macs, (unsigned long long)macs, (unsigned long long)c.calls,
                (unsigned long long)calls, ok ? "ran" : "did not run as told");

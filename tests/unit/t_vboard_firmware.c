@@ -223,7 +223,7 @@ static bool make_program(const struct bench *b, uint32_t seed, bool plain, struc
         int last = plain ? i : n.g.n_layers - 1;
         while (last > i && fusion_block_begin(&f, i, last) != NULL)
             last--;
-        blocks[n_blocks++] = (struct config_block){i, last, FUSION_ROWS, 0};
+        blocks[n_blocks++] = (struct config_block){.first = i, .last = last, .axis = FUSION_ROWS};
         i = last + 1;
     }
     buf_reset(out);

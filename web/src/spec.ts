@@ -7,11 +7,16 @@ export interface SpecBlock {
     schedule: string;
 }
 
+const layers = String.raw`\d+(?:-\d+)?`;
+const cellSchedule = String.raw`(?:cols\d+|groups\d+(?:x\d+)?)`;
+const cells = String.raw`cells\(${layers}:${cellSchedule}(?:,${layers}:${cellSchedule})*\)`;
+const blockPattern = new RegExp(String.raw`^(\d+)(?:-(\d+))?:([a-z]+\d*|${cellSchedule}|${cells})$`);
+
 /** The blocks of a configuration, or null when the text is not one. */
 export function parseSpec(spec: string): SpecBlock[] | null {
     const blocks: SpecBlock[] = [];
-    for (const word of spec.split(" ")) {
-        const match = /^(\d+)(?:-(\d+))?:([a-z]+\d*)$/.exec(word);
+    for (const word of spec.replace(/ output:outside$/, "").split(" ")) {
+        const match = blockPattern.exec(word);
         if (!match) return null;
         const first = Number(match[1]);
         blocks.push({ first, last: match[2] === undefined ? first : Number(match[2]), schedule: match[3]! });

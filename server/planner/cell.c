@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// One cell of a block of cells (cells.h): cols over its layers, with its inputs and its output as
+// they lie in the block, and where asked some channels at a time:
+//
+//   group 0    expand, g channels --> [ring, g] --> depthwise --> [pixel, g] --> project, += sums
+//   group 1    expand, the next g --> ...                                         += sums
+//   ...
+//   end        sums + bias, requantised --> pixel --> what follows pixel by pixel --> output
+//
+// Rings hold g channels instead of all; the price is int32 sums for a band of the projection.
+#include "server/planner/fusion_inside.h"
+
+static bool reads_whole_shape(const struct fusion *f, int layer)
+{
+    const struct layer *l = &f->g->layers[layer];
+    for (int k = 0; k < 2 && l->in[k] >= 0; k++) {
+        const struct tensor *t = &f->g->tensors[l->in[k]];
+        if (t->producer >= 0 && (l->in_h != t->h || l->in_w != t->w || l->in_c != t->c))
+            return false;
+    }
+    return true;
+}
+
+// Expand, depthwise, project, and what follows the projection pixel by pixel.
+static bool can_group(const struct fusion *f)
+{
+    const struct layer *l = &f->g->layers[f->first];
+    if (f->last < f->first + 2 || f->n_stages != 2 || f->stages[1].head != f->first + 1 || f->acc)
+        return false;
+    return l[0].op == LAYER_CONV && l[1].op == LAYER_DWCONV && l[1].mult_c == 1 &&
+           l[2].op == LAYER_CONV && fusion_pointwise(&l[2]) && l[1].in[0] == l[0].out &&
+           l[2].in[0] == l[1].out && f->tensors[l[0].out].role == FUSION_RING &&
+           f->tensors[l[1].out].role == FUSION_CHUNK;
+}
+
+const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last, int first,
+                              int last, int group)
+{
+    f->block_first = block_first;
+    f->block_last = block_last;
+    f->cell = true;
+    f->group = 0;
+    const char *why = fusion__begin(f, first, last);
+    if (why)
+        return why;
+    for (int i = first; i <= last; i++) {
+        if (f->g->layers[i].op == LAYER_RESHAPE)
+            return "a reshape must be a block of its own";
+        if (!reads_whole_shape(f, i))
+            return "a layer sees its input reshaped";
+        if (i < last && f->tensors[f->g->layers[i].out].role == FUSION_WINDOW)
+            return "a tensor made inside a cell is needed by another cell";
+    }
+    if (group && !can_group(f))
+        return "groups need a convolution, a depthwise one that alone reads it, and a 1x1 "
+               "convolution that alone reads that";
+    f->group = group < f->g->layers[first].out_c ? group : 0;
+    return group && !f->group ? "a group is smaller than all channels" : NULL;
+}
+
+const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int bands)
+{
+    const char *why = fusion__no_bands(f);
+    if (why)
+        return why;
+    f->chunk = chunk;
+    fusion__simulate_cols(f);
+    fusion__begin_bands(f, band_rows);
+    const bool record = f->record;
+    struct fusion_cost run = {0};
+    for (int band = 0; band < f->n_bands && !why; band++) {
+        f->record = record && band < bands;
+        why = fusion__add_band(f, band);
+        if (band < bands)
+            run = f->cost;
+    }
+    f->record = record;
+    f->cost = run;
+    if (f->acc && bands >= f->n_bands)
+        fusion__close_accumulators(f);
+    fusion__place_rings(f, 0);
+    f->sums_bytes = 0;
+    f->sums_offset = (uint32_t)(f->ring_bytes + 3) & ~3u;
+    if (f->group) {
+        const struct layer *project = &f->g->layers[f->first + 2];
+        f->sums_bytes = 4u * (uint32_t)project->out_w * (uint32_t)project->out_c *
+                        f->tensors[project->out].positions;
+    }
+    f->acc_bytes = f->acc ? 4u * (uint64_t)f->g->layers[f->last].out_c : 0;
+    return why;
+}

@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: MIT
+// See cells.h.
+#include "server/planner/cells.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/planner/fusion_inside.h"
+
+#define LAYOUT_MAX_BYTES (64u << 20)
+#define FROM_X (-1)
+#define FROM_WHOLE (-2)
+
+static uint64_t align4(uint64_t n)
+{
+    return (n + 3) & ~(uint64_t)3;
+}
+
+// ---- facts ----
+
+// Tensors of the arena that the cell at hand reads; their number, or -1 when there are too many.
+static int outside_inputs(const struct fusion *f, int in[CELL_MAX_INPUTS])
+{
+    int n = 0;
+    for (int i = f->first; i <= f->last; i++) {
+        for (int k = 0; k < 2 && f->g->layers[i].in[k] >= 0; k++) {
+            int t = f->g->layers[i].in[k], born = f->g->tensors[t].producer, seen = 0;
+            while (seen < n && in[seen] != t)
+                seen++;
+            if (born < 0 || born >= f->first || seen < n)
+                continue;
+            if (n == CELL_MAX_INPUTS)
+                return -1;
+            in[n++] = t;
+        }
+    }
+    return n;
+}
+
+static struct cell_facts *new_facts(const struct cell *cell, int n_inputs, int n_bands)
+{
+    size_t needs = (size_t)n_inputs * (size_t)n_bands, bands = (size_t)n_bands + 1;
+    struct cell_facts *c =
+        calloc(1, sizeof *c + 2 * bands * sizeof *c->macs + needs * sizeof *c->need);
+    if (!c)
+        return NULL;
+    c->cell = *cell;
+    c->n_inputs = n_inputs;
+    c->n_bands = n_bands;
+    c->macs = (uint64_t *)(void *)(c + 1);
+    c->calls = c->macs + bands;
+    c->need = (struct fusion_interval *)(void *)(c->calls + bands);
+    return c;
+}
+
+static void fill_needs(struct fusion *f, struct cell_facts *c)
+{
+    for (int b = 0; b < c->n_bands; b++) {
+        fusion_band(f, b);
+        for (int k = 0; k < c->n_inputs; k++)
+            c->need[k * c->n_bands + b] = f->need[c->in[k]];
+    }
+    for (int k = 0; k < c->n_inputs; k++) {
+        struct fusion_interval *need = c->need + k * c->n_bands;
+        int first = INT32_MAX;
+        for (int b = c->n_bands - 1; b >= 0; b--) {
+            if (need[b].lo < need[b].hi && need[b].lo < first)
+                first = need[b].lo;
+            need[b].lo = first;
+        }
+    }
+}
+
+struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chunk)
+{
+    int in[CELL_MAX_INPUTS], n_inputs = 0;
+    const char *why =
+        fusion_cell_begin(f, cell->first, cell->last, cell->first, cell->last, cell->group);
+    if (!why && (n_inputs = outside_inputs(f, in)) < 0)
+        why = "a cell reads too many tensors";
+    int rows = why ? 1 : fusion_max_band(f);
+    int band_rows = cell->band_rows && cell->band_rows < rows ? cell->band_rows : rows;
+    int n_bands = why ? 0 : (rows + band_rows - 1) / band_rows;
+    struct cell_facts *c = new_facts(cell, why ? 0 : n_inputs, n_bands);
+    if (!c)
+        return NULL;
+    c->why = why ? why : fusion_cell_cols(f, band_rows, chunk, INT32_MAX);
+    if (c->why)
+        return c;
+    c->band_rows = band_rows;
+    c->sums = f->group != 0;
+    c->scratch_bytes = f->group ? f->sums_offset + f->sums_bytes : (uint32_t)f->ring_bytes;
+    c->acc = f->acc;
+    c->acc_bytes = (uint32_t)f->acc_bytes;
+    memcpy(c->in, in, sizeof in);
+    fusion__begin_bands(f, band_rows);
+    for (int b = 0; b < n_bands; b++) {
+        fusion__add_band(f, b);
+        c->macs[b + 1] = f->cost.macs;
+        c->calls[b + 1] = f->cost.calls;
+    }
+    fill_needs(f, c);
+    return c;
+}
+
+// ---- the block ----
+
+int cells_open(struct cells *c, struct fusion *f, struct err *e)
+{
+    size_t n = (size_t)f->g->n_layers;
+    *c = (struct cells){.f = f};
+    c->facts = calloc(n, sizeof *c->facts);
+    c->own = calloc(n, sizeof *c->own);
+    c->windows = calloc(n, sizeof *c->windows);
+    c->done = calloc(n, sizeof *c->done);
+    c->source = calloc(n * CELL_MAX_INPUTS, sizeof *c->source);
+    buf_init(&c->calls, LAYOUT_MAX_BYTES);
+    buf_init(&c->moves, LAYOUT_MAX_BYTES);
+    buf_init(&c->bases, LAYOUT_MAX_BYTES);
+    buf_init(&c->moments, LAYOUT_MAX_BYTES);
+    if (!c->facts || !c->own || !c->windows || !c->done || !c->source) {
+        cells_close(c);
+        return err_set(e, ERR_NO_MEMORY, "planner: no memory for cells of %zu layers", n);
+    }
+    return 0;
+}
+
+static void free_own(struct cells *c)
+{
+    for (int i = 0; i < c->n_own; i++)
+        free(c->own[i]);
+    c->n_own = 0;
+}
+
+void cells_close(struct cells *c)
+{
+    if (!c->f)
+        return;
+    free_own(c);
+    free(c->own);
+    free(c->facts);
+    free(c->windows);
+    free(c->done);
+    free(c->source);
+    buf_free(&c->calls);
+    buf_free(&c->moves);
+    buf_free(&c->bases);
+    buf_free(&c->moments);
+    *c = (struct cells){0};
+}
+
+static const struct layer *out_layer(const struct cells *c, int cell)
+{
+    return &c->f->g->layers[c->facts[cell]->cell.last];
+}
+
+static bool y_in_arena(const struct cells *c)
+{
+    return !(c->f->output_outside && out_layer(c, c->n - 1)->out == c->f->g->output);
+}
+
+// Where input k of a cell comes from.
+static int source_of(const struct cells *c, int cell, int k)
+{
+    int t = c->facts[cell]->in[k], born = c->f->g->tensors[t].producer;
+    if (born < c->first)
+        return t == c->x ? FROM_X : FROM_WHOLE;
+    for (int i = 0; i < cell; i++) {
+        if (c->facts[i]->cell.last == born)
+            return i;
+    }
+    return FROM_WHOLE; // not reached: cells keep what they make inside to themselves
+}
+
+static const char *take_up(struct cells *c, const struct cell_facts *const *facts, int n)
+{
+    const struct graph *g = c->f->g;
+    memcpy(c->facts, facts, (size_t)n * sizeof(*facts));
+    c->n = n;
+    c->first = facts[0]->cell.first;
+    c->last = facts[n - 1]->cell.last;
+    c->live_bytes = c->acc_bytes = 0;
+    c->macs = c->calls_made = 0;
+    c->x = -1;
+    for (int i = 0; i < c->first; i++) {
+        int t = g->layers[i].out;
+        if (c->f->last_use[t] < c->first)
+            continue;
+        if (i == c->first - 1 && c->f->last_use[t] <= c->last)
+            c->x = t;
+        else
+            c->live_bytes += fusion_tensor_bytes(g, t);
+    }
+    for (int i = 0; i < n; i++) {
+        const struct layer *l = out_layer(c, i);
+        if (facts[i]->why)
+            return facts[i]->why;
+        if (i < n - 1 && c->f->last_use[l->out] > c->last)
+            return "a tensor made inside is needed by a later block";
+        c->acc_bytes += facts[i]->acc_bytes;
+        for (int k = 0; k < facts[i]->n_inputs; k++)
+            c->source[i * CELL_MAX_INPUTS + k] = source_of(c, i, k);
+    }
+    return NULL;
+}
+
+// First row of cell `from`'s output, or of X, that is still needed: cells[i] has begun its band
+// done[i].
+static int first_needed(const struct cells *c, int from)
+{
+    int first = INT32_MAX;
+    for (int i = from < 0 ? 0 : from + 1; i < c->n; i++) {
+        const struct cell_facts *p = c->facts[i];
+        for (int k = 0; k < p->n_inputs && c->done[i] < p->n_bands; k++) {
+            int lo = p->need[k * p->n_bands + c->done[i]].lo;
+            if (c->source[i * CELL_MAX_INPUTS + k] == from && lo < first)
+                first = lo;
+        }
+    }
+    return first;
+}
+
+// Rows of cell i's output when its band is done.
+static int made_after(const struct cells *c, int i)
+{
+    const struct cell_facts *p = c->facts[i];
+    int rows = (c->done[i] + 1) * p->band_rows;
+    if (p->acc)
+        return c->done[i] + 1 == p->n_bands;
+    return rows < out_layer(c, i)->out_h ? rows : out_layer(c, i)->out_h;
+}
+
+// Moves the windows' rows together, without running one over another: first those that go down,
+// from below, then those that go up, from above.
+static void note_moves(struct cells *c)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        for (int k = 0; k < c->n - 1; k++) {
+            int i = pass ? k : c->n - 2 - k; // window 0 lies highest
+            const struct cells_window *w = &c->windows[i];
+            bool up = w->offset > w->kept_offset;
+            if (w->kept_bytes == 0 || w->offset == w->kept_offset || up != (pass == 1))
+                continue;
+            struct cells_move m = {w->offset, w->kept_offset, w->kept_bytes};
+            buf_add(&c->moves, &m, sizeof m);
+        }
+    }
+}
+
+static void note_base(struct cells *c, int cell)
+{
+    const struct cells_window *w = &c->windows[cell];
+    struct cells_base b = {out_layer(c, cell)->out, w->offset, w->lo};
+    buf_add(&c->bases, &b, sizeof b);
+}
+
+static void note_moment(struct cells *c, int i, uint64_t lower, uint64_t upper, uint64_t x_bytes,
+                        uint64_t y_bytes)
+{
+    struct fusion_moment m = {
+        .first_step = c->steps,
+        .layer = c->facts[i]->cell.first,
+        .y_bytes = (uint32_t)y_bytes,
+        .x_bytes = (uint32_t)x_bytes,
+        .inner_bytes = (uint32_t)(lower + upper - c->live_bytes - x_bytes - y_bytes),
+    };
+    buf_add(&c->moments, &m, sizeof m);
+    c->steps++;
+}
+
+static void note_call(struct cells *c, int i, uint32_t scratch)
+{
+    struct cells_call call = {.cell = i,
+                              .band = c->done[i],
+                              .scratch = scratch,
+                              .first_base = (uint32_t)(c->bases.len / sizeof(struct cells_base))};
+    call.first_move = (uint32_t)(c->moves.len / sizeof(struct cells_move));
+    buf_add(&c->calls, &call, sizeof call);
+    for (int k = 0; k < c->facts[i]->n_inputs; k++) {
+        if (c->source[i * CELL_MAX_INPUTS + k] >= 0)
+            note_base(c, c->source[i * CELL_MAX_INPUTS + k]);
+    }
+    if (i < c->n - 1)
+        note_base(c, i);
+}
+
+// What is alive while cell i runs its next band. Without c->record: how high the region must be.
+// With it: where everything lies in a region of c->region bytes.
+static void place(struct cells *c, int i)
+{
+    const struct graph *g = c->f->g;
+    const struct layer *y = out_layer(c, c->n - 1);
+    uint64_t upper, x_bytes = 0, y_bytes = 0;
+    if (c->x >= 0) {
+        int row = first_needed(c, FROM_X), rows = g->tensors[c->x].h;
+        if (row < rows)
+            x_bytes = (uint64_t)(rows - row) * (fusion_tensor_bytes(g, c->x) / (uint32_t)rows);
+    }
+    upper = x_bytes;
+    for (int k = 0; k < c->n - 1; k++) {
+        struct cells_window *w = &c->windows[k];
+        int lo = first_needed(c, k);
+        lo = lo < w->made ? lo : w->made;
+        w->kept_offset = w->offset + (uint32_t)(lo - w->lo) * w->row_bytes;
+        w->kept_bytes = (uint32_t)(w->made - lo) * w->row_bytes;
+        w->lo = lo;
+        if (k == i)
+            w->made = made_after(c, i);
+        w->most_rows = w->made - w->lo > w->most_rows ? w->made - w->lo : w->most_rows;
+        upper += (uint64_t)(w->made - w->lo) * w->row_bytes;
+        w->offset = c->region - (uint32_t)upper;
+    }
+    int y_rows = c->done[c->n - 1] * c->facts[c->n - 1]->band_rows;
+    if (i == c->n - 1 || c->facts[c->n - 1]->acc)
+        y_rows = i == c->n - 1 ? made_after(c, i) : 0;
+    if (y_in_arena(c))
+        y_bytes = (uint64_t)y_rows * (uint64_t)y->out_w * (uint64_t)y->out_c;
+    uint64_t lower = c->live_bytes + y_bytes + c->facts[i]->scratch_bytes;
+    if (c->facts[i]->sums)
+        lower = align4(lower);
+    if (!c->record) {
+        uint64_t need = lower + upper;
+        c->region =
+            need > c->region ? (uint32_t)(need < UINT32_MAX ? need : UINT32_MAX) : c->region;
+        return;
+    }
+    uint32_t scratch_end = c->region - (uint32_t)upper;
+    if (c->facts[i]->sums)
+        scratch_end &= ~3u;
+    note_moment(c, i, lower, upper, x_bytes, y_bytes);
+    note_call(c, i, scratch_end - c->facts[i]->scratch_bytes);
+    note_moves(c);
+}
+
+static void run(struct cells *c, int i)
+{
+    const struct cell_facts *p = c->facts[i];
+    for (int k = 0; k < p->n_inputs; k++) {
+        int from = c->source[i * CELL_MAX_INPUTS + k];
+        while (from >= 0 && c->windows[from].made < p->need[k * p->n_bands + c->done[i]].hi)
+            run(c, from);
+    }
+    place(c, i);
+    c->done[i]++;
+}
+
+static void simulate(struct cells *c)
+{
+    for (int i = 0; i < c->n; i++) {
+        const struct layer *l = out_layer(c, i);
+        c->windows[i] = (struct cells_window){.row_bytes = (uint32_t)(l->out_w * l->out_c)};
+        c->done[i] = 0;
+    }
+    while (c->done[c->n - 1] < c->facts[c->n - 1]->n_bands)
+        run(c, c->n - 1);
+}
+
+const char *cells_price(struct cells *c, const struct cell_facts *const *facts, int n)
+{
+    const char *why = take_up(c, facts, n);
+    if (why)
+        return why;
+    c->record = false;
+    c->region = c->live_bytes + (c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0);
+    simulate(c);
+    for (int i = 0; i < n; i++) {
+        c->macs += c->facts[i]->macs[c->done[i]];
+        c->calls_made += c->facts[i]->calls[c->done[i]];
+    }
+    c->acc_offset = (uint32_t)align4(c->region);
+    c->arena_bytes = c->acc_bytes ? c->acc_offset + c->acc_bytes : c->region;
+    c->x_offset = c->region - (c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0);
+    return NULL;
+}
+
+const char *cells_lay_out(struct cells *c, const struct cell_facts *const *facts, int n)
+{
+    const char *why = cells_price(c, facts, n);
+    if (why)
+        return why;
+    buf_reset(&c->calls);
+    buf_reset(&c->moves);
+    buf_reset(&c->bases);
+    buf_reset(&c->moments);
+    c->steps = 0;
+    c->record = true;
+    struct fusion_moment whole_x = {.layer = c->first};
+    whole_x.x_bytes = c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0;
+    buf_add(&c->moments, &whole_x, sizeof whole_x);
+    simulate(c);
+    c->record = false;
+    return c->calls.failed || c->moves.failed || c->bases.failed || c->moments.failed
+               ? "it takes too many calls"
+               : NULL;
+}
+
+// Where whole tensors lie while the cell at hand runs.
+static void place_whole(struct cells *c)
+{
+    const struct graph *g = c->f->g;
+    uint32_t base = 0;
+    for (int i = 0; i < c->first; i++) { // by age
+        struct fusion_tensor *t = &c->f->tensors[g->layers[i].out];
+        t->bytes = fusion_tensor_bytes(g, g->layers[i].out);
+        t->offset = t->role == FUSION_X ? c->x_offset : base;
+        if (t->role == FUSION_LIVE)
+            base += t->bytes;
+    }
+    struct fusion_tensor *y = &c->f->tensors[g->layers[c->last].out];
+    y->offset = base;
+    y->bytes = y->role == FUSION_Y ? fusion_tensor_bytes(g, g->layers[c->last].out) : 0;
+}
+
+void cells_take_up_cell(struct cells *c, int i, int bands)
+{
+    const struct cell_facts *p = c->facts[i];
+    fusion_cell_begin(c->f, c->first, c->last, p->cell.first, p->cell.last, p->cell.group);
+    fusion_cell_cols(c->f, p->band_rows, c->chunk, bands);
+    c->f->acc_offset = c->acc_offset;
+    for (int k = 0; k < i; k++)
+        c->f->acc_offset += c->facts[k]->acc_bytes;
+    place_whole(c);
+}
+
+// Adds up the work of the bands that run, and leaves it in f->cost.
+static void add_up_cost(struct cells *c)
+{
+    struct fusion_cost sum = {.arena_bytes = c->arena_bytes};
+    for (int i = 0; i < c->n; i++) {
+        c->f->record = true;
+        c->f->out_of_memory = false;
+        cells_take_up_cell(c, i, c->done[i]);
+        c->f->record = false;
+        fusion_cost_add(&sum, &c->f->cost);
+    }
+    c->f->cost = sum;
+}
+
+static const char *fill(struct cells *c, const struct cell *cells, int n, int chunk,
+                        bool *no_memory)
+{
+    free_own(c);
+    c->chunk = chunk;
+    for (int i = 0; i < n; i++) {
+        c->own[i] = cell_facts(c->f, &cells[i], chunk);
+        if (!c->own[i]) {
+            *no_memory = true;
+            return NULL;
+        }
+        c->n_own++;
+    }
+    return cells_lay_out(c, (const struct cell_facts *const *)c->own, n);
+}
+
+// Leaves in the fusion what timelines and lists of blocks read there.
+static int tell_fusion(struct cells *c, struct err *e)
+{
+    struct fusion *f = c->f;
+    f->first = c->first;
+    f->live_bytes = c->live_bytes;
+    f->io_bytes = c->region - c->live_bytes;
+    f->ring_bytes = f->kept_bytes = 0;
+    f->acc = c->acc_bytes > 0;
+    f->acc_bytes = c->acc_bytes;
+    f->acc_offset = c->acc_offset;
+    f->n_bands = 1;
+    f->n_steps = c->steps;
+    for (int i = c->first; i < c->last; i++)
+        f->tensors[f->g->layers[i].out] = (struct fusion_tensor){.role = FUSION_NONE};
+    for (int i = 0; i < c->n - 1; i++) {
+        const struct cells_window *w = &c->windows[i];
+        f->tensors[out_layer(c, i)->out] =
+            (struct fusion_tensor){.role = FUSION_WINDOW,
+                                   .slots = (uint32_t)w->most_rows,
+                                   .bytes = (uint32_t)w->most_rows * w->row_bytes};
+    }
+    f->n_moments = 0;
+    f->out_of_memory = false;
+    for (size_t i = 0; i < c->moments.len / sizeof(struct fusion_moment); i++)
+        fusion__record_moment(f, (const struct fusion_moment *)(const void *)c->moments.data + i);
+    return f->out_of_memory ? err_set(e, ERR_NO_MEMORY, "planner: no memory for a timeline") : 0;
+}
+
+int cells_fill(struct cells *c, const struct cell *cells, int n, uint32_t limit, struct err *e)
+{
+    static const int sizes[] = {16, 8, 4, 2, 1};
+    bool no_memory = false;
+    for (size_t i = limit ? 0 : 4; i < sizeof sizes / sizeof *sizes; i++) {
+        const char *why = fill(c, cells, n, sizes[i], &no_memory);
+        if (no_memory)
+            return err_set(e, ERR_NO_MEMORY, "planner: no memory for %d cells", n);
+        if (why)
+            return err_set(e, ERR_BAD_FIELD, "block %d-%d: %s", cells[0].first, cells[n - 1].last,
+                           why);
+        if (c->arena_bytes <= limit)
+            break;
+    }
+    add_up_cost(c);
+    return tell_fusion(c, e);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// A block of cells: a run of layers cut into cells, each of which runs `cols` (cell.c), one band of
+// output rows at a time, whenever the next cell asks for rows. Between cells lie windows: the rows
+// of a tensor that some cell still needs, and no others.
+//
+//   cell 0          window 0     cell 1          window 1    cell 2
+//   [expand dw 1x1] = = = =  --> [expand dw 1x1] = = = = --> [expand dw 1x1] --> Y, row by row
+//    rings of a few columns, in one scratch that all cells share: only one cell runs at a time
+//
+// Nothing has a fixed place. Before every call (one band of one cell) what is alive is moved
+// together, so the arena is the most that is alive at any moment, not the sum of each one's most:
+//
+//   live tensors | Y so far |   free   | scratch | window n-2 .. window 0 | rows of X still needed |
+//                                                                            int32 accumulators
+#ifndef PLANNER_CELLS_H
+#define PLANNER_CELLS_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "server/planner/fusion.h"
+
+#define CELL_MAX_INPUTS 4
+
+struct cell { // as asked for
+    int first, last;
+    int band_rows; // 0 = all
+    int group;     // channels at a time, 0 = all
+};
+
+struct cell_facts { // of a cell, whatever block it is in
+    struct cell cell;
+    const char *why; // it cannot run: a constant string; else NULL
+    uint32_t scratch_bytes;
+    bool sums, acc;     // needs a scratch that is 4-aligned; ends with a reduction
+    uint32_t acc_bytes; // of the reduction
+    int band_rows, n_bands, n_inputs;
+    int in[CELL_MAX_INPUTS]; // tensors of the arena that it reads
+    // Of input k and band b, at need[k * n_bands + b]: the first row that this band or a later one
+    // needs (INT32_MAX: none), and one past the last row that this band needs.
+    struct fusion_interval *need;
+    uint64_t *macs, *calls; // [n_bands + 1] of the first b bands
+};
+
+// Looks at a cell with chunks of `chunk` pixels. NULL: no memory. Freed with free().
+struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chunk);
+
+struct cells_window { // the output of every cell but the last
+    int lo, made;     // rows alive
+    int most_rows;    // so far
+    uint32_t row_bytes, offset;
+    uint32_t kept_offset, kept_bytes; // where the rows lie that outlive the call before
+};
+
+struct cells_call { // band `band` of cell `cell`
+    int cell, band;
+    uint32_t scratch;                // arena offset
+    uint32_t first_move, first_base; // into moves and bases; up to those of the next call
+};
+
+struct cells_move {
+    uint32_t dst, src, bytes;
+};
+
+struct
+    cells_base { // of the cell's inputs that are windows, in order, then of its output if it is one
+    int tensor;
+    uint32_t offset;
+    int lo;
+};
+
+// A block of cells and the working memory to lay it out.
+struct cells {
+    struct fusion *f;
+    int first, last, n;
+    const struct cell_facts **facts; // [n]
+    struct cell_facts **own;         // of cells_fill()
+    int n_own, chunk;                // likewise
+    int x;                           // tensor, or -1
+    uint32_t live_bytes, x_offset, acc_offset, acc_bytes;
+    uint32_t arena_bytes;
+    uint64_t macs, calls_made;    // of the bands that run
+    struct cells_window *windows; // [n]
+    int *done;                    // [n] bands
+    int *source; // [n][CELL_MAX_INPUTS] cell that makes the input; -1: X, -2: whole
+    bool record;
+    struct buf calls, moves, bases; // of cells_lay_out()
+    struct buf moments;             // struct fusion_moment, likewise
+    uint32_t steps;                 // calls so far
+    uint32_t region;                // top of X
+};
+
+int cells_open(struct cells *c, struct fusion *f, struct err *e);
+void cells_close(struct cells *c); // accepts a zeroed one
+
+// Prices the block of `n` cells. NULL or the reason why it cannot run.
+const char *cells_price(struct cells *c, const struct cell_facts *const *facts, int n);
+// The same, with calls, moves and bases.
+const char *cells_lay_out(struct cells *c, const struct cell_facts *const *facts, int n);
+
+// Lays out a block of `n` cells that are runs of layers one after the other, with the largest chunks
+// that keep it within `limit` bytes, or with single pixels where even those do not. Its cost is then
+// f->cost. -1: ERR_BAD_FIELD (it cannot run), ERR_NO_MEMORY.
+int cells_fill(struct cells *c, const struct cell *cells, int n, uint32_t limit, struct err *e);
+// Makes cell i the one at hand in c->f, with the cost of its first `bands` bands.
+void cells_take_up_cell(struct cells *c, int i, int bands);
+
+#endif

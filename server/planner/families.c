@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+// See families.h.
+#include "server/planner/families.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#define MAX_CELLS 256
+#define SPLITS 5 // limits of `split` that are tried
+
+static const int band_rows[] = {1, 2, 4};
+static const int groups[] = {0, 8};
+#define N_BANDS ((int)(sizeof band_rows / sizeof *band_rows))
+#define N_GROUPS ((int)(sizeof groups / sizeof *groups))
+
+struct unit {
+    int first, last;
+    uint64_t ring_bytes; // if it ran by rows
+};
+
+struct block {
+    const struct families *u;
+    struct unit units[FAMILIES_MAX_UNITS];
+    int n;
+    uint64_t splits[FAMILIES_MAX_UNITS + 1];
+    int n_splits;
+    struct cell cells[MAX_CELLS];
+    int n_cells;
+    families_each *each;
+    void *ctx;
+};
+
+struct family {
+    int head, head_rows, rows, group;
+    int64_t split; // -1: none
+};
+
+// ---- units ----
+
+static bool follows(const struct graph *g, int layer) // the one before, and it alone
+{
+    return g->layers[layer].in[0] == g->layers[layer - 1].out;
+}
+
+static bool is_pointwise_conv(const struct layer *l)
+{
+    return l->op == LAYER_CONV && l->kh == 1 && l->kw == 1 && l->sh == 1 && l->sw == 1;
+}
+
+// A 1x1 convolution right behind a depthwise one or a pooling.
+static bool is_projection(const struct graph *g, int layer)
+{
+    const struct layer *l = &g->layers[layer];
+    return layer > 0 && is_pointwise_conv(l) && follows(g, layer) && l[-1].op != LAYER_CONV &&
+           l[-1].op != LAYER_ADD && l[-1].op != LAYER_RESHAPE;
+}
+
+static bool begins_unit(const struct graph *g, int layer)
+{
+    const struct layer *l = &g->layers[layer];
+    if (layer == 0 || l->op == LAYER_RESHAPE || l[-1].op == LAYER_RESHAPE)
+        return true;
+    switch (l->op) {
+    case LAYER_CONV:
+        return !is_projection(g, layer);
+    case LAYER_DWCONV:
+    case LAYER_AVGPOOL:
+    case LAYER_MAXPOOL:
+    case LAYER_MEAN:
+    case LAYER_PAD:
+        return !follows(g, layer) || l[-1].op == LAYER_ADD || is_projection(g, layer - 1);
+    default:
+        return false;
+    }
+}
+
+int families_open(struct families *u, const struct graph *g, struct err *e)
+{
+    *u = (struct families){.g = g};
+    u->begins = calloc((size_t)g->n_layers + 1, sizeof *u->begins);
+    if (!u->begins)
+        return err_set(e, ERR_NO_MEMORY, "planner: no memory for %d layers", g->n_layers);
+    for (int i = 0; i < g->n_layers; i++)
+        u->begins[i] = begins_unit(g, i);
+    u->begins[g->n_layers] = true;
+    return 0;
+}
+
+void families_close(struct families *u)
+{
+    free(u->begins);
+    *u = (struct families){0};
+}
+
+// ---- a block ----
+
+static bool has_window(const struct layer *l)
+{
+    return l->op != LAYER_ADD && !fusion_pointwise(l);
+}
+
+static uint64_t ring_bytes(const struct graph *g, int first, int last)
+{
+    uint64_t sum = 0;
+    for (int i = first + 1; i <= last; i++) {
+        const struct layer *l = &g->layers[i];
+        int k = l->kh < l->in_h ? l->kh : l->in_h;
+        if (has_window(l))
+            sum += (uint64_t)k * (uint64_t)l->in_w * (uint64_t)l->in_c;
+    }
+    return sum;
+}
+
+static int take_units(struct block *b, int first, int last)
+{
+    const struct families *u = b->u;
+    if (!u->begins[first] || !u->begins[last + 1])
+        return 0;
+    for (int i = first; i <= last; i++) {
+        if (u->begins[i]) {
+            if (b->n == FAMILIES_MAX_UNITS)
+                return 0;
+            b->units[b->n++].first = i;
+        }
+        b->units[b->n - 1].last = i;
+    }
+    for (int i = 0; i < b->n; i++)
+        b->units[i].ring_bytes = ring_bytes(u->g, b->units[i].first, b->units[i].last);
+    return b->n;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    uint64_t p = *(const uint64_t *)a, q = *(const uint64_t *)b;
+    return (p > q) - (p < q);
+}
+
+// The different ring sizes of the units behind the head, thinned out.
+static void take_splits(struct block *b, int head)
+{
+    uint64_t all[FAMILIES_MAX_UNITS];
+    int n = 0, different = 0;
+    for (int i = head; i < b->n; i++)
+        all[n++] = b->units[i].ring_bytes;
+    qsort(all, (size_t)n, sizeof *all, by_bytes);
+    for (int i = 0; i < n; i++) {
+        if (different == 0 || all[different - 1] != all[i])
+            all[different++] = all[i];
+    }
+    b->n_splits = different < SPLITS ? different : SPLITS;
+    for (int i = 0; i < b->n_splits; i++)
+        b->splits[i] = all[b->n_splits < 2 ? 0 : i * (different - 1) / (b->n_splits - 1)];
+}
+
+static void add_cell(struct block *b, int first, int last, int rows, int group)
+{
+    const int high = b->u->g->layers[last].out_h;
+    if (b->n_cells < MAX_CELLS)
+        b->cells[b->n_cells++] = (struct cell){first, last, rows < high ? rows : high, group};
+}
+
+static void add_split_unit(struct block *b, const struct unit *u)
+{
+    int first = u->first;
+    for (int i = u->first + 1; i <= u->last; i++) {
+        if (has_window(&b->u->g->layers[i])) {
+            add_cell(b, first, i - 1, 1, 0);
+            first = i;
+        }
+    }
+    add_cell(b, first, u->last, 1, 0);
+}
+
+static bool can_group(const struct graph *g, const struct unit *u)
+{
+    const struct layer *l = &g->layers[u->first];
+    return u->last >= u->first + 2 && l[0].op == LAYER_CONV && l[1].op == LAYER_DWCONV &&
+           l[1].mult_c == 1 && is_pointwise_conv(&l[2]);
+}
+
+static int try_family(struct block *b, const struct family *f)
+{
+    const struct graph *g = b->u->g;
+    b->n_cells = 0;
+    if (f->head)
+        add_cell(b, b->units[0].first, b->units[f->head - 1].last, f->head_rows, 0);
+    for (int i = f->head; i < b->n; i++) {
+        const struct unit *u = &b->units[i];
+        if (f->split >= 0 && u->ring_bytes <= (uint64_t)f->split)
+            add_split_unit(b, u);
+        else if (can_group(g, u) && f->group < g->layers[u->first].out_c)
+            add_cell(b, u->first, u->last, f->rows, f->group);
+        else
+            add_cell(b, u->first, u->last, f->rows, 0);
+    }
+    return b->n_cells < MAX_CELLS ? b->each(b->ctx, b->cells, b->n_cells) : 0;
+}
+
+static int try_rest(struct block *b, struct family *f)
+{
+    const int n_rows = f->head < b->n ? N_BANDS : 1;
+    for (int r = 0; r < n_rows; r++) {
+        f->rows = band_rows[r];
+        for (int s = -1; s < b->n_splits; s++) {
+            f->split = s < 0 ? -1 : (int64_t)b->splits[s];
+            for (int k = 0; k < (f->head < b->n ? N_GROUPS : 1); k++) {
+                f->group = groups[k];
+                int rc = try_family(b, f);
+                if (rc)
+                    return rc;
+            }
+        }
+    }
+    return 0;
+}
+
+// One unit in groups, with bands of any height.
+static int try_unit(struct block *b)
+{
+    const struct unit *u = &b->units[0];
+    if (b->n != 1 || !can_group(b->u->g, u))
+        return 0;
+    for (int rows = 1; rows <= b->u->g->layers[u->last].out_h; rows++) {
+        for (int k = 1; k < N_GROUPS; k++) {
+            b->n_cells = 0;
+            if (groups[k] < b->u->g->layers[u->first].out_c)
+                add_cell(b, u->first, u->last, rows, groups[k]);
+            int rc = b->n_cells ? b->each(b->ctx, b->cells, b->n_cells) : 0;
+            if (rc)
+                return rc;
+        }
+    }
+    return 0;
+}
+
+int families_of_block(const struct families *u, int first, int last, families_each *each, void *ctx)
+{
+    struct block b = {.u = u, .each = each, .ctx = ctx};
+    if (!take_units(&b, first, last))
+        return 0;
+    int rc = try_unit(&b);
+    for (int head = 0; head <= b.n && !rc; head++) {
+        if (head == 1)
+            continue;
+        take_splits(&b, head);
+        for (int r = 0; r < (head ? N_BANDS : 1) && !rc; r++) {
+            struct family f = {.head = head, .head_rows = band_rows[r]};
+            rc = try_rest(&b, &f);
+        }
+    }
+    return rc;
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// Prices the blocks of cells that families.h lists, for a search.
+#ifndef PLANNER_FRONT_CELLS_H
+#define PLANNER_FRONT_CELLS_H
+
+#include "common/err.h"
+#include "server/planner/cells.h"
+
+struct front_cells;
+
+struct front_cells *front_cells_open(struct fusion *f, struct err *e); // NULL: ERR_NO_MEMORY
+void front_cells_close(struct front_cells *s);                         // accepts NULL
+
+// Calls each() for every such block of layers first..last that can run: `priced` says what it costs,
+// the cells are those of one call. Returns the first result that is not 0; -1: no memory. What was
+// at hand in the fusion is not any more.
+typedef int front_cells_each(void *ctx, const struct cells *priced, const struct cell *cells,
+                             int n);
+int front_cells_of_block(struct front_cells *s, int first, int last, front_cells_each *each,
+                         void *ctx);
+
+#endif

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+// Compiles a block of cells (cells.h): a part a cell, or three for a cell of groups (whole groups,
+// the smaller last group, the end of the sums), and the calls in their order.
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/planner/program_inside.h"
+
+// Parts of a cell; of an ordinary one `first` alone.
+struct cell_parts {
+    uint16_t first;
+    uint16_t groups; // runs of `first`
+    bool sums, rest; // the cell has groups; there is a smaller last one
+};
+
+uint16_t program__base_of(const struct compiler *c, int tensor)
+{
+    const struct fusion *f = c->f;
+    uint16_t index = 0;
+    int seen[CELL_MAX_INPUTS], n_seen = 0;
+    for (int i = f->first; i <= f->last; i++) {
+        for (int k = 0; k < 2 && f->g->layers[i].in[k] >= 0; k++) {
+            int t = f->g->layers[i].in[k], born = f->g->tensors[t].producer, s = 0;
+            while (s < n_seen && seen[s] != t)
+                s++;
+            if (born < 0 || born >= f->first || s < n_seen || f->tensors[t].role != FUSION_WINDOW)
+                continue;
+            if (t == tensor)
+                return index;
+            seen[n_seen++] = t;
+            index++;
+        }
+    }
+    return index; // the cell's output
+}
+
+// ---- some channels of a layer ----
+
+// Channels [first, first + n) of a convolution's output; weights of a depthwise one and of a
+// projection's input are gathered into `room`.
+static struct layer some_outputs(const struct layer *l, int first, int n, int8_t *room)
+{
+    struct layer some = *l;
+    some.out_c = n;
+    some.bias = l->bias + first;
+    some.requant = l->requant + first;
+    if (l->op == LAYER_CONV) {
+        some.weights = l->weights + (size_t)first * (size_t)(l->kh * l->kw) * (size_t)l->in_c;
+        return some;
+    }
+    some.in_c = n;
+    some.weights = room;
+    for (int tap = 0; tap < l->kh * l->kw; tap++)
+        memcpy(room + (size_t)tap * (size_t)n,
+               l->weights + (size_t)tap * (size_t)l->out_c + (size_t)first, (size_t)n);
+    return some;
+}
+
+static struct layer some_inputs(const struct layer *l, int first, int n, int8_t *room)
+{
+    struct layer some = *l;
+    some.in_c = n;
+    some.bias = NULL;
+    some.requant = NULL;
+    some.weights = room;
+    for (int o = 0; o < l->out_c; o++)
+        memcpy(room + (size_t)o * (size_t)n,
+               l->weights + (size_t)o * (size_t)l->in_c + (size_t)first, (size_t)n);
+    return some;
+}
+
+// The int32 sums of the projection, for a whole band.
+static struct prog_view view_of_sums(const struct fusion *f)
+{
+    const struct layer *l = &f->g->layers[f->first + 2];
+    return (struct prog_view){.offset = f->sums_offset,
+                              .slice_step = 4 * f->tensors[l->out].positions * (uint32_t)l->out_c,
+                              .pix_step = 4 * (uint32_t)l->out_c,
+                              .slots = (uint16_t)l->out_w,
+                              .space = PROG_RING,
+                              .interval = 1};
+}
+
+// Layer i of the cell for `groups` groups of c->group channels, from channel `from` on.
+static void add_group_op(struct compiler *c, int i, int from, int groups)
+{
+    const struct fusion *f = c->f;
+    const struct layer *l = &c->g->layers[i];
+    const int n = c->group;
+    size_t taps = (size_t)l->kh * (size_t)l->kw;
+    int8_t *room = malloc((l->op == LAYER_DWCONV ? taps : (size_t)l->out_c) * (size_t)n);
+    struct prog_op op = program__op(c, i, false), first = {0};
+    if (!room) {
+        c->no_memory = true;
+        return;
+    }
+    bool project = i == f->first + 2;
+    if (!project && constants_choose(c->variant, l, &op))
+        c->no_memory = true;
+    if (i == f->first)
+        op.out_c = (uint16_t)n;
+    else
+        op.in_c = (uint16_t)n;
+    if (i == f->first + 1)
+        op.out_c = (uint16_t)n;
+    if (project) {
+        op.kernel = PROG_SUM_CONV;
+        op.out = view_of_sums(f);
+    }
+    for (int q = 0; q < groups; q++) {
+        struct layer some = project ? some_inputs(l, from + q * n, n, room)
+                                    : some_outputs(l, from + q * n, n, room);
+        struct prog_op next = op;
+        if (constants_lay_out(&c->consts, &some, true, &next))
+            c->no_memory = true;
+        if (q == 0)
+            first = next;
+        if (q == 1) {
+            first.p[7] = (int32_t)(next.weights - first.weights);
+            first.p[8] = (int32_t)(next.bias - first.bias);
+            first.p[9] = (int32_t)(next.requant - first.requant);
+        }
+    }
+    buf_add(&c->ops, &first, sizeof first);
+    free(room);
+}
+
+static void add_group_stage(struct compiler *c, struct prog_part *part, int stage, int from,
+                            int groups)
+{
+    const struct fusion *f = c->f;
+    struct prog_stage s = {
+        .first_op = (uint16_t)program__n_of(&c->ops, sizeof(struct prog_op)),
+        .n_ops = (uint16_t)(stage + 1),
+        .interval = (uint16_t)stage,
+        .chunk = (uint16_t)(stage ? f->chunk : 0),
+    };
+    add_group_op(c, f->first + stage, from, groups);
+    if (stage)
+        add_group_op(c, f->first + 2, from, groups);
+    buf_add(&c->stages, &s, sizeof s);
+    part->n_stages++;
+}
+
+// `groups` groups of n channels from channel `from` on.
+static struct prog_part add_groups(struct compiler *c, int from, int n, int groups)
+{
+    struct prog_part part = program__part(c);
+    part.acc = c->f->sums_offset;
+    part.acc_bytes = c->f->sums_bytes;
+    c->group = n;
+    add_group_stage(c, &part, 0, from, groups);
+    add_group_stage(c, &part, 1, from, groups);
+    c->group = 0;
+    return part;
+}
+
+// The projection's sums, requantised, and what follows them pixel by pixel: a step a column.
+static void add_end_of_sums(struct compiler *c, const struct prog_part *groups)
+{
+    const struct fusion *f = c->f;
+    const int project = f->first + 2;
+    const struct layer *l = &c->g->layers[project];
+    struct prog_part part = program__part(c);
+    struct prog_op op = program__op(c, project, false);
+    const uint32_t first_op = program__n_of(&c->ops, sizeof op);
+    op.kernel = PROG_SUM_END;
+    op.in[0] = view_of_sums(f);
+    if (constants_lay_out(&c->consts, l, true, &op))
+        c->no_memory = true;
+    buf_add(&c->ops, &op, sizeof op);
+    program__add_stage(c, &part, 1, f->next[project], first_op);
+    part.steps = (uint32_t)c->tables.len;
+    part.n_steps = (uint32_t)l->out_w;
+    part.intervals = groups->intervals;
+    part.n_intervals = groups->n_intervals;
+    for (int x = 0; x < l->out_w; x++)
+        buf_add(&c->tables, &(struct prog_step){0, (uint16_t)x}, sizeof(struct prog_step));
+    buf_add(&c->parts, &part, sizeof part);
+}
+
+// ---- parts ----
+
+static struct cell_parts add_parts(struct compiler *c)
+{
+    const struct fusion *f = c->f;
+    struct cell_parts p = {.first = (uint16_t)program__n_of(&c->parts, sizeof(struct prog_part)),
+                           .groups = 1};
+    if (!f->group) {
+        program__add_part(c);
+        return p;
+    }
+    const int channels = c->g->layers[f->first].out_c, rest = channels % f->group;
+    p.sums = true;
+    p.rest = rest > 0;
+    p.groups = (uint16_t)(channels / f->group);
+    struct prog_part part = add_groups(c, 0, f->group, p.groups);
+    program__add_steps(c, &part);
+    buf_add(&c->parts, &part, sizeof part);
+    if (rest) {
+        struct prog_part last = add_groups(c, channels - rest, rest, 1);
+        last.steps = part.steps;
+        last.n_steps = part.n_steps;
+        last.intervals = part.intervals;
+        last.n_intervals = part.n_intervals;
+        buf_add(&c->parts, &last, sizeof last);
+    }
+    add_end_of_sums(c, &part);
+    return p;
+}
+
+// ---- calls ----
+
+// Moves of windows and bases of call number k.
+static void add_places(struct compiler *c, const struct cells *cells, size_t k,
+                       struct prog_call *call)
+{
+    const struct cells_call *from = (const struct cells_call *)(void *)cells->calls.data + k;
+    const struct cells_move *move = (const struct cells_move *)(void *)cells->moves.data;
+    const struct cells_base *base = (const struct cells_base *)(void *)cells->bases.data;
+    bool last = (k + 1) * sizeof *from == cells->calls.len;
+    size_t moves = last ? cells->moves.len / sizeof *move : from[1].first_move;
+    size_t bases = last ? cells->bases.len / sizeof *base : from[1].first_base;
+    if (k == 0)
+        program__add_moves(c, call);
+    else
+        call->moves = (uint32_t)c->tables.len;
+    for (size_t i = from->first_move; i < moves; i++, call->n_moves++) {
+        struct prog_move m = {move[i].dst, move[i].src, move[i].bytes};
+        buf_add(&c->tables, &m, sizeof m);
+    }
+    call->bases = (uint32_t)c->tables.len;
+    for (size_t i = from->first_base; i < bases; i++) {
+        struct prog_base b = {.offset = base[i].offset, .lo = (uint16_t)base[i].lo};
+        buf_add(&c->tables, &b, sizeof b);
+    }
+    call->scratch = from->scratch;
+}
+
+static void add_call(struct compiler *c, const struct cells *cells, size_t k,
+                     const struct cell_parts *p)
+{
+    const struct cells_call *from = (const struct cells_call *)(void *)cells->calls.data + k;
+    const struct cell_facts *facts = cells->facts[from->cell];
+    struct prog_call call = {
+        .part = p->first, .first_band = (uint16_t)from->band, .n_bands = 1, .n_groups = p->groups};
+    if (p->sums || (facts->acc && from->band == 0))
+        call.flags |= PROG_CALL_BEGIN;
+    if (facts->acc && from->band + 1 == facts->n_bands)
+        call.flags |= PROG_CALL_END;
+    add_places(c, cells, k, &call);
+    buf_add(&c->calls, &call, sizeof call);
+    call.n_moves = 0;
+    call.flags = 0;
+    call.n_groups = 1;
+    for (int i = 0; i < p->sums + p->rest; i++) {
+        call.part++;
+        buf_add(&c->calls, &call, sizeof call);
+    }
+}
+
+int program__add_cells(struct compiler *c, const struct config_block *cb, struct err *e)
+{
+    struct cells cells;
+    if (config_cells_fill(c->f, cb, c->arena_bytes, &cells, e))
+        return -1;
+    const struct fusion_cost cost = c->f->cost;
+    struct cell_parts *parts = calloc((size_t)cells.n, sizeof *parts);
+    c->no_memory = c->no_memory || !parts;
+    for (int i = 0; parts && i < cells.n; i++) {
+        c->f->record = true;
+        c->f->out_of_memory = false;
+        cells_take_up_cell(&cells, i, INT32_MAX);
+        c->f->record = false;
+        c->no_memory = c->no_memory || c->f->out_of_memory;
+        parts[i] = add_parts(c);
+    }
+    for (size_t k = 0; parts && k < cells.calls.len / sizeof(struct cells_call); k++) {
+        int cell = ((const struct cells_call *)(void *)cells.calls.data)[k].cell;
+        add_call(c, &cells, k, &parts[cell]);
+    }
+    c->f->cost = cost;
+    free(parts);
+    cells_close(&cells);
+    return 0;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// What the files of the program compiler share (program.c, program_cells.c); nothing else includes
+// it.
+#ifndef PLANNER_PROGRAM_INSIDE_H
+#define PLANNER_PROGRAM_INSIDE_H
+
+#include "firmware/executor/program.h"
+#include "server/planner/constants.h"
+#include "server/planner/program.h"
+
+struct compiler {
+    struct fusion *f;
+    const struct graph *g;
+    struct buf blocks, stages, ops, parts, calls, tables, consts;
+    uint32_t *position; // [n_tensors] arena offset of every whole tensor that is alive
+    bool input_streamed;
+    const struct variant *variant;
+    bool no_memory; // sticky
+    uint32_t arena_bytes;
+    int group; // channels of the first two layers at hand, 0 = all
+};
+
+uint32_t program__n_of(const struct buf *b, size_t item); // items in it
+// Layer i of the block or cell at hand as an operator; its constants are still to be added.
+struct prog_op program__op(const struct compiler *c, int i, bool acc);
+// A part without stages, to be filled.
+struct prog_part program__part(const struct compiler *c);
+// Stage `stage`: the operators from first_op on, which may be there already, then layers `head` (-1:
+// none) to its tail.
+void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int head,
+                        uint32_t first_op);
+// Steps of a band and the intervals of all bands.
+void program__add_steps(struct compiler *c, struct prog_part *part);
+// The block or cell at hand as one part.
+void program__add_part(struct compiler *c);
+// Live tensors slide down, oldest first, so none runs over another; X, the youngest, goes last.
+void program__add_moves(struct compiler *c, struct prog_call *call);
+
+// Parts and calls of a block of cells.
+int program__add_cells(struct compiler *c, const struct config_block *cb, struct err *e);
+// Index into a call's bases of a window that the cell at hand reads or writes.
+uint16_t program__base_of(const struct compiler *c, int tensor);
+
+#endif
