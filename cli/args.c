@@ -48,6 +48,9 @@ const char cli_usage[] =
     "  explain MODEL SPEC | JOB [--measured]   the same of a model or job of the server; "
     "--measured:\n"
     "                 cycles and instructions of each layer on the board\n"
+    "  plan list | show PLAN|RUN [--json]      the server's nightly plans; a run in Markdown\n"
+    "  plan run PLAN [--wait] [--junit FILE] [--boards a,b] [--json]   run one now, and wait for "
+    "its end\n"
     "  results CAMPAIGN [--json]        every measurement with its minimum, median and maximum\n"
     "  jobs CAMPAIGN [--json]           every job with state, rig, attempts and error\n"
     "  log JOB                          what agent, OpenOCD and board said during a job\n"
@@ -66,8 +69,10 @@ const char cli_usage[] =
     "when\n"
     "a virtual board measured it; its milliseconds come from a cost model (see docs/timing.md).\n"
     "\n"
-    "Exit status: 0 done, 1 something measured failed, 2 wrong command line, 3 no server there,\n"
-    "4 the server refused.\n";
+    "Exit status: 0 done, 1 something measured failed or a plan's run is a regression, 2 wrong "
+    "command\n"
+    "line, 3 no server there, 4 the server refused, 5 a plan's run came to no verdict about the "
+    "code.\n";
 
 struct option {
     const char *name;
@@ -80,6 +85,7 @@ static const struct option options[] = {
     {"--max-overhead", true}, {"--watch", false},   {"--json", false},   {"--all", false},
     {"--help", false},        {"--version", false}, {"-h", false},       {"--board", true},
     {"--spec", true},         {"--save", true},     {"--axis", true},    {"--measured", false},
+    {"--wait", false},        {"--junit", true},
 };
 
 static const struct {
@@ -169,6 +175,10 @@ static int take_option(struct cli_args *a, const char *name, const char *value, 
         a->spec = value;
     else if (strcmp(name, "--save") == 0)
         a->save = value;
+    else if (strcmp(name, "--junit") == 0)
+        a->junit = value;
+    else if (strcmp(name, "--wait") == 0)
+        a->wait = true;
     else if (strcmp(name, "--axis") == 0) {
         a->by_latency = strcmp(value, "latency") == 0;
         if (!a->by_latency && strcmp(value, "macs") != 0)
@@ -219,6 +229,28 @@ static const struct option *find_option(const char *word, size_t n)
     return NULL;
 }
 
+// `farm plan list|show|run` are about the plans of the server, other words after `plan` are model files.
+static bool is_nightly(const char *word, const char *target)
+{
+    return strcmp(word, "plan") == 0 && target &&
+           (strcmp(target, "list") == 0 || strcmp(target, "show") == 0 ||
+            strcmp(target, "run") == 0);
+}
+
+static int check_nightly(struct cli_args *a, struct err *e)
+{
+    bool listing = strcmp(a->target, "list") == 0, running = strcmp(a->target, "run") == 0;
+    a->command = CLI_NIGHTLY;
+    if (listing && a->plan)
+        return err_set(e, ERR_BAD_REQUEST, "farm plan list takes no \"%s\"", a->plan);
+    if (!listing && !a->plan)
+        return err_set(e, ERR_BAD_REQUEST, "farm plan %s needs a plan's name; see: farm plan list",
+                       a->target);
+    if (a->junit && !(running && a->wait))
+        return err_set(e, ERR_BAD_REQUEST, "--junit goes with farm plan run NAME --wait");
+    return 0;
+}
+
 int cli_args_parse(struct cli_args *a, int argc, char **argv, const char *env_server,
                    const char *env_token, struct err *e)
 {
@@ -240,6 +272,8 @@ int cli_args_parse(struct cli_args *a, int argc, char **argv, const char *env_se
                 target = arg;
             else if (strcmp(word, "explain") == 0 && !a->spec)
                 a->spec = arg;
+            else if (is_nightly(word, target) && !a->plan)
+                a->plan = arg;
             else
                 return err_set(e, ERR_BAD_REQUEST, "\"%s\" is one word too many; see: farm --help",
                                arg);
@@ -281,7 +315,7 @@ int cli_args_parse(struct cli_args *a, int argc, char **argv, const char *env_se
             return err_set(e, ERR_BAD_REQUEST, "farm %s needs %s", word, commands[i].target);
         if (!commands[i].target && target)
             return err_set(e, ERR_BAD_REQUEST, "farm %s takes no \"%s\"", word, target);
-        return 0;
+        return is_nightly(word, target) ? check_nightly(a, e) : 0;
     }
     return err_set(e, ERR_BAD_REQUEST, "there is no command \"%s\"; see: farm --help", word);
 }

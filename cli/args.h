@@ -22,6 +22,7 @@ enum cli_command {
     CLI_BOARDS,
     CLI_LOG,
     CLI_PLAN,
+    CLI_NIGHTLY,
     CLI_EXPLAIN,
 };
 
@@ -47,7 +48,9 @@ struct cli_args {
     int64_t max_ram;     // bytes; < 0: not given
     const char *save;    // file for a program; NULL: none
     bool by_latency;     // --axis latency: fronts over RAM and predicted ms, not RAM and MACs
-    bool watch, json, all, measured;
+    const char *plan;    // of `farm plan show|run`: a plan's name, or of show a run's number
+    const char *junit;   // file for JUnit XML; NULL: none
+    bool watch, json, all, measured, wait;
 };
 
 // Parses argv[1..]; strings are borrowed from argv. env_server and env_token are $FARM_SERVER and

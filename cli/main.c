@@ -16,6 +16,7 @@
 
 #include "cli/api.h"
 #include "cli/args.h"
+#include "cli/nightly.h"
 #include "cli/explain.h"
 #include "cli/offline.h"
 #include "cli/reply.h"
@@ -37,7 +38,8 @@ enum exit_status {
     EXIT_MEASURED_FAILED = 1,
     EXIT_USAGE = 2,
     EXIT_NO_SERVER = 3,
-    EXIT_REFUSED = 4
+    EXIT_REFUSED = 4,
+    EXIT_NO_VERDICT = 5
 };
 
 struct session {
@@ -548,6 +550,18 @@ static int explain(struct session *s)
     return offline_explain(s->args, &s->text, &s->err) ? -1 : print(s, &s->text);
 }
 
+static int nightly(struct session *s, int *status)
+{
+    static const int statuses[] = {[NIGHTLY_PASS] = EXIT_OK,
+                                   [NIGHTLY_RED] = EXIT_MEASURED_FAILED,
+                                   [NIGHTLY_NO_VERDICT] = EXIT_NO_VERDICT};
+    enum nightly_outcome outcome;
+    if (nightly_command(s->api, s->args, &s->text, &outcome, &s->err) || print(s, &s->text))
+        return -1;
+    *status = statuses[outcome];
+    return 0;
+}
+
 static int run(struct session *s, int *status)
 {
     char path[128];
@@ -568,6 +582,8 @@ static int run(struct session *s, int *status)
         return is_file(s->args->target) ? plan(s) : front(s);
     case CLI_PLAN:
         return plan(s);
+    case CLI_NIGHTLY:
+        return nightly(s, status);
     case CLI_EXPLAIN:
         return explain(s);
     case CLI_RESULTS:

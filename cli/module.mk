@@ -1,5 +1,5 @@
 # The command line client: `farm`.
-LIB_SRC += cli/args.c cli/table.c cli/reply.c cli/look.c cli/explain.c cli/boards.c cli/offline.c cli/api.c
+LIB_SRC += cli/args.c cli/table.c cli/reply.c cli/look.c cli/explain.c cli/boards.c cli/offline.c cli/nightly.c cli/api.c
 PROGS += farm
 farm_MAIN := cli/main.c
 LIBS += -lcurl -lcjson

@@ -14,12 +14,22 @@
 
 #define MAX_CAMPAIGNS 1000 // of a run with open jobs, at once
 
-static int run_moved(struct app *a, struct run *r, enum run_state to, struct err *e)
+// *moved false: somebody has cancelled it in the meantime.
+static int run_to(struct app *a, struct run *r, enum run_state to, bool *moved, struct err *e)
 {
     r->state = to;
-    log_info("plans", "run %" PRId64 " of %s: %s%s%s", r->id, r->plan, run_state_names[to],
-             r->verdict[0] ? ", " : "", r->verdict);
-    return store_run_put(a->store, r, e);
+    if (store_run_put(a->store, r, moved, e))
+        return -1;
+    if (*moved)
+        log_info("plans", "run %" PRId64 " of %s: %s%s%s", r->id, r->plan, run_state_names[to],
+                 r->verdict[0] ? ", " : "", r->verdict);
+    return 0;
+}
+
+static int run_moved(struct app *a, struct run *r, enum run_state to, struct err *e)
+{
+    bool moved = false;
+    return run_to(a, r, to, &moved, e);
 }
 
 static int run_failed(struct app *a, struct run *r, const char *why, int64_t now_ms, struct err *e)
@@ -49,17 +59,6 @@ static bool is_passing(enum err_code code)
     return code == ERR_IO || code == ERR_NO_MEMORY || code == ERR_RATE;
 }
 
-static int step_plan(struct app *a, struct run *r, const struct plan *plan, const char *plans_dir,
-                     int64_t now_ms, struct queue_change *ch, struct err *e)
-{
-    struct err why = {0};
-    if (run_plan(a, r, plan, plans_dir, ch, &why))
-        return is_passing(why.code) ? err_set(e, why.code, "%s", why.msg)
-                                    : run_failed(a, r, why.msg, now_ms, e);
-    r->deadline_ms = now_ms + (int64_t)plan->max_minutes * 60000;
-    return run_moved(a, r, RUN_RUNNING, e);
-}
-
 // What is queued is taken out of the queue; what is leased comes to its end by itself.
 static int run_cancel_jobs(struct app *a, int64_t run, struct queue_change *ch, struct err *e)
 {
@@ -73,6 +72,36 @@ static int run_cancel_jobs(struct app *a, int64_t run, struct queue_change *ch, 
             return err_set(e, p.err.code, "%s", p.err.msg);
     }
     return 0;
+}
+
+// What was made for a run while somebody cancelled it goes the way of the rest.
+static int run_withdraw(struct app *a, int64_t run, struct queue_change *ch, struct err *e)
+{
+    return run_cancel_jobs(a, run, ch, e) || store_point_collect(a->store, run, e) ||
+                   store_point_close(a->store, run, "cancelled", "the run was cancelled", e)
+               ? -1
+               : 0;
+}
+
+// Goes on to a state with jobs that have just been made.
+static int run_to_jobs(struct app *a, struct run *r, enum run_state to, struct queue_change *ch,
+                       struct err *e)
+{
+    bool moved = false;
+    if (run_to(a, r, to, &moved, e))
+        return -1;
+    return moved ? 0 : run_withdraw(a, r->id, ch, e);
+}
+
+static int step_plan(struct app *a, struct run *r, const struct plan *plan, const char *plans_dir,
+                     int64_t now_ms, struct queue_change *ch, struct err *e)
+{
+    struct err why = {0};
+    if (run_plan(a, r, plan, plans_dir, ch, &why))
+        return is_passing(why.code) ? err_set(e, why.code, "%s", why.msg)
+                                    : run_failed(a, r, why.msg, now_ms, e);
+    r->deadline_ms = now_ms + (int64_t)plan->max_minutes * 60000;
+    return run_to_jobs(a, r, RUN_RUNNING, ch, e);
 }
 
 // The verdict is written together with the findings that it is made of, and with the message about both.
@@ -121,18 +150,22 @@ static int step_end(struct app *a, struct run *r, const struct plan *plan, int64
                     struct queue_change *ch, struct err *e)
 {
     struct judgement j = {0};
+    struct run now;
     if (store_begin(a->store, e))
         return -1;
-    if (run_judge(a, r, plan, now_ms < r->deadline_ms, now_ms, &j, e)) {
+    // Cancelled since it was looked at: then there is nothing to judge.
+    bool over = store_run_get(a->store, r->id, &now, e) == 0 && now.finished_ms;
+    if (over || e->code != ERR_NONE ||
+        run_judge(a, r, plan, now_ms < r->deadline_ms, now_ms, &j, e)) {
         store_rollback(a->store);
         judgement_free(&j);
-        return -1;
+        return over ? 0 : -1;
     }
     int bad = store_commit(a->store, e);
     if (!bad && j.n_wishes) {
         // A crash between here and the next line: the points are judged again, with the same wishes.
         bad = run_rerun(a, r, plan, j.wishes, j.n_wishes, ch, e) ||
-              run_moved(a, r, RUN_CONFIRMING, e);
+              run_to_jobs(a, r, RUN_CONFIRMING, ch, e);
     }
     judgement_free(&j);
     return bad ? -1 : 0;
@@ -184,13 +217,10 @@ int run_cancel(struct app *a, int64_t id, int64_t now_ms, struct run *out, struc
     if (run_moved(a, out, RUN_CANCELLED, e))
         goto fail;
     // The queue's transactions are its own.
-    if (store_commit(a->store, e) || run_cancel_jobs(a, id, ch, e) || store_begin(a->store, e))
-        return -1;
-    if (store_point_collect(a->store, id, e) ||
-        store_point_close(a->store, id, "cancelled", "the run was cancelled", e) ||
-        store_run_get(a->store, id, out, e))
-        goto fail;
-    return store_commit(a->store, e);
+    return store_commit(a->store, e) || run_withdraw(a, id, ch, e) ||
+                   store_run_get(a->store, id, out, e)
+               ? -1
+               : 0;
 fail:
     store_rollback(a->store);
     return -1;

@@ -126,10 +126,14 @@ int store_run_text(struct store *s, int64_t id, struct buf *plan_text, struct er
     return row < 0 ? -1 : 0;
 }
 
-int store_run_put(struct store *s, const struct run *r, struct err *e)
+int store_run_put(struct store *s, const struct run *r, bool *changed, struct err *e)
 {
-    return store_run(s, SQL_RUN_PUT, e, "isttII", r->id, run_state_names[r->state], r->verdict,
-                     r->detail, or_null(r->deadline_ms), or_null(r->finished_ms));
+    pthread_mutex_lock(&s->lock);
+    int bad = store_run(s, SQL_RUN_PUT, e, "isttII", r->id, run_state_names[r->state], r->verdict,
+                        r->detail, or_null(r->deadline_ms), or_null(r->finished_ms));
+    *changed = !bad && sqlite3_changes(s->db) > 0;
+    pthread_mutex_unlock(&s->lock);
+    return bad;
 }
 
 static int store_run_ids(struct store *s, enum sql_id id, int row, int64_t *ids, int max, int *n,

@@ -51,8 +51,8 @@ int store_run_add(struct store *s, struct run *r, const char *plan_text, bool *a
                   struct err *e); // sets r->id
 int store_run_get(struct store *s, int64_t id, struct run *out, struct err *e);
 int store_run_text(struct store *s, int64_t id, struct buf *plan_text, struct err *e);
-// Writes state, verdict, detail, deadline and finish.
-int store_run_put(struct store *s, const struct run *r, struct err *e);
+// Writes state, verdict, detail, deadline and finish. *changed false: it has ended in the meantime, and stays as it is.
+int store_run_put(struct store *s, const struct run *r, bool *changed, struct err *e);
 int store_run_open(struct store *s, const char *plan, int64_t *ids, int max, int *n,
                    struct err *e); // plan NULL: of all; oldest first
 // The newest run of a plan by slot; finished: that has ended as RUN_DONE. ERR_NOT_FOUND: none.

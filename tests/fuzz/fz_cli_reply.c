@@ -7,6 +7,7 @@
 
 #include "cli/api.h"
 #include "cli/explain.h"
+#include "cli/nightly.h"
 #include "cli/reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -29,6 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     reply_ended_jobs(json, &seen, &out, &e);
     free(seen.ids);
     reply_running_jobs(json, &out, &e);
+    struct nightly_run night;
+    nightly_parse_run(json, &night, &e);
+    nightly_plan_table(json, &out, &e);
     explain_timeline(json, "[]", &out, &e);
     explain_profile(json, json, "[{\"i\":0,\"op\":\"conv\"}]", &out, &e);
     explain_profile("{\"profile\":{}}", json, json, &out, &e);

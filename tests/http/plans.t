@@ -169,6 +169,15 @@ is_deeply [@{ $cancelled->{points} }{qw(all not_run open)}], [3, 3, 0], 'its poi
 is((($api->lease)[1]), 204, 'and there is no job left');
 is $api->fails(DELETE => "/runs/$run->{id}"), '409 conflict', 'not twice';
 
+for my $round (1 .. 5) {    # at whatever moment of its planning
+    my ($r) = $api->post('/plans/hand/runs');
+    sleep 0.05 * $round;
+    $api->call('DELETE', "/runs/$r->{id}");
+    sleep 0.4;
+    my $now = $api->get("/runs/$r->{id}");
+    is_deeply [$now->{state}, $now->{points}{open}, (($api->lease)[1])], ['cancelled', 0, 204], "cancelled as soon as it is asked for, $round";
+}
+
 # --- kill -9 in every state ---
 ($run) = $api->post('/plans/hand/runs');
 $api->stop('KILL');

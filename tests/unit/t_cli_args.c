@@ -55,6 +55,16 @@ static void test_commands(void)
     EQ_STR(a.boards[0], "hifive1b");
     EQ_STR(a.strategies[0], "vanilla");
     EQ_STR(a.save, "p.bin");
+    EQ_INT(parse(&a, "plan list", &e), 0);
+    EQ_INT(a.command, CLI_NIGHTLY);
+    EQ_INT(parse(&a, "plan run smoke --wait --junit x.xml --boards a,b", &e), 0);
+    EQ_INT(a.command, CLI_NIGHTLY);
+    EQ_STR(a.target, "run");
+    EQ_STR(a.plan, "smoke");
+    EQ_STR(a.junit, "x.xml");
+    OK(a.wait && a.n_boards == 2);
+    EQ_INT(parse(&a, "plan show 12", &e), 0);
+    EQ_STR(a.plan, "12");
     EQ_INT(parse(&a, "explain m.tflite 0-2:rows --json", &e), 0);
     EQ_INT(a.command, CLI_EXPLAIN);
     EQ_STR(a.target, "m.tflite");
@@ -109,6 +119,10 @@ static void test_mistakes(void)
         {"log", "job"},
         {"rigs 3", "\"3\""},
         {"front 1 2", "\"2\""},
+        {"plan run", "name"},
+        {"plan list x", "\"x\""},
+        {"plan run a b", "\"b\""},
+        {"plan run a --junit f", "--wait"},
         {"front 1 --max-ramm 3", "--max-ramm"},
         {"front 1 --max", "--max"}, // no abbreviations
         {"front 1 --max-ram", "--max-ram"},
