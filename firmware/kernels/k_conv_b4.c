@@ -1,37 +1,51 @@
 // SPDX-License-Identifier: MIT
 // Convolution, any kernel and stride, in blocks of three pixels times four output channels
-// (blocked.h). Whole groups of channels pass over all pixels before the next group, so that a group's
-// weights are read from flash once a call.
+// (blocked.h). A group of channels passes over all pixels before the next group, and what the inner
+// functions need of the operator is copied to the stack: a serial flash without a cache then reads
+// constants in the order of their addresses, each once a call, weights once a block.
+#include <string.h>
+
 #include "firmware/kernels/blocked.h"
 
+#define COPY_MAX                                                                                   \
+    256 // bytes of a group's weights that are copied as well, where the operator asks for it
+
+struct shape {
+    int in_c, ks, ka, sa, pad_a, in_len;
+    int packed; // pixels of a slice lie together
+    int taps,
+        run; // of a kernel row inside the slice: runs of bytes that lie together, bytes in a run
+    ptrdiff_t pixel; // bytes from run to run
+};
+
 // What the kernel rows outside the tensor add: products with the zero point.
-static struct block4 start_of(const struct prog_op *op, const struct k_consts *k,
+static struct block4 start_of(const struct shape *v, const struct k_consts *k,
                               const struct k_window *in, const int8_t *w, const int32_t *bias)
 {
     struct block4 a = {bias[0], bias[1], bias[2], bias[3]};
-    if (in->taps == op->ks)
+    if (in->taps == v->ks)
         return a;
-    for (int s = 0; s < op->ks; s++) {
-        for (int t = 0; t < op->ka; t++, w += 4 * op->in_c) {
+    for (int s = 0; s < v->ks; s++) {
+        for (int t = 0; t < v->ka; t++, w += 4 * v->in_c) {
             if (s < in->tap || s >= in->tap + in->taps)
-                a = blocked_dot1(k->zeros, w, op->in_c, a);
+                a = blocked_dot1(k->zeros, w, v->in_c, a);
         }
     }
     return a;
 }
 
 // One pixel; taps beside the slice meet the zero point.
-static struct block4 one_pixel(const struct prog_op *op, const struct k_consts *k,
+static struct block4 one_pixel(const struct shape *v, const struct k_consts *k,
                                const struct k_window *in, int p, const int8_t *w, struct block4 a)
 {
-    const int first = p * op->sa - op->pad_a, in_c = op->in_c;
+    const int first = p * v->sa - v->pad_a;
+    const int packed = v->packed && first >= 0 && first + v->ka <= v->in_len;
+    const int taps = packed ? 1 : v->ka, run = packed ? v->run : v->in_c;
     const int8_t *slice = in->slice;
-    const int packed = in->pix_step == (size_t)in_c && first >= 0 && first + op->ka <= op->in_len;
-    const int taps = packed ? 1 : op->ka, run = packed ? op->ka * in_c : in_c;
     for (int s = 0; s < in->taps; s++, slice = fast_next_slice(in, slice)) {
-        const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * (ptrdiff_t)in->pix_step;
-        for (int t = 0; t < taps; t++, x += in->pix_step, w += 4 * run) {
-            const int inside = packed || (first + t >= 0 && first + t < op->in_len);
+        const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * v->pixel;
+        for (int t = 0; t < taps; t++, x += v->pixel, w += 4 * run) {
+            const int inside = packed || (first + t >= 0 && first + t < v->in_len);
             a = blocked_dot1(inside ? x : k->zeros, w, run, a);
         }
     }
@@ -39,20 +53,19 @@ static struct block4 one_pixel(const struct prog_op *op, const struct k_consts *
 }
 
 // Two or three pixels whose windows lie inside the slice.
-static inline void pixels(const struct prog_op *op, const struct k_window *in, int p, int three,
+static inline void pixels(const struct shape *v, const struct k_window *in, int p, int three,
                           const int8_t *w, struct block4 a[3])
 {
-    const int in_c = op->in_c, packed = in->pix_step == (size_t)in_c;
-    const int taps = packed ? 1 : op->ka, run = packed ? op->ka * in_c : in_c;
-    const ptrdiff_t pixel = (ptrdiff_t)in->pix_step;
+    const int taps = v->taps, run = v->run;
+    const ptrdiff_t pixel = v->pixel, step = v->sa * pixel;
     const int8_t *slice = in->slice;
     for (int s = 0; s < in->taps; s++, slice = fast_next_slice(in, slice)) {
-        const int8_t *x = slice + (ptrdiff_t)(p * op->sa - op->pad_a - in->lo) * pixel;
+        const int8_t *x = slice + (ptrdiff_t)(p * v->sa - v->pad_a - in->lo) * pixel;
         for (int t = 0; t < taps; t++, x += pixel, w += 4 * run) {
             if (three)
-                blocked_dot3(x, op->sa * pixel, w, run, a);
+                blocked_dot3(x, step, w, run, a);
             else
-                blocked_dot2(x, op->sa * pixel, w, run, a);
+                blocked_dot2(x, step, w, run, a);
         }
     }
 }
@@ -68,28 +81,38 @@ void k_conv_b4(const struct prog_op *op, const struct k_consts *k, const struct 
                const struct k_out *out)
 {
     const struct fast_out o = fast_out_of(op);
-    const int w_row = 4 * op->ka * op->in_c;
-    const int relu = op->p[1] == PROG_END_RELU;
-    const int stop = out->first + out->n;
     const struct fast_range inside = fast_range_inside(op);
+    const int packed = in->pix_step == op->in_c;
+    const struct shape v = {.in_c = op->in_c,
+                            .ks = op->ks,
+                            .ka = op->ka,
+                            .sa = op->sa,
+                            .pad_a = op->pad_a,
+                            .in_len = op->in_len,
+                            .packed = packed,
+                            .taps = packed ? 1 : op->ka,
+                            .run = packed ? op->ka * op->in_c : op->in_c,
+                            .pixel = (ptrdiff_t)in->pix_step};
+    const int w_row = 4 * v.ka * v.in_c, w_group = v.ks * w_row, out_c = op->out_c;
+    const int relu = op->p[1] == PROG_END_RELU, stop = out->first + out->n;
     const int8_t *w = k->weights;
-    for (int c = 0; c < op->out_c; c += 4, w += op->ks * w_row) {
-        const struct block4 start = start_of(op, k, in, w, k->bias + c);
-        const struct prog_requant_fast *r = k->fast + c;
+    for (int c = 0; c < out_c; c += 4, w += w_group) {
+        struct prog_requant_fast r[4];
+        const struct block4 start = start_of(&v, k, in, w, k->bias + c);
         const int8_t *inner = w + in->tap * w_row;
-        const int left = op->out_c - c;
         int8_t *y = out->pixel + c;
+        memcpy(r, k->fast + c, sizeof r);
         for (int p = out->first, n; p < stop; p += n) {
             struct block4 a[3] = {start, start, start};
             n = pixels_together(inside, p, stop);
             if (n == 1)
-                a[0] = one_pixel(op, k, in, p, inner, start);
+                a[0] = one_pixel(&v, k, in, p, inner, start);
             else if (n == 2)
-                pixels(op, in, p, 0, inner, a);
+                pixels(&v, in, p, 0, inner, a);
             else
-                pixels(op, in, p, 1, inner, a);
+                pixels(&v, in, p, 1, inner, a);
             for (int i = 0; i < n; i++, y += out->pix_step)
-                blocked_end4(&o, relu, r, left, a[i], y);
+                blocked_end4(&o, relu, r, out_c - c, a[i], y);
         }
     }
 }

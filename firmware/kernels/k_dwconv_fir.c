@@ -5,7 +5,7 @@
 // the last tap makes them complete. Only positions near the borders test whether a tap lies inside.
 #include "firmware/kernels/blocked.h"
 
-#define RUN 32 // positions whose sums wait in memory, where kernel rows are filtered one by one
+#define RUN 16 // positions whose sums wait in memory, where kernel rows are filtered one by one
 
 struct line {        // a channel of an input slice
     const int8_t *x; // at tap 0 of the first position
@@ -212,8 +212,9 @@ static void filter3(const struct task *t, const struct k_consts *k)
         (t->op->sa == 1 ? filter3_1_any : filter3_2_any)(t, k);
 }
 
-static void channel(const struct task *t, int c, const int8_t *w, int32_t start,
-                    const struct prog_requant_fast *requant)
+static __attribute__((noinline)) void channel(const struct task *t, int c, const int8_t *w,
+                                              int32_t start,
+                                              const struct prog_requant_fast *requant)
 {
     const struct prog_op *op = t->op;
     const struct prog_requant_fast r = *requant;
