@@ -5,7 +5,8 @@ FW_SHARED_SRC := firmware/wire/wire.c $(sort $(wildcard firmware/executor/*.c fi
 LIB_SRC += $(FW_SHARED_SRC)
 
 FW_SRC := firmware/main.c firmware/session.c firmware/measure.c firmware/profile.c firmware/paint.c firmware/fault.c $(FW_SHARED_SRC)
-FW_CFLAGS := -std=c11 -ffreestanding -O2 -g $(WARN) -fno-common -ffunction-sections -fdata-sections \
+FW_OPT := -O2
+FW_CFLAGS := -std=c11 -ffreestanding $(FW_OPT) -g $(WARN) -fno-common -ffunction-sections -fdata-sections \
 	-fno-unwind-tables -fno-asynchronous-unwind-tables -fstack-usage -I. -isystem firmware/libc \
 	-ffile-prefix-map=$(CURDIR)=.
 
