@@ -26,10 +26,16 @@ enum {
 
 #define CPSR_T (1u << 5)
 
+#define PERIPHERALS_BASE 0x40000000u // by the architecture
+#define PERIPHERALS_BYTES 0x20000000u
+
 struct entry {
     uint32_t address, size; // size 0: free
     struct timing_block t;
-    bool arm_state; // the block was decoded as Arm code: INVSTATE on a Cortex-M
+    uint32_t target; // where execution went on last, for TIMING_PREDICT_TARGET
+    uint8_t history; // of a conditional branch, a two-bit counter: 2 and 3 say taken
+    uint32_t era;    // of the core, in which target and history were learned
+    bool arm_state;  // the block was decoded as Arm code: INVSTATE on a Cortex-M
 };
 
 struct region {
@@ -55,14 +61,14 @@ struct core {
     struct timing *timing;
     struct entry *table;
 
-    uint64_t instructions, cycles, stop_at;
-    uint32_t last_end;
-    uint16_t last_fall, last_taken;
+    uint64_t instructions, stop_at;
+    uint64_t half_cycles;
+    uint32_t era; // of branch prediction: another with each access to a peripheral
     bool fpu_enabled, fpu_double;
 
-    const struct entry *current; // the block that runs
-    enum core_stop stop;         // why a hook stopped the run
-    uint32_t stop_address;       // of a memory fault, or the pc of an early stop
+    struct entry *current; // the block that runs
+    enum core_stop stop;   // why a hook stopped the run
+    uint32_t stop_address; // of a memory fault, or the pc of an early stop
     bool stop_set;
 
     struct region regions[MAX_REGIONS];
@@ -126,6 +132,47 @@ static void decode(struct core *c, struct entry *e, uint32_t address, uint32_t s
         timing_block(c->timing, code, address, size, &e->t);
 }
 
+// With each access to a peripheral of the chip, as the serial line, what branches did is forgotten, and a half cycle is
+// rounded up. So what runs between two such accesses takes the same time whatever ran before them. The core's own
+// counters do not count as that.
+static void settle(struct core *c, uint32_t address)
+{
+    if (address - PERIPHERALS_BASE >= PERIPHERALS_BYTES)
+        return;
+    c->era++;
+    c->half_cycles += c->half_cycles & 1;
+}
+
+// The block that ran ends, and execution goes on at address: what its branch costs.
+static void leave_block(struct core *c, uint32_t address)
+{
+    struct entry *e = c->current;
+    if (!e)
+        return;
+    c->current = NULL;
+    bool taken = address != e->address + e->size, miss = false;
+    if (e->era != c->era) {
+        e->era = c->era;
+        e->target = address;
+        e->history = e->t.predict == TIMING_PREDICT_TAKEN ? 2 : 1;
+    }
+    switch (e->t.predict) {
+    case TIMING_PREDICT_FALL:
+    case TIMING_PREDICT_TAKEN:
+        miss = taken != (e->history >= 2);
+        e->history = (uint8_t)(taken ? (e->history < 3 ? e->history + 1 : 3)
+                                     : (e->history > 0 ? e->history - 1 : 0));
+        break;
+    case TIMING_PREDICT_TARGET:
+        miss = address != e->target;
+        e->target = address;
+        break;
+    default:
+        break;
+    }
+    c->half_cycles += 2u * ((taken ? e->t.taken : e->t.fall) + (miss ? e->t.miss : 0u));
+}
+
 static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *user)
 {
     struct core *c = user;
@@ -139,8 +186,10 @@ static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *use
         return;
     }
     struct entry *e = &c->table[((address >> 1) ^ (size * 0x9e5u)) & (TABLE_SIZE - 1)];
-    if (e->address != address || e->size != size)
+    if (e->address != address || e->size != size) {
+        leave_block(c, address); // it may be the one that gives way
         decode(c, e, address, size);
+    }
     if (e->arm_state) {
         stop_before_block(c, CORE_INVSTATE, address);
         e->size = 0; // T may be right the next time
@@ -161,11 +210,9 @@ static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *use
             return;
         }
     }
-    c->cycles += (uint64_t)e->t.cycles + (address == c->last_end ? c->last_fall : c->last_taken);
+    leave_block(c, address);
+    c->half_cycles += 2u * e->t.cycles + e->t.half;
     c->instructions += e->t.instructions;
-    c->last_end = address + size;
-    c->last_fall = e->t.fall;
-    c->last_taken = e->t.taken;
     c->current = e;
 }
 
@@ -238,6 +285,7 @@ static uint64_t on_io_read(uc_engine *uc, uint64_t offset, unsigned size, void *
 {
     struct io_window *io = user;
     (void)uc;
+    settle(io->core, io->base + (uint32_t)offset);
     apply_patches(io->core); // the guest is about to look at the flash controller's verdict
     return io->core->bus.read(io->core->bus.user, io->base + (uint32_t)offset, size);
 }
@@ -246,6 +294,7 @@ static void on_io_write(uc_engine *uc, uint64_t offset, unsigned size, uint64_t 
 {
     struct io_window *io = user;
     (void)uc;
+    settle(io->core, io->base + (uint32_t)offset);
     apply_patches(io->core);
     io->core->bus.write(io->core->bus.user, io->base + (uint32_t)offset, size, (uint32_t)value);
 }
@@ -391,7 +440,6 @@ void core_forget_code(struct core *c)
 {
     memset(c->table, 0, TABLE_SIZE * sizeof *c->table);
     c->current = NULL;
-    c->last_fall = c->last_taken = 0;
 }
 
 static void flush_changed(struct core *c)
@@ -616,12 +664,12 @@ uint64_t core_instructions(const struct core *c)
 
 uint64_t core_cycles(const struct core *c)
 {
-    return c->cycles;
+    return c->half_cycles / 2;
 }
 
 void core_skip_cycles(struct core *c, uint64_t cycles)
 {
-    c->cycles += cycles;
+    c->half_cycles += 2 * cycles;
 }
 
 const char *core_timing_name(const struct core *c)

@@ -77,11 +77,25 @@ static uint8_t keep_known(const cs_regs from, uint8_t n, uint16_t *to)
     return kept;
 }
 
-void timing_block(struct timing *t, const uint8_t *bytes, uint32_t address, uint32_t size,
-                  struct timing_block *out)
+static void note_fpu(const struct timing_insn *i, uint32_t address, struct timing_block *out)
 {
-    struct timing_pipe pipe = {0};
+    if (!i->insn || i->insn->mnemonic[0] != 'v')
+        return;
+    if (!(out->flags & TIMING_FLAG_FPU)) {
+        out->flags |= TIMING_FLAG_FPU;
+        out->fpu_address = address;
+    }
+    if (strstr(i->insn->mnemonic, ".f64") && !(out->flags & TIMING_FLAG_DOUBLE)) {
+        out->flags |= TIMING_FLAG_DOUBLE;
+        out->double_address = address;
+    }
+}
 
+// Issues the block's instructions once. Returns whether it ends with a branch to its own beginning.
+static bool pass(struct timing *t, struct timing_pipe *pipe, const uint8_t *bytes, uint32_t address,
+                 uint32_t size, struct timing_block *out)
+{
+    bool loops = false;
     memset(out, 0, sizeof *out);
     for (uint32_t at = 0; at + 2 <= size;) {
         struct timing_insn i = {0};
@@ -96,25 +110,43 @@ void timing_block(struct timing *t, const uint8_t *bytes, uint32_t address, uint
                 i.written_count = keep_known(written, written_count, i.written);
             }
         }
-        t->model->issue(&pipe, &i);
-
-        if (i.insn && i.insn->mnemonic[0] == 'v' && !(out->flags & TIMING_FLAG_FPU)) {
-            out->flags |= TIMING_FLAG_FPU;
-            out->fpu_address = address + at;
-        }
-        if (i.insn && i.insn->mnemonic[0] == 'v' && strstr(i.insn->mnemonic, ".f64") &&
-            !(out->flags & TIMING_FLAG_DOUBLE)) {
-            out->flags |= TIMING_FLAG_DOUBLE;
-            out->double_address = address + at;
-        }
+        t->model->issue(pipe, &i);
+        note_fpu(&i, address + at, out);
         at += timing_instruction_length(bytes + at);
         if (at >= size && i.insn) {
-            t->model->branch(i.insn, out);
+            const cs_arm *arm = &i.insn->detail->arm;
+            t->model->branch(pipe, i.insn, out);
+            loops = i.insn->id == ARM_INS_B && arm->op_count > 0 &&
+                    arm->operands[0].type == ARM_OP_IMM &&
+                    (uint32_t)arm->operands[0].imm == address;
             if (out->instructions == 1 && bytes[0] == 0xfe && bytes[1] == 0xe7)
                 out->flags |= TIMING_FLAG_SPIN;
         }
     }
-    out->cycles = (uint16_t)(pipe.end > UINT16_MAX ? UINT16_MAX : pipe.end);
+    return loops;
+}
+
+void timing_block(struct timing *t, const uint8_t *bytes, uint32_t address, uint32_t size,
+                  struct timing_block *out)
+{
+    struct timing_pipe pipe = {.cycle = TIMING_START, .end = TIMING_START};
+    uint32_t halves;
+    bool loops = pass(t, &pipe, bytes, address, size, out);
+    if (t->model->pairs && loops) {
+        // A loop of one block: what a round costs when the one before is still under way, over two rounds because a
+        // round may end in the middle of a cycle.
+        pass(t, &pipe, bytes, address, size, out);
+        uint32_t end = pipe.end, extra = pipe.halves;
+        pass(t, &pipe, bytes, address, size, out);
+        pass(t, &pipe, bytes, address, size, out);
+        halves = pipe.end - end + (pipe.halves - extra) / 2;
+    } else {
+        halves = 2 * (pipe.end - TIMING_START) + pipe.halves;
+        if (t->model->pairs && pipe.width_used == 1 && halves > 1)
+            halves--; // the other slot of the last cycle is the next block's
+    }
+    out->cycles = (uint16_t)(halves / 2 > UINT16_MAX ? UINT16_MAX : halves / 2);
+    out->half = halves & 1;
 }
 
 static int core_number(unsigned reg)

@@ -10,9 +10,19 @@
 
 enum { TIMING_FLAG_FPU = 1, TIMING_FLAG_SPIN = 2, TIMING_FLAG_DOUBLE = 4 };
 
+enum timing_predict {
+    TIMING_PREDICT_NONE,
+    TIMING_PREDICT_FALL, // conditional: before the branch has a history, it is taken not to be taken
+    TIMING_PREDICT_TAKEN,  // conditional: ... to be taken
+    TIMING_PREDICT_TARGET, // indirect: it goes where it went the last time
+};
+
 struct timing_block {
     uint16_t instructions; // in the block; those that an IT block skips count as well
     uint16_t cycles;       // of the block without what its end costs
+    uint8_t half;          // 1: and a half
+    uint8_t predict;       // enum timing_predict: how the core guesses what comes next
+    uint16_t miss;         // added when it guessed wrong
     uint16_t fall;         // added when execution goes on right behind the block
     uint16_t taken;        // added when it goes on elsewhere
     uint16_t

@@ -150,8 +150,9 @@ static void issue(struct timing_pipe *p, const struct timing_insn *i)
     p->end = p->cycle;
 }
 
-static void branch(const cs_insn *insn, struct timing_block *out)
+static void branch(const struct timing_pipe *p, const cs_insn *insn, struct timing_block *out)
 {
+    (void)p;
     const cs_arm *arm = &insn->detail->arm;
     bool backward = insn->id == ARM_INS_B && arm->cc != ARM_CC_AL && arm->cc != ARM_CC_INVALID &&
                     arm->op_count > 0 && arm->operands[0].type == ARM_OP_IMM &&

@@ -297,7 +297,7 @@ static void test_cycle_counter(void)
         memcpy(name + 4 * i, &v, 4);
     }
     EQ_STR(name, "m7-table");
-    EQ_INT(rd(PAGE + 0x30), 1);
+    EQ_INT(rd(PAGE + 0x30), 2);
     EQ_INT(rd(0xe0042000u), 0xf00d0451);
 }
 

@@ -70,6 +70,76 @@ static void test_m4(void)
     timing = m7;
 }
 
+// Half cycles of a block that runs into the next one.
+static uint32_t halves(const struct timing_block *b)
+{
+    return 2u * b->cycles + b->half;
+}
+
+static void test_m7(void)
+{
+    static const struct {
+        const char *what;
+        uint16_t code[8];
+        uint32_t halfwords, halves;
+    } cases[] = {
+        {"two additions", {0xeb01, 0x0002, 0xeb04, 0x0305}, 4, 2},
+        {"three: the next block has half a cycle", {0x3001, 0x3101, 0x3201}, 3, 3},
+        {"addition, early; one that needs it, in the same cycle", {0xeb01, 0x0002, 0x4428}, 3, 2},
+        {"... a third one has to wait", {0xeb01, 0x0002, 0x4428, 0x4428}, 4, 3},
+        {"and; add that needs it: not early", {0xea01, 0x0002, 0x4428}, 3, 3},
+        {"shifted operand is wanted early", {0xea01, 0x0002, 0xeb03, 0x0380}, 4, 5},
+        {"word load to addition", {0x6808, 0x3001}, 2, 3},
+        {"byte load to addition", {0x7808, 0x3001}, 2, 5},
+        {"word load to multiplication: no short way", {0x6808, 0xfb00, 0xf303}, 3, 5},
+        {"word load to address", {0x6809, 0x6808}, 2, 5},
+        {"two loads, one base, two banks", {0x6808, 0x684a}, 2, 2},
+        {"two loads, one base, one bank", {0x6808, 0x688a}, 2, 4},
+        {"two loads, two bases: half a collision", {0x6808, 0x681a}, 2, 3},
+        {"load and store pair", {0x6808, 0x601a}, 2, 2},
+        {"two stores do not", {0x6008, 0x601a}, 2, 3},
+        {"base written back: at once to an addition", {0xf851, 0x0b04, 0x310c}, 3, 2},
+        {"... and to an address a cycle later", {0xf851, 0x0b04, 0x680a}, 3, 3},
+        {"store, then load of the same place", {0x6008, 0x680a}, 2, 11},
+        {"store, then load of another place", {0x6008, 0x684a}, 2, 2},
+        {"mul; add that needs it", {0xfb01, 0xf002, 0x4428}, 3, 5},
+        {"mla; mla on the same accumulator", {0xfb01, 0x0002, 0xfb03, 0x0004}, 4, 3},
+        {"mul; store of the product", {0xfb01, 0xf002, 0x6018}, 3, 3},
+        {"mul; address", {0xfb01, 0xf002, 0x6803}, 3, 7},
+        {"smull; add", {0xfb82, 0x0103, 0x4408}, 3, 5},
+        {"sdiv alone", {0xfb91, 0xf0f2}, 2, 6},
+        {"ldm of four, alone", {0xc93c}, 1, 4},
+        {"push of two, then add", {0xb430, 0x3001}, 2, 3},
+        {"uxtb is the first of two", {0x3001, 0xb2d2}, 2, 3},
+        {"uxtb; add", {0xb2d2, 0x3001}, 2, 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct timing_block b = cost(cases[i].code, cases[i].halfwords);
+        OKF(halves(&b) == cases[i].halves, "m7: %s: %u half cycles, want %u", cases[i].what,
+            halves(&b), cases[i].halves);
+    }
+    // A loop of one block, when the rounds before are under way: three instructions take one and a half cycles.
+    struct timing_block b = COST(0x3003, 0x3901, 0xd1fc); // adds; subs; bne to the first
+    EQ_INT(b.instructions, 3);
+    EQ_INT(halves(&b), 3);
+    EQ_INT(b.predict, TIMING_PREDICT_TAKEN);
+    EQ_INT(b.miss, 8);
+    // ... one that stores what its next round loads: 1 + 1 + 5
+    b = COST(0x7808, 0xfb02, 0x0003, 0x7008, 0x3c01, 0xd1f9); // ldrb; mla; strb; subs; bne
+    EQ_INT(halves(&b), 14);
+    b = COST(0x2800, 0xd001); // cmp r0,#0; beq forward
+    EQ_INT(b.predict, TIMING_PREDICT_FALL);
+    EQ_INT(b.taken + b.fall, 0);
+    b = COST(0x2800, 0xb430, 0xb430, 0xb430, 0xb430, 0xb430, 0xd001); // cmp; push five times; beq
+    EQ_INT(b.miss, 6);                                                // flags known early
+    b = COST(0x4770);                                                 // bx lr
+    EQ_INT(b.predict, TIMING_PREDICT_TARGET);
+    EQ_INT(b.miss, 8);
+    b = COST(0xe001); // b forward
+    EQ_INT(b.predict, TIMING_PREDICT_NONE);
+    EQ_INT(b.taken + b.fall + b.miss, 0);
+}
+
 int main(void)
 {
     struct err e = {0};
@@ -77,39 +147,10 @@ int main(void)
     if (!OK(timing != NULL))
         return tap_done();
     EQ_STR(timing_name(timing), "m7-table");
-    EQ_INT(timing_version(timing), 1);
+    EQ_INT(timing_version(timing), 2);
+    test_m7();
 
-    struct timing_block b = COST(0xeb01, 0x0002, 0xeb04, 0x0305); // add r0,r1,r2; add r3,r4,r5
-    EQ_INT(b.instructions, 2);
-    EQ_INT(b.cycles, 1);              // issue together
-    b = COST(0xeb01, 0x0002, 0x4428); // add r0,r1,r2; add r0,r5
-    EQ_INT(b.cycles, 2);              // the second needs the first
-    b = COST(0x6808, 0x684a);         // ldr r0,[r1]; ldr r2,[r1,#4]
-    EQ_INT(b.cycles, 2);              // one memory access a cycle
-    b = COST(0x6808, 0x3001);         // ldr r0,[r1]; adds r0,#1
-    EQ_INT(b.cycles, 3);              // load to use
-    b = COST(0xf851, 0x0b04, 0x680a); // ldr r0,[r1],#4; ldr r2,[r1]
-    EQ_INT(b.cycles, 2);              // the updated base is there at once
-    b = COST(0xfb82, 0x0103, 0x4408); // smull r0,r1,r2,r3; add r0,r1
-    EQ_INT(b.cycles, 4);
-    b = COST(0xfb91, 0xf0f2, 0xf100, 0x0001); // sdiv r0,r1,r2; add r0,r0,#1
-    EQ_INT(b.cycles, 9);
-    b = COST(0xc93c); // ldm r1!,{r2-r5}
-    EQ_INT(b.cycles, 2);
-
-    b = COST(0x3003, 0x3901, 0xd1fc); // adds; subs; bne to the first
-    EQ_INT(b.instructions, 3);
-    EQ_INT(b.taken, 0);
-    EQ_INT(b.fall, 3);        // leaving a loop
-    b = COST(0x2800, 0xd001); // cmp r0,#0; beq forward
-    EQ_INT(b.taken, 1);
-    EQ_INT(b.fall, 0);
-    b = COST(0x4770); // bx lr
-    EQ_INT(b.taken, 3);
-    b = COST(0xbd30); // pop {r4,r5,pc}
-    EQ_INT(b.cycles, 2);
-    EQ_INT(b.taken, 3);
-
+    struct timing_block b;
     b = COST(0x2001, 0x2802, 0xbf08, 0x2009); // movs; cmp; it eq; moveq
     EQ_INT(b.instructions, 4);
     b = COST(0xe7fe); // b .
