@@ -55,7 +55,7 @@ static const char help[] =
     "\n"
     "rig.json:\n"
     "  {\"rigs\":[{\"name\":\"f767-1\",                  any name, unique on this host\n"
-    "            \"board\":\"nucleo-f767zi\",          a folder in firmware/boards\n"
+    "            \"board\":\"BOARD\",                 a folder in firmware/boards\n"
     "            \"serial\":\"066EFF...\",             of the debug probe: openocd prints it, "
     "lsusb -v too\n"
     "            \"tty\":\"usb:0483:374b:066EFF...\"}]}  the board's serial line; never "

@@ -96,7 +96,7 @@ out:
 }
 
 // How a field becomes a cell.
-enum cell { TEXT, SHORT_ID, COUNT_OF, BIG, BYTES, KB, KIB, MS, FACTOR, TIME, YES, WORDS };
+enum cell { TEXT, SHORT_ID, COUNT_OF, BIG, BYTES, KB, MS, FACTOR, TIME, YES, WORDS };
 
 // An array of texts, with commas.
 static void add_words(struct table *t, const cJSON *list)
@@ -146,8 +146,6 @@ static void add_cell(struct table *t, const cJSON *object, const char *path, enu
         table_cell(t, NONE);
     else if (kind == KB)
         table_cell_printf(t, "%.1f", v / 1000);
-    else if (kind == KIB) // sizes of chips are powers of two
-        table_cell_printf(t, "%.0f", v / 1024);
     else if (kind == MS)
         table_cell_printf(t, "%.2f", v);
     else if (kind == FACTOR)
@@ -185,14 +183,11 @@ static const struct column rig_columns[] = {{"rig", "name", TEXT},
                                             {"emulated", "emulated", YES},
                                             {"last seen", "last_seen", TIME},
                                             {NULL, NULL, TEXT}};
-static const struct column board_columns[] = {{"board", "id", TEXT},
-                                              {"name", "name", TEXT},
-                                              {"core", "core", TEXT},
-                                              {"RAM KiB", "ram_bytes", KIB},
-                                              {"flash KiB", "flash_bytes", KIB},
-                                              {"clock Hz", "clock_hz", BIG},
-                                              {"kernels", "kernels", TEXT},
-                                              {NULL, NULL, TEXT}};
+static const struct column board_columns[] = {
+    {"board", "id", TEXT},           {"name", "name", TEXT},
+    {"core", "core", TEXT},          {"RAM kB", "ram_bytes", KB},
+    {"flash kB", "flash_bytes", KB}, {"clock Hz", "clock_hz", BIG},
+    {"kernels", "kernels", TEXT},    {NULL, NULL, TEXT}};
 static const struct column result_columns[] = {{"result", "id", COUNT_OF},
                                                {"board", "board", TEXT},
                                                {"rig", "rig", TEXT},

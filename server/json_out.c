@@ -155,7 +155,7 @@ void json_out_campaign(struct buf *b, const struct campaign *c)
                c->finished_ms ? "done" : "running");
     for (int i = 0; i < JOB_STATES; i++)
         buf_printf(b, "%s\"%s\":%" PRId64, i ? "," : "", job_state_names[i], c->jobs[i]);
-    buf_puts(b, "},");
+    buf_printf(b, ",\"cancelled\":%" PRId64 "},", c->cancelled);
     key_strategies(b, c->strategies);
     buf_printf(b, "\"omitted\":%s,", c->omitted_json);
     key_time(b, "created", c->created_ms);

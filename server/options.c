@@ -75,6 +75,17 @@ static int options_listen(const char *text, struct options *o, struct err *e)
     return options_number("--listen (port)", colon + 1, 0, 65535, &o->port, e);
 }
 
+// Every option but --help takes a value; options_usage names them all.
+static bool options_known(const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = strstr(options_usage, name); at; at = strstr(at + 1, name)) {
+        if (strncmp(name, "--", 2) == 0 && n > 2 && at[-1] == ' ' && at[n] == ' ')
+            return true;
+    }
+    return false;
+}
+
 int options_parse(int argc, char **argv, struct options *o, struct err *e)
 {
     *o = (struct options){.host = "127.0.0.1",
@@ -93,9 +104,9 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
             return 0;
         }
         const char *value = i + 1 < argc ? argv[++i] : NULL;
-        if (strncmp(name, "--", 2) != 0 || !value)
+        if (!options_known(name) || !value)
             return err_set(e, ERR_BAD_FIELD, "%.60s: %s; see --help", name,
-                           value ? "is not an option" : "needs a value");
+                           options_known(name) ? "needs a value" : "is not an option");
         int bad = 0;
         if (strcmp(name, "--listen") == 0)
             bad = options_listen(value, o, e);
@@ -123,8 +134,6 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
             bad = options_number(name, value, 4, 100000, &o->connections, e);
         else if (strcmp(name, "--per-ip") == 0)
             bad = options_number(name, value, 1, 100000, &o->per_ip, e);
-        else
-            bad = err_set(e, ERR_BAD_FIELD, "%.60s: is not an option; see --help", name);
         if (bad)
             return -1;
     }

@@ -532,6 +532,12 @@ static int store_campaign_read(struct store *s, sqlite3_stmt *q, struct campaign
     col_text(q, 4, c->boards_json, sizeof c->boards_json);
     col_text(q, 6, c->input_kind, sizeof c->input_kind);
     col_text(q, 12, c->request_sha256, sizeof c->request_sha256);
+    int row = store_query(s, SQL_CAMPAIGN_CANCELLED, e, "i", c->id);
+    if (row > 0)
+        c->cancelled = col_i64(s->stmt[SQL_CAMPAIGN_CANCELLED], 0);
+    store_finish(s, SQL_CAMPAIGN_CANCELLED);
+    if (row < 0)
+        return -1;
     return store_state_counts(s, SQL_CAMPAIGN_COUNTS,
                               store_query(s, SQL_CAMPAIGN_COUNTS, e, "i", c->id), c->jobs, e);
 }

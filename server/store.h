@@ -74,6 +74,7 @@ struct campaign {
     char request_sha256
         [STORE_ID_SIZE]; // body of the request that made it; "" without Idempotency-Key
     int64_t jobs[JOB_STATES];
+    int64_t cancelled; // of the failed jobs
     uint32_t
         strategies; // that its points come from: bit i = enum planner_strategy i; 0: chosen specs
     char omitted_json[16384]; // array of {"board","strategy","arena_bytes"}: nothing of it fits

@@ -37,7 +37,7 @@ static const char usage[] =
     "usage: farm-vboard --board ID --boards DIR [options]\n"
     "A virtual development board: serial line on a pseudo-terminal, debug port as an ST-LINK on\n"
     "loopback TCP (STM32 boards) or as a JTAG adapter (Bus Pirate) on another pseudo-terminal.\n"
-    "  --board ID         folder of DIR that describes the board, e.g. nucleo-f767zi\n"
+    "  --board ID         folder of DIR that describes the board\n"
     "  --boards DIR       firmware/boards\n"
     "  --serial TEXT      serial number of the ST-LINK (VB0001), up to 32 characters\n"
     "  --stlink-port N    TCP port on 127.0.0.1; 0: any free one (the default)\n"

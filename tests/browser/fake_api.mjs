@@ -249,6 +249,7 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
         c.jobs = Object.fromEntries(
             ["queued", "leased", "done", "failed"].map((s) => [s, mine.filter((j) => j.state === s).length]),
         );
+        c.jobs.cancelled = mine.filter((j) => j.error?.type === "cancelled").length;
         c.state = c.jobs.queued + c.jobs.leased ? "running" : "done";
         if (c.state === "done") c.finished ??= new Date().toISOString();
     };
@@ -434,7 +435,7 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
                 const key = request.headers["idempotency-key"];
                 if (keys.has(key)) return [200, keys.get(key)];
                 const wish = JSON.parse(await body(request));
-                if (wish.boards.includes("hifive1b")) {
+                if (wish.boards.includes("hifive1b") && (wish.strategies?.length ?? 1) === 1) {
                     throw {
                         type: "does-not-fit",
                         title: "The configuration does not fit the board",

@@ -169,6 +169,43 @@ sub processes { my ($self, $program) = @_;
     return @found;
 }
 
+# TCP ports that this machine listens on: inode of the socket => port.
+sub listening_ports {
+    my %port;
+    for my $file (qw(/proc/net/tcp /proc/net/tcp6)) {
+        open my $f, '<', $file or next;
+        while (<$f>) {
+            my @word = split;
+            $port{ $word[9] } = hex((split /:/, $word[1])[1]) if $word[3] eq '0A';
+        }
+    }
+    return %port;
+}
+
+# What the farm's processes hold of the machine: {processes, ports, terminals}; a terminal is "/dev/pts/N time", where
+# the time tells it from a later one of that number.
+sub holdings { my ($self) = @_;
+    my %port = listening_ports();
+    my (%ports, %terminals);
+    my @pids = $self->processes;
+    for my $pid (@pids) {
+        for my $fd (glob "/proc/$pid/fd/*") {
+            my $what = readlink($fd) // next;
+            $ports{ $port{$1} } = 1 if $what =~ /^socket:\[(\d+)\]$/ && $port{$1};
+            $terminals{"$what " . (stat $what)[10]} = 1 if $what =~ m{^/dev/pts/\d+$} && -e $what;
+        }
+    }
+    return { processes => [@pids], ports => [sort keys %ports], terminals => [sort keys %terminals] };
+}
+
+# Of what was held, what is still there: processes, ports that listen, terminals.
+sub left_of { my ($held) = @_;
+    my %listens = map { $_ => 1 } values %{ { listening_ports() } };
+    return (grep { -e "/proc/$_/exe" && readlink "/proc/$_/exe" } @{ $held->{processes} }),
+        (map { "port $_" } grep { $listens{$_} } @{ $held->{ports} }),
+        grep { my ($path, $time) = split; -e $path && ((stat $path)[10] // 0) == $time } @{ $held->{terminals} };
+}
+
 sub port_answers { my ($self) = @_;
     return defined IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}, Timeout => 2);
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
 # kill -9 of server, agent and virtual board, each in the middle of a campaign: the campaign completes, nothing that
-# was acknowledged is lost, nothing is counted twice.
+# was acknowledged is lost, nothing is counted twice. Then on boards of every core, one kind after the other and all at
+# once: no process, port or terminal stays behind.
 use strict;
 use warnings;
 use lib 'tests/e2e';
@@ -71,6 +72,60 @@ sub check { my ($id, $what, $limit_s, @acknowledged) = @_;
 }
 
 is $farm->stop('host-1'), 0, 'the agent stops';
+{
+    my @boards = qw(esp32c3-devkit esp32s3-devkit hifive1b nucleo-f767zi);
+    my %agent  = (virtual => \@boards);
+    my @counts = (2 + @boards, 2, 3 + @boards);
+    my $all    = sub {
+        my $held = $farm->holdings;
+        return "@counts" eq join(' ', map { scalar @{ $held->{$_} } } qw(processes ports terminals)) && $held;
+    };
+    my $before = $farm->holdings;
+    my $start  = sub { my ($what) = @_;
+        ok $farm->start_agent('many', %agent), "$what: an agent with " . @boards . ' boards';
+        my $held = $farm->wait_until('all boards', 60, $all);
+        ok $held, "$what: server, agent, boards; a port for the server and one for the ST-LINK; a terminal each and one for each JTAG"
+            or diag explain $farm->holdings;
+        return $held;
+    };
+    my $submit = sub { my ($what) = @_;
+        my $c = $farm->submit(model => $model->{id}, boards => \@boards, points => 3, repeats => 1, name => $what);
+        ok $farm->wait_until('work', 60, sub { $farm->get("/campaigns/$c->{id}")->{jobs}{leased} >= 2 }), "$what: boards are at work";
+        return $c->{id};
+    };
+    my $gone = sub { my ($what, $held) = @_;
+        ok $farm->wait_until('the end of all', 15, sub { !Farm::left_of($held) }), "$what: no process, port or terminal is left"
+            or diag map { "$_\n" } Farm::left_of($held);
+    };
+
+    my $held = $start->('boards');
+    my $id   = $submit->('boards');
+    kill 'KILL', $farm->processes('farm-vboard');
+    my $c = $farm->wait_done($id, 240);
+    is $c && $c->{jobs}{done}, 3 * @boards, 'boards: killed and started again, they do every job';
+    ok $farm->wait_until('as before', 20, $all), 'boards: as many processes, ports and terminals as before';
+
+    $id   = $submit->('agent');
+    $held = $farm->holdings;
+    $farm->stop('many', 'KILL');
+    $held->{ports} = [grep { $_ != $farm->{port} } @{ $held->{ports} }];
+    $held->{processes} = [grep { $_ != $farm->{pid}{server} } @{ $held->{processes} }];
+    $gone->('agent', $held);
+    is scalar $farm->processes, 1, 'agent: the server is alone';
+
+    $held = $start->('all');
+    kill 'KILL', @{ $held->{processes} };
+    $gone->('all', $held);
+    $farm->is_alive($_) for qw(server many);
+    ok $farm->start_server, 'all: the server starts again';
+    $start->('after all');
+    $c = $farm->wait_done($id, 240);
+    is $c && $c->{jobs}{done}, 3 * @boards, 'after all: the campaign completes';
+    is $farm->stop('many'), 0, 'after all: the agent stops';
+    my $after = $farm->holdings;
+    is_deeply [map { scalar @{ $after->{$_} } } qw(processes ports terminals)],
+        [map { scalar @{ $before->{$_} } } qw(processes ports terminals)], 'after all: processes, ports and terminals are as before';
+}
 is $farm->stop('server'), 0, 'the server stops';
 is_deeply [$farm->processes], [], 'no process is left';
 done_testing;

@@ -135,6 +135,13 @@ static void check_options(void)
     e = (struct err){0};
     EQ_INT(options_parse(7, open, &o, &e), 0);
     EQ_INT(o.rate, 100);
+    char *bogus[] = {"farm-server", "--bogus"}, *lone[] = {"farm-server", "--per-ip"};
+    e = (struct err){0};
+    EQ_INT(options_parse(2, bogus, &o, &e), -1);
+    OKF(strstr(e.msg, "--bogus: is not an option"), "%s", e.msg);
+    e = (struct err){0};
+    EQ_INT(options_parse(2, lone, &o, &e), -1);
+    OKF(strstr(e.msg, "--per-ip: needs a value"), "%s", e.msg);
     OK(options_loopback("127.255.0.1") && options_loopback("::1"));
     OK(!options_loopback("128.0.0.1") && !options_loopback("::") &&
        !options_loopback("127.0.0.1.example"));

@@ -143,7 +143,8 @@ export interface JobCounts {
     queued: number;
     leased: number;
     done: number;
-    failed: number;
+    failed: number; // with those that were cancelled
+    cancelled?: number;
 }
 
 export interface Campaign {

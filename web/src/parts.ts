@@ -36,13 +36,16 @@ export function stateBadge(state: string): HTMLElement {
 
 /** Progress of a campaign's jobs as one stacked bar with its meaning in words. */
 export function campaignProgress(campaign: Campaign): HTMLElement {
-    const { queued, leased, done, failed } = campaign.jobs;
-    const total = queued + leased + done + failed || 1;
+    const { queued, leased, done } = campaign.jobs;
+    const cancelled = campaign.jobs.cancelled ?? 0;
+    const failed = campaign.jobs.failed - cancelled;
+    const total = queued + leased + done + failed + cancelled || 1;
     const words = [
         `${done} done`,
         leased && `${leased} running`,
         queued && `${queued} queued`,
         failed && `${failed} failed`,
+        cancelled && `${cancelled} cancelled`,
     ]
         .filter(Boolean)
         .join(", ");
@@ -58,7 +61,7 @@ export function campaignProgress(campaign: Campaign): HTMLElement {
                 "aria-label": "Jobs finished",
                 "aria-valuemin": 0,
                 "aria-valuemax": total,
-                "aria-valuenow": done + failed,
+                "aria-valuenow": done + failed + cancelled,
                 "aria-valuetext": words,
             },
             part("done", done),

@@ -226,7 +226,13 @@ function drawFailures(jobs: Job[]): Child {
         h(
             "div",
             { class: "problem" },
-            h("strong", null, `${format.plural(list.length, "job")} failed: ${type}`),
+            h(
+                "strong",
+                null,
+                type === "cancelled"
+                    ? `${format.plural(list.length, "job")} cancelled`
+                    : `${format.plural(list.length, "job")} failed: ${type}`,
+            ),
             h(
                 "ul",
                 null,
@@ -263,7 +269,7 @@ function jobColumns(campaign: Campaign): Column<Job>[] {
             label: "State",
             value: (j) => order[j.state] * 10 + j.progress,
             cell: (j) => [
-                stateBadge(j.state),
+                stateBadge(j.error?.type === "cancelled" ? "cancelled" : j.state),
                 j.state === "leased" ? ` ${j.phase ?? ""} ${Math.round(j.progress * 100)} %` : null,
             ],
         },
