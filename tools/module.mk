@@ -35,6 +35,8 @@ sanitize:  ## unit, corpus and HTTP tests under the address and undefined-behavi
 lint:  ## format check, gcc -fanalyzer, cppcheck and clang-tidy on LINT_SRC (default: every C file)
 	@tools/install lint
 	@tools/lint $(LINT_SRC)
-bench: all  ## planner time and memory, and exact instructions per inference and per MAC on the virtual board
+bench: all  ## planner time and memory, exact instructions per inference and per MAC on the virtual board, nightly detection
 	@$(OUT)/bin/plan-bench $(wildcard $(O)/models/*_chain.tflite ../shared/models/files/mcunet_512kb_imagenet.tflite)
 	@tools/bench
+	@$(OUT)/bin/nightly-bench
+	@FARM_BIN=$(OUT)/bin perl tests/http/nightly_proof.t 1 | sed -n 's/^ok [0-9]* - \(.* of CPU.*\)/\1/p'
