@@ -102,8 +102,10 @@ __attribute__((noinline)) static int painted_run(const void *program, uint32_t a
     const int8_t *output;
     paint_arena(paint);
     paint_stack(paint);
-    int error = exec_run(program, fw_arena_start, arena_bytes, NULL, NULL, &output);
+    int error = measure_exec(program, arena_bytes, NULL, &output);
     uint32_t stack = paint_stack_mark(paint);
+    if (exec_output_outside(program)) // no part of the arena's mark
+        memset((void *)(uintptr_t)output, paint, exec_output_bytes(program));
     uint32_t arena = paint_arena_mark(paint);
     if (arena > marks->arena)
         marks->arena = arena;
@@ -120,7 +122,7 @@ __attribute__((noinline)) static int timed_run(const void *program, uint32_t are
     const struct exec_hooks hooks = {.block = block_lap, .ctx = &watch};
     const int8_t *output;
     stopwatch_start(&watch);
-    int error = exec_run(program, fw_arena_start, arena_bytes, NULL, &hooks, &output);
+    int error = measure_exec(program, arena_bytes, &hooks, &output);
     stopwatch_lap(&watch);
     uint64_t after = page ? virtual_instructions(page) : 0;
     if (error)
@@ -201,7 +203,7 @@ __attribute__((noinline)) static int block_run(const void *program, uint32_t are
     const struct exec_hooks hooks = {.block = block_report, .ctx = &watch};
     const int8_t *output;
     stopwatch_start(&watch);
-    return exec_run(program, fw_arena_start, arena_bytes, NULL, &hooks, &output);
+    return measure_exec(program, arena_bytes, &hooks, &output);
 }
 
 // Functions of their own above: what they keep on the stack is not there while the paint is looked at.
@@ -214,9 +216,10 @@ void measure_run(uint32_t repeats)
         fault_simple("bad-program", why);
         return;
     }
-    uint32_t arena_bytes = exec_arena_bytes(program);
-    if (arena_bytes > arena_limit) {
-        fault_missing(arena_bytes - arena_limit);
+    const uint32_t arena_bytes = exec_arena_bytes(program);
+    const uint32_t needed = arena_bytes + measure_outside(program);
+    if (needed > arena_limit) {
+        fault_missing(needed - arena_limit);
         return;
     }
 

@@ -2,6 +2,7 @@
 #include "firmware/profile.h"
 
 #include "firmware/executor/exec.h"
+#include "firmware/measure.h"
 #include "firmware/platform.h"
 #include "firmware/session.h"
 #include "firmware/virtual_page.h"
@@ -139,7 +140,7 @@ int profile_run(const void *program, uint32_t arena_bytes, const int8_t **output
     struct profile p = {.program = program, .page = platform_virtual()};
     const struct exec_hooks hooks = {.block = on_block, .kernel = on_kernel, .ctx = &p};
     uintptr_t behind = ((uintptr_t)fw_arena_start + arena_bytes + align - 1) / align * align;
-    uintptr_t end = (uintptr_t)fw_arena_end;
+    uintptr_t end = (uintptr_t)fw_arena_end - measure_outside(program);
     uint32_t most = most_ops(program);
     p.table = few;
     p.capacity = FEW_ENTRIES;
@@ -154,7 +155,7 @@ int profile_run(const void *program, uint32_t arena_bytes, const int8_t **output
         p.outside = (struct entry){0, 0, 0};
         open_block(&p, 0);
         mark(&p);
-        error = exec_run(program, fw_arena_start, arena_bytes, NULL, &hooks, output);
+        error = measure_exec(program, arena_bytes, &hooks, output);
         interpreter = p.outside;
     }
     if (!error)

@@ -257,6 +257,20 @@ void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
     }
 }
 
+// In frames of their own, which are gone when kernels run.
+#define APART static __attribute__((noinline))
+
+APART void run_add(const struct run *r, const struct prog_op *op,
+                   const struct prog_interval *intervals, int slice, const struct k_window *in,
+                   const struct k_out *out)
+{
+    struct k_window in1;
+    open_window(r, &op->in[1], intervals, slice, 0, 1, &in1);
+    if (op->in[1].space == PROG_CHUNK)
+        in1.lo = out->first;
+    k_add(op, in, &in1, out);
+}
+
 // Positions [first, first + n) of slice `slice` through one operator.
 BOTH void any_op(const struct run *r, const struct prog_part *b, const struct prog_op *op,
                  const struct prog_interval *intervals, int slice, int first, int n,
@@ -280,7 +294,6 @@ BOTH void any_op(const struct run *r, const struct prog_part *b, const struct pr
         [PROG_SUM_END] = k_sum_end,
     };
     struct k_consts k;
-    struct k_window in1;
     struct k_out out = {.first = first, .n = n};
     int32_t *acc = (int32_t *)(void *)(r->arena + b->acc);
     if (op->in[0].space == PROG_CHUNK)
@@ -302,15 +315,10 @@ BOTH void any_op(const struct run *r, const struct prog_part *b, const struct pr
         break;
     }
     open_output(r, &op->out, intervals, slice, first, first, &out);
-    if (op->kernel == PROG_ADD) {
-        open_window(r, &op->in[1], intervals, slice, 0, 1, &in1);
-        if (op->in[1].space == PROG_CHUNK)
-            in1.lo = first;
-    }
     if (told)
         tell(r, op, n);
     if (op->kernel == PROG_ADD)
-        k_add(op, in, &in1, &out);
+        run_add(r, op, intervals, slice, in, &out);
     else if (op->kernel == PROG_COPY)
         k_copy(in->slice, out.pixel, (size_t)op->in_slices * op->in_len * op->in_c);
     else
@@ -354,11 +362,8 @@ BOTH void any_step(const struct run *r, const struct prog_part *b, const struct 
     }
 }
 
-// In frames of their own, which are gone when kernels run.
-#define APART static __attribute__((noinline))
-
-APART void profile_step(const struct run *r, const struct prog_part *b,
-                        const struct prog_step *step, const struct prog_interval *intervals)
+static void profile_step(const struct run *r, const struct prog_part *b,
+                         const struct prog_step *step, const struct prog_interval *intervals)
 {
     any_step(r, b, step, intervals, true);
 }

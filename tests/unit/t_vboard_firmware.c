@@ -210,7 +210,6 @@ static bool make_program(const struct bench *b, uint32_t seed, bool plain, struc
     struct fusion f;
     struct err e = {0};
     struct config_block blocks[NETGEN_MAX];
-    const int8_t *output;
     netgen_make(&n, seed, 10);
     if (fusion_open(&f, &n.g, &e))
         return false;
@@ -219,6 +218,7 @@ static bool make_program(const struct bench *b, uint32_t seed, bool plain, struc
     for (size_t i = 0; i < input_bytes; i++)
         input[i] = (int8_t)(netgen_next(&n) >> 24);
     int n_blocks = 0;
+    f.output_outside = !plain;
     for (int i = 0; i < n.g.n_layers;) { // as long as possible, or one layer each
         int last = plain ? i : n.g.n_layers - 1;
         while (last > i && fusion_block_begin(&f, i, last) != NULL)
@@ -237,10 +237,12 @@ static bool make_program(const struct bench *b, uint32_t seed, bool plain, struc
                               .ops = ((const struct prog_header *)(const void *)out->data)->n_ops,
                               .output_bytes = exec_output_bytes(out->data)};
         void *arena = malloc(want->arena_bytes);
-        ok = exec_run(out->data, arena, want->arena_bytes, NULL, NULL, &output) == 0;
+        int8_t *output = malloc(want->output_bytes);
+        ok = exec_run_into(out->data, arena, want->arena_bytes, NULL, NULL, output) == 0;
         want->output_crc = wire_crc32(0, output, want->output_bytes);
         memcpy(want->head, output, want->output_bytes < 8 ? want->output_bytes : 8);
         want->last_byte = ((const uint8_t *)arena)[want->arena_bytes - 1];
+        free(output);
         free(arena);
     }
     free(input);
@@ -301,13 +303,13 @@ static void test_profile(struct bench *b, uint32_t blocks, long long instruction
     EQ_INT(number(b, "interpreter", 0, "calls"), calls);
     OK(calls > 0 && between > 0 && number(b, "interpreter", 0, "cycles") > 0);
     long long off = of_layers + between - instructions, per_block = of_blocks - instructions;
-    OKF(off < 24 * calls + 40 * blocks && off > -24 * calls - 40 * (long long)blocks,
+    OKF(off < 32 * calls + 40 * blocks && off > -32 * calls - 40 * (long long)blocks,
         "layers %lld + interpreter %lld = %lld instructions, a run has %lld (%lld calls)",
         of_layers, between, of_layers + between, instructions, calls);
     OKF(per_block < 60 * blocks + 60 && per_block > -60 * (long long)blocks - 60,
         "blocks sum to %lld instructions, a run has %lld", of_blocks, instructions);
     layer_cycles += number(b, "interpreter", 0, "cycles");
-    long long slack = 40 * calls + cycles / 100; // an instruction may take long where flash is slow
+    long long slack = 80 * calls + cycles / 100; // an instruction may take long where flash is slow
     OKF(layer_cycles > cycles - slack && layer_cycles < cycles + slack,
         "layers and interpreter sum to %lld cycles, a run has %lld", layer_cycles, cycles);
 }
@@ -400,6 +402,7 @@ static void test_bad_programs(struct bench *b)
 {
     bench_command(b, WIRE_CMD_HELLO, 0);
     const uint32_t limit = (uint32_t)number(b, "hello", 0, "arena_limit");
+    char missing[24];
     const struct {
         const char *what;
         size_t offset;
@@ -416,11 +419,15 @@ static void test_bad_programs(struct bench *b)
         {"kernels", offsetof(struct prog_header, variant), 0x78787878, true, "bad-program",
          "kernels"},
         {"arena", offsetof(struct prog_header, arena_bytes), limit + 77, true, "does-not-fit",
-         "77 bytes"},
+         missing},
     };
     struct buf program;
     struct expected want;
     buf_init(&program, PROGRAM_MAX_BYTES);
+    // Its output lies outside the arena, at the end of the same memory.
+    if (!OK(make_program(b, 7, false, &program, &want)))
+        return;
+    snprintf(missing, sizeof missing, "%u bytes", (unsigned)(77 + want.output_bytes));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (!make_program(b, 7, false, &program, &want))
             break;
@@ -584,7 +591,6 @@ static bool make_sensitive_program(const struct bench *b, struct buf *program,
     for (uint32_t seed = 0; seed < 1000 && !differs; seed++) {
         struct prog_header h;
         struct buf copy;
-        const int8_t *output;
         if (!make_program(b, seed, false, program, want))
             return false;
         buf_init(&copy, PROGRAM_MAX_BYTES);
@@ -593,8 +599,10 @@ static bool make_sensitive_program(const struct bench *b, struct buf *program,
         for (uint32_t i = 0; i < h.input_bytes; i++)
             copy.data[h.input + i] ^= 0x40;
         void *arena = malloc(want->arena_bytes);
-        differs = exec_run(copy.data, arena, want->arena_bytes, NULL, NULL, &output) == 0 &&
+        int8_t *output = malloc(want->output_bytes);
+        differs = exec_run_into(copy.data, arena, want->arena_bytes, NULL, NULL, output) == 0 &&
                   wire_crc32(0, output, want->output_bytes) != want->output_crc;
+        free(output);
         free(arena);
         buf_free(&copy);
     }
