@@ -108,8 +108,14 @@ static int step_plan(struct app *a, struct run *r, const struct plan *plan, cons
 static int run_conclude(struct app *a, struct run *r, const struct plan *plan,
                         const struct judgement *j, int64_t now_ms, struct err *e)
 {
+    struct run now;
     bool pass = strcmp(j->verdict, "ok") == 0 || strcmp(j->verdict, "improved") == 0;
-    snprintf(r->verdict, sizeof r->verdict, "%s", j->verdict);
+    if (store_run_get(a->store, r->id, &now, e))
+        return -1;
+    // What has never worked is no regression when it fails, but no pass either.
+    bool failed = pass && now.failed > 0;
+    pass = pass && !failed;
+    snprintf(r->verdict, sizeof r->verdict, "%s", failed ? "incomplete" : j->verdict);
     r->finished_ms = now_ms;
     if (run_moved(a, r, RUN_DONE, e))
         return -1;

@@ -48,6 +48,13 @@ sub findings { my ($run) = @_;
         @{ $api->get("/runs/$run->{id}/findings")->{items} };
 }
 
+# What fails in its first run of all is no regression, and no pass
+$api->plan('first');
+$api->wait_until(10, sub { $api->get('/plans/first') && $api->get('/plans/first')->{valid} });
+my ($never) = $api->post('/plans/first/import', { date => '2026-01-01T00:00:00Z', points => [{ model => $MODEL, model_name => 'net',
+    board => $Api::BOARD, configuration => 'vanilla', state => 'failed', class => 'model', error_type => 'board-fault' }] });
+is $never->{verdict}, 'incomplete', 'a point that has never worked: incomplete';
+
 # A clean month
 my @clean = map { night() } 1 .. 25;
 is scalar(grep { $_->{verdict} eq 'ok' } @clean), 25, '25 nights without a change: 25 times ok';
