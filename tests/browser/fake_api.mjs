@@ -220,7 +220,7 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
         return models.get(id);
     };
     const curve = front(points);
-    // What other strategies choose: more RAM than the front. Vanilla is one point; of all it says that none fits hifive1b.
+    // What other strategies choose: more RAM than the front. Vanilla is one point; of all it says that none fits esp32c3-devkit.
     const others = (strategy) =>
         curve
             .filter((_, i) => (strategy === "vanilla" ? i === curve.length - 1 : i % 2 === 0))
@@ -323,7 +323,7 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
         for (const board of body.boards) {
             for (const p of picks) {
                 if (p.strategies) chosen.set(p.spec, p);
-                if (p.strategies && board === "hifive1b") {
+                if (p.strategies && board === "esp32c3-devkit") {
                     const [strategy] = p.strategies;
                     if (!c.omitted.some((o) => o.strategy === strategy))
                         c.omitted.push({ board, strategy, arena_bytes: p.arena_bytes });

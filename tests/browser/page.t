@@ -11,7 +11,7 @@
 
     const fake = await startFakeApi({ web: WEB, points: 40, stepMs: 25 });
     const many = await startFakeApi({ web: WEB, points: 10000 });
-    const rivals = await startFakeApi({ web: WEB, points: 40, stepMs: 5 });
+    const rivals = await startFakeApi({ web: WEB, points: 40, stepMs: 25 });
     const browser = await openBrowser();
     const { page, complaints } = browser;
     const model = `${fake.url}/#/models/${fake.models[0].id}`;
@@ -476,15 +476,15 @@
                 "strategies: none is refused in words",
             );
             for (const name of ["pareto", "vanilla", "mcunetv2"]) await ways.getByLabel(name).check();
-            await ways.getByLabel("hifive1b").check();
+            await ways.getByLabel("esp32c3-devkit").check();
             await ways.getByLabel("Points of each").fill("4");
             await ways.getByRole("button", { name: "Measure" }).click();
             await page.locator(".campaign-progress .state-done").waitFor();
             equal(
                 await page.locator(".waiting .note").allInnerTexts(),
                 [
-                    "Nothing of vanilla fits hifive1b: its smallest configuration needs 159,975 B.",
-                    "Nothing of mcunetv2 fits hifive1b: its smallest configuration needs 26,304 B.",
+                    "Nothing of vanilla fits esp32c3-devkit: its smallest configuration needs 159,975 B.",
+                    "Nothing of mcunetv2 fits esp32c3-devkit: its smallest configuration needs 26,304 B.",
                 ],
                 "strategies: what does not fit is named",
             );
@@ -498,31 +498,33 @@
                 ["mcunetv2", "pareto", "vanilla"],
                 "strategies: a column of the jobs",
             );
-            await page.getByLabel("hifive1b").uncheck();
+            await page.getByLabel("esp32c3-devkit").uncheck();
             const compared = await plotSeries((s) => s.some((x) => x.id === "emulated nucleo-f767zi vanilla"));
             const mark = Object.fromEntries(compared.map((s) => [s.id, s]));
             const rivalMarks = ["pareto", "vanilla", "mcunetv2"].map((s) => mark[`emulated nucleo-f767zi ${s}`]);
             equal(new Set(rivalMarks.map((s) => s.symbol)).size, 3, "strategies: each has its shape");
             equal(new Set(rivalMarks.map((s) => s.fill)).size, 3, "strategies: ... on one board also its colour");
             ok(
-                rivalMarks.every((s, i) => s.name === `${["pareto", "vanilla", "mcunetv2"][i]}: measured, emulated`),
+                rivalMarks.every((s, i) => s.name === `${["pareto", "vanilla", "mcunetv2"][i]}, emulated`),
                 "strategies: the legend names them and says emulated",
             );
             ok((await page.locator(".hint").innerText()).includes("Shape: strategy"), "strategies: explained below");
-            await page.getByLabel("hifive1b").check();
-            const onTwo = await plotSeries((s) => s.some((x) => x.id === "emulated hifive1b pareto"));
+            await page.getByLabel("esp32c3-devkit").check();
+            const onTwo = await plotSeries((s) => s.some((x) => x.id === "emulated esp32c3-devkit pareto"));
             equal(
                 onTwo
                     .filter((s) => s.id.startsWith("emulated"))
-                    .map((s) => s.name.split(":")[0])
+                    .map((s) => s.name)
                     .sort(),
-                ["hifive1b pareto", "nucleo-f767zi mcunetv2", "nucleo-f767zi pareto", "nucleo-f767zi vanilla"],
+                ["esp32c3-devkit pareto", "nucleo-f767zi mcunetv2", "nucleo-f767zi pareto", "nucleo-f767zi vanilla"].map(
+                    (name) => `${name}, emulated`,
+                ),
                 "strategies: on two boards the legend names board and strategy",
             );
             const two = Object.fromEntries(onTwo.map((s) => [s.id, s]));
             ok(
                 two["emulated nucleo-f767zi vanilla"].fill === two["emulated nucleo-f767zi mcunetv2"].fill &&
-                    two["emulated nucleo-f767zi vanilla"].fill !== two["emulated hifive1b pareto"].fill,
+                    two["emulated nucleo-f767zi vanilla"].fill !== two["emulated esp32c3-devkit pareto"].fill,
                 "strategies: ... and the colour is the board's",
             );
             await page.getByRole("link", { name: "mcunet-vww1" }).click();

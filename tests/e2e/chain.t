@@ -57,6 +57,19 @@ my $second  = $farm->submit(model => $model->{id}, specs => [$plain, $front->{po
 ok $second, 'a campaign of two configurations, one of them plain';
 my $done = $farm->wait_done($second->{id}, 120);
 is $done && $done->{jobs}{done}, 2, 'both are measured';
+# All strategies on one board: every one runs, with the bytes of the reference and the planned RAM.
+my @names = qw(vanilla mcunetv2 streamnet msfcnn msfcnn-paper pareto);
+($text, $status) = $farm->farm('submit', 'tiny_mbv2', '--strategy', join(',', @names), '--points', 2, '--repeats', 1, '--watch');
+is $status, 0, 'farm submit --strategy with all strategies' or diag $text;
+my ($compared) = $text =~ /^campaign (\d+):/;
+my @by_strategy = $farm->list('/campaigns/' . ($compared // 0) . '/results');
+my %chosen_by = map { map { $_ => 1 } @{ $_->{strategies} } } @by_strategy;
+is_deeply [sort keys %chosen_by], [sort @names], 'each has results';
+ok !(grep { $_->{output} ne 'match' || $_->{arena_bytes} != $_->{predicted_arena_bytes} } @by_strategy),
+    'all with the right output and the planned RAM';
+ok scalar(grep { $_->{spec} =~ /patch/ } @by_strategy), 'patches among them';
+($text) = $farm->farm('front', $compared);
+like $text, qr/strategy +configuration\n(?:.*\n)*.* streamnet +0-\d+:rows /, 'the table has a column for them';
 my @results = $farm->list("/campaigns/$second->{id}/results");
 is scalar(grep { $_->{output} eq 'match' } @results), 2, 'with the right output';
 my ($whole) = grep { $_->{spec} eq $plain } @results;

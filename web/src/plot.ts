@@ -415,7 +415,7 @@ export class Plot {
                     );
                     if (!dots.length) continue;
                     const id = `${emulated ? "emulated" : "hardware"} ${board} ${strategy.name}`;
-                    const name = `${label}: ${measuredName(emulated)}`;
+                    const name = `${label}, ${emulated ? "emulated" : "hardware"}`;
                     scatter(id, name, dots, tint, strategy.symbol, true, 12, emulated ? 0.75 : 1);
                     steps(id, name, dots, tint, false);
                 }
@@ -430,8 +430,8 @@ export class Plot {
                 );
                 if (!dots.length) continue;
                 const id = `predicted ${board} ${strategy.name}`;
-                scatter(id, `${label}: predicted`, dots, tint, strategy.symbol, false, 8);
-                if (strategy.name === PARETO) steps(id, `${label}: predicted`, dots, tint, true);
+                scatter(id, `${label}, predicted`, dots, tint, strategy.symbol, false, 8);
+                if (strategy.name === PARETO) steps(id, `${label}, predicted`, dots, tint, true);
             }
         }
     }
