@@ -92,8 +92,26 @@ static size_t add_head(const struct planner *p, int last, int layers, const char
     return n;
 }
 
-// Configurations to run: spread over the front; patches; then blocks from the input on with what
-// the front left out.
+// Adds the configuration of least RAM of each strategy.
+static size_t add_strategies(const struct planner *p, char (*spec)[PLANNER_MAX_SPEC], size_t n)
+{
+    for (int s = 0; s < PLANNER_STRATEGIES; s++) {
+        struct front f;
+        struct err ignored = {0};
+        if (planner_strategy_front(p, (enum planner_strategy)s, &f, &ignored))
+            continue;
+        bool known = f.n == 0;
+        for (size_t i = 0; i < n && !known; i++)
+            known = strcmp(spec[i], f.at[0].spec) == 0;
+        if (!known)
+            snprintf(spec[n++], sizeof *spec, "%s", f.at[0].spec);
+        front_free(&f);
+    }
+    return n;
+}
+
+// Configurations to run: spread over the front; of the other strategies; patches; then blocks from
+// the input on with what the front left out.
 static size_t choose(const struct planner *p, const struct front *front, int layers,
                      char (*spec)[PLANNER_MAX_SPEC])
 {
@@ -101,6 +119,7 @@ static size_t choose(const struct planner *p, const struct front *front, int lay
     size_t pick[SPREAD], n = front_spread(front, SPREAD, pick);
     for (size_t i = 0; i < n; i++)
         snprintf(spec[i], sizeof spec[i], "%s", front->at[pick[i]].spec);
+    n = add_strategies(p, spec, n);
     for (int last = layers < 6 ? layers - 1 : 5; last > 0; last--) {
         size_t before = n;
         n = add_head(p, last, layers, "patch2", spec, n);
@@ -117,7 +136,7 @@ static size_t choose(const struct planner *p, const struct front *front, int lay
 
 static void check_model(const char *dir, const char *model)
 {
-    static char spec[SPREAD + WANTED + 1][PLANNER_MAX_SPEC];
+    static char spec[SPREAD + PLANNER_STRATEGIES + WANTED][PLANNER_MAX_SPEC];
     struct buf file, input, want;
     struct planner *p = NULL;
     struct front front = {0};
