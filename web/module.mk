@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The page: static files in $(O)/web. npm runs only when package-lock.json changed; otherwise nothing needs the network.
-WEB_SRC := $(wildcard web/*.html web/*.ts web/*.json web/public/* web/src/* web/src/pages/*)
+WEB_SRC := $(wildcard web/*.html web/*.ts web/*.json web/public/* web/src/* web/src/*/*)
 EXTRA += $(O)/web/index.html
 
 .PHONY: web

@@ -316,6 +316,19 @@ export async function list<T>(path: string, signal: AbortSignal, max = 20000): P
     return items;
 }
 
+export async function post<T>(path: string, body: unknown): Promise<T> {
+    const response = await ask(path, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+    });
+    return (await response.json()) as T;
+}
+
+export async function remove(path: string): Promise<void> {
+    await ask(path, { method: "DELETE" });
+}
+
 /** Uploads a model; the server answers with the model whether it is new or known. */
 export async function uploadModel(name: string, bytes: Blob): Promise<Model> {
     const response = await ask(`/models?name=${encodeURIComponent(name)}`, {

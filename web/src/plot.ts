@@ -15,6 +15,7 @@ import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
 import type { EChartsCoreOption } from "echarts/core";
 import { h, onceAFrame } from "./dom.ts";
 import * as format from "./format.ts";
+import { colour, DARK, dark } from "./theme.ts";
 import { frontOf, logTicks } from "./pareto.ts";
 import { measuredName, ramOf, type Point } from "./points.ts";
 import type { Measured } from "./api.ts";
@@ -537,15 +538,4 @@ function tip(dot: Dot): HTMLElement {
         ),
         h("p", null, describeSpec(point.spec)),
     );
-}
-
-const DARK = "(prefers-color-scheme: dark)";
-
-function dark(): boolean {
-    return matchMedia(DARK).matches;
-}
-
-/** The value of a CSS colour variable now, in the current scheme. */
-function colour(name: string): string {
-    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
