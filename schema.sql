@@ -336,3 +336,7 @@ CREATE INDEX deliveries_of_run ON deliveries(run, id);
 -- version 5
 -- 1: the agent said that the rig's board is not there (last_error says why) and has not asked for a job since.
 ALTER TABLE rigs ADD COLUMN offline INTEGER NOT NULL DEFAULT 0;
+
+-- version 6
+-- Build id of the firmware whose output or RAM was wrong: a regression's first suspect.
+ALTER TABLE attempts ADD COLUMN firmware TEXT;

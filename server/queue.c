@@ -324,6 +324,16 @@ static int queue_store_result(struct app *a, const struct job *j, const struct r
     return bad;
 }
 
+// A board measured, and something is wrong with it. Counted apart, and its firmware is kept.
+static int queue_wrong(struct app *a, const struct job *j, const struct result_in *in,
+                       const char *type, const char *detail, struct queue_change *ch, struct err *e)
+{
+    atomic_fetch_add(&a->count.results_mismatch, 1);
+    if (store_attempt_firmware(a->store, j->id, j->attempt, in->hello.firmware, e))
+        return -1;
+    return queue_model_failure(a, j, type, detail, in->hello.emulated, ch, e);
+}
+
 // Judges a result: is it ours, is it right, is it as predicted? Only then is it a data point.
 static int queue_judge(struct app *a, const struct job *j, const struct result_in *in,
                        char verdict[32], struct queue_change *ch, struct problem *p)
@@ -345,16 +355,14 @@ static int queue_judge(struct app *a, const struct job *j, const struct result_i
                  "the output has %" PRIu32 " bytes with CRC-32 %08" PRIx32
                  ", the reference %" PRIu32 " with %08" PRIx32,
                  in->out.bytes, in->out.crc32, j->output_bytes, j->output_crc32);
-        atomic_fetch_add(&a->count.results_mismatch, 1);
-        return queue_model_failure(a, j, verdict, detail, in->hello.emulated, ch, e);
+        return queue_wrong(a, j, in, verdict, detail, ch, e);
     }
     if (in->mem.arena != j->arena_bytes) {
         snprintf(verdict, 32, "ram-mismatch");
         snprintf(detail, sizeof detail,
                  "the device used %" PRIu32 " bytes of arena, %" PRIu32 " were predicted",
                  in->mem.arena, j->arena_bytes);
-        atomic_fetch_add(&a->count.results_mismatch, 1);
-        return queue_model_failure(a, j, verdict, detail, in->hello.emulated, ch, e);
+        return queue_wrong(a, j, in, verdict, detail, ch, e);
     }
     if (in->n_runs != j->repeats)
         return problem_field(p, ERR_BAD_FIELD, "runs", "has %d runs, the campaign asks for %d",

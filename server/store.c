@@ -756,6 +756,12 @@ int store_attempt_get(struct store *s, int64_t job, int attempt, struct attempt 
     return row < 0 ? -1 : 0;
 }
 
+int store_attempt_firmware(struct store *s, int64_t job, int attempt, const char *firmware,
+                           struct err *e)
+{
+    return store_run(s, SQL_ATTEMPT_FIRMWARE, e, "iit", job, (int64_t)attempt, firmware);
+}
+
 int store_attempt_end(struct store *s, int64_t job, int attempt, const char *verdict,
                       const char *detail, int64_t now_ms, struct err *e)
 {

@@ -147,6 +147,9 @@ int store_attempt_add(struct store *s, int64_t job, int attempt, const char *age
                       const char *lease, int64_t now_ms, struct err *e);
 int store_attempt_get(struct store *s, int64_t job, int attempt, struct attempt *out,
                       struct err *e);
+// The firmware that gave a wrong result; a right one is in results.
+int store_attempt_firmware(struct store *s, int64_t job, int attempt, const char *firmware,
+                           struct err *e);
 int store_attempt_end(struct store *s, int64_t job, int attempt, const char *verdict,
                       const char *detail, int64_t now_ms, struct err *e);
 

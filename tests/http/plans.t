@@ -284,10 +284,27 @@ is_deeply [@{$log}{qw(attempts status)}], [2, 204], 'two tries, the second was t
 is scalar @{ $api->get("/runs/" . ($slow->{id} - 1) . "/deliveries")->{items} }, 0, 'a run that is a pass sends nothing';
 unlike JSON::PP::encode_json($api->get('/plans/slow')), qr/secret|127\.0\.0\.1/, 'neither address nor key are told';
 
+# --- a wrong output ---
+$api->plan('bit', configurations => [{ strategy => 'vanilla' }]);
+$api->wait_until(10, sub { $api->get('/plans/bit')->{valid} });
+sub bit { my (%change) = @_;    # a run of one job
+    my ($r) = $api->post('/plans/bit/runs');
+    my $l;
+    $api->wait_until(10, sub { ($l, my $s) = $api->lease; $s == 200 }) or diag 'no job of bit';
+    $api->result($l, %change);
+    $api->wait_until(10, run_is($r->{id}, 'done'));
+    return $api->get("/runs/$r->{id}");
+}
+is bit()->{verdict}, 'ok', 'a right output';
+my $wrong = bit('hello.firmware' => 'ef' x 20, 'out.crc32' => '00000000');
+my ($flipped) = @{ $api->get("/runs/$wrong->{id}/findings")->{items} };
+is_deeply [@{$flipped}{qw(kind state firmware firmware_changed program_changed)}],
+    ['output-mismatch', 'confirmed', 'ef' x 20, JSON::PP::true, JSON::PP::false], 'a wrong one names the firmware that gave it';
+
 # --- metrics, the end ---
 my $metrics = $api->get('!/metrics');
 like $metrics, qr/^farm_runs\{state="done"\} \d+$/m, 'runs are counted';
-like $metrics, qr/^farm_findings\{set="regressions"\} 1$/m, 'and what is red';
+like $metrics, qr/^farm_findings\{set="regressions"\} 2$/m, 'and what is red';
 is $api->stop, 0, 'SIGTERM ends it well';
 is `sqlite3 "$api->{dir}/data/farm.db" "PRAGMA integrity_check; PRAGMA foreign_key_check"`, "ok\n", 'the database is sound';
 unlike $api->log, qr/Sanitizer|runtime error/, 'the sanitizers found nothing';
