@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // ESP32-S3 (one core) and ESP32-C3: memory map and the peripherals that farm firmware and OpenOCD touch (their Technical
-// Reference Manuals). Everything else reads 0, ignores writes and is logged once. The ROM is what it does: a flash that
+// Reference Manuals; esp.c of the firmware says what else they were compared with). Everything else reads 0, ignores writes and is logged once. The ROM is what it does: a flash that
 // begins with the direct-boot magic is mapped and entered at its ninth byte; without it the chip waits.
 //
 //   0x3c000000  flash, data bus: 64 KB pages as the MMU table says       0x42000000  the same, instruction bus

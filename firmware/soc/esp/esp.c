@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the ESP32-S3 and ESP32-C3 share: watchdogs off, clock to BOARD_CLOCK_HZ, flash windows, UART0, and how to tell a
-// virtual board. Registers follow their Technical Reference Manuals.
+// virtual board. Registers follow their Technical Reference Manuals; offsets and bits of watchdogs and clocks were compared
+// with ESP-IDF's headers (components/soc/esp32c3: rtc_cntl_struct.h, system_reg.h, timer_group_reg.h) and, for the ESP32-S3,
+// with NuttX's (arch/xtensa/src/esp32s3/hardware).
 //
 // What is taken as the ROM leaves it after a direct boot: flash mode and caches set up, 4 MB of flash mapped one to
 // one, the 480 MHz PLL powered and calibrated (it is after reset), UART0 on its own pins. Espressif's start-up code also
