@@ -233,6 +233,25 @@ my ($no_fit) = @{ $api->get("/runs/$run->{id}/points")->{items} };
 is_deeply [@{$no_fit}{qw(state error_type)}], ['no-fit', 'does-not-fit'], 'its points do not fit';
 like $no_fit->{error_detail}, qr/more than the \d+ that there are/, 'with the bytes that are missing';
 
+# --- published figures beside ours; configurations that turn out to be the same ---
+$api->plan('theirs', configurations => [{ strategy => 'vanilla' }, { spec => '0-20:plain', name => 'by hand' }],
+    published => { source => 'A | paper', figures => [
+        { model => 'tiny_mbv2', configuration => 'vanilla', system => 'theirs', ram_bytes => 99999, ms => 12.5, board => $Api::BOARD },
+        { model => 'tiny_mbv2', configuration => 'vanilla', system => 'theirs', ram_bytes => 88888, board => 'nucleo-f767zi' } ] });
+$api->wait_until(10, sub { $api->get('/plans/theirs') && $api->get('/plans/theirs')->{valid} });
+$api->post('/plans/theirs/runs');
+my $theirs = measure('theirs', 'ok');
+my @ours = @{ $api->get("/runs/$theirs->{id}/points")->{items} };
+is_deeply [map { $_->{configuration} } @ours], ['vanilla', 'by hand'], 'two series';
+is $ours[0]{job}, $ours[1]{job}, 'that are one configuration share a job';
+my $published = $api->get("/runs/$theirs->{id}/published");
+is $published->{source}, 'A | paper', 'the source of published figures';
+is_deeply [@{ $published->{items}[0]{published} }{qw(ram_bytes ms)}, @{ $published->{items}[0]{ours} }{qw(ram_bytes ms)}],
+    [99999, 12.5, $ours[0]{arena_bytes}, $ours[0]{ms}], 'theirs with ours beside them';
+is $published->{items}[1]{ours}, undef, 'nothing where nothing was measured';
+like scalar($api->get("/runs/$theirs->{id}/summary.md")),
+    qr/Source: A \\\| paper.*^\| tiny\\_mbv2 \| vanilla \| theirs \| 99999 \| $ours[0]{arena_bytes} \|.*emulated \|\n.*not measured/ms, 'and in the summary';
+
 # --- reruns ---
 my $hooks = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5, ReuseAddr => 1);
 Api::write_file("$api->{dir}/plans/hook.key", "top secret\n");
