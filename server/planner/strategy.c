@@ -25,33 +25,43 @@ static void forbid_impossible(struct msfcnn *m, struct fusion *f)
     }
 }
 
-// Prices the paper's path exactly and appends it.
-static int take_path(struct fusion *f, const struct msfcnn_path *path, struct front_paths *out,
-                     struct err *e)
+// Blocks and exact figures of the paper's path; `to` holds room for its blocks.
+static int price_path(struct fusion *f, const struct msfcnn_path *path, struct front_path *to,
+                      struct err *e)
 {
-    struct front_path *at = realloc(out->at, (out->n + 1) * sizeof *at);
-    if (!at)
-        return err_set(e, ERR_NO_MEMORY, "planner: no memory for a strategy's configurations");
-    out->at = at;
-    struct front_path *new = &out->at[out->n];
-    *new = (struct front_path){.n_blocks = path->n_blocks};
-    new->blocks = malloc((size_t) new->n_blocks * sizeof *new->blocks);
-    if (!new->blocks)
-        return err_set(e, ERR_NO_MEMORY, "planner: no memory for a strategy's configurations");
-    out->n++;
     for (int i = 0, first = 0; i < path->n_blocks; first = path->last[i++] + 1) {
         bool fused = path->last[i] > first;
-        struct config_block *b = &new->blocks[i];
+        struct config_block *b = &to->blocks[i];
         *b = (struct config_block){.first = first,
                                    .last = path->last[i],
                                    .axis = fused ? FUSION_COLS : FUSION_ROWS,
                                    .band_rows = fused ? 1 : 0};
         if (fusion_block_layout(f, b->first, b->last, b->axis, b->band_rows, e))
             return -1;
-        new->macs += f->cost.macs;
-        if (f->cost.arena_bytes > new->arena_bytes)
-            new->arena_bytes = f->cost.arena_bytes;
+        to->macs += f->cost.macs;
+        if (f->cost.arena_bytes > to->arena_bytes)
+            to->arena_bytes = f->cost.arena_bytes;
     }
+    return 0;
+}
+
+static int take_path(struct fusion *f, const struct msfcnn_path *path, struct front_paths *out,
+                     struct err *e)
+{
+    struct front_path new = {.n_blocks = path->n_blocks};
+    struct front_path *at = realloc(out->at, (out->n + 1) * sizeof *at);
+    if (at)
+        out->at = at;
+    new.blocks = malloc((size_t) new.n_blocks * sizeof *new.blocks);
+    if (!at || !new.blocks) {
+        free(new.blocks);
+        return err_set(e, ERR_NO_MEMORY, "planner: no memory for a strategy's configurations");
+    }
+    if (price_path(f, path, &new, e)) {
+        free(new.blocks);
+        return -1;
+    }
+    out->at[out->n++] = new;
     return 0;
 }
 
