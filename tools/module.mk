@@ -11,6 +11,8 @@ PROGS += fit-latency
 fit-latency_MAIN := tools/fit_latency.c
 PROGS += msfcnn-table
 msfcnn-table_MAIN := tools/msfcnn_table.c
+PROGS += front-table
+front-table_MAIN := tools/front_table.c
 PROGS += plan-bench
 plan-bench_MAIN := tools/plan_bench.c
 

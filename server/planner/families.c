@@ -8,7 +8,7 @@
 #define MAX_CELLS 256
 #define SPLITS 5 // limits of `split` that are tried
 
-static const int band_rows[] = {1, 2, 4};
+static const int band_rows[] = {1, 2, 3, 4};
 static const int groups[] = {0, 8};
 #define N_BANDS ((int)(sizeof band_rows / sizeof *band_rows))
 #define N_GROUPS ((int)(sizeof groups / sizeof *groups))
@@ -76,7 +76,7 @@ static bool begins_unit(const struct graph *g, int layer)
 
 int families_open(struct families *u, const struct graph *g, struct err *e)
 {
-    *u = (struct families){.g = g};
+    *u = (struct families){.g = g, .groups = true};
     u->begins = calloc((size_t)g->n_layers + 1, sizeof *u->begins);
     if (!u->begins)
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for %d layers", g->n_layers);
@@ -203,7 +203,7 @@ static int try_rest(struct block *b, struct family *f)
         f->rows = band_rows[r];
         for (int s = -1; s < b->n_splits; s++) {
             f->split = s < 0 ? -1 : (int64_t)b->splits[s];
-            for (int k = 0; k < (f->head < b->n ? N_GROUPS : 1); k++) {
+            for (int k = 0; k < (f->head < b->n && b->u->groups ? N_GROUPS : 1); k++) {
                 f->group = groups[k];
                 int rc = try_family(b, f);
                 if (rc)
@@ -218,7 +218,7 @@ static int try_rest(struct block *b, struct family *f)
 static int try_unit(struct block *b)
 {
     const struct unit *u = &b->units[0];
-    if (b->n != 1 || !can_group(b->u->g, u))
+    if (b->n != 1 || !b->u->groups || !can_group(b->u->g, u))
         return 0;
     for (int rows = 1; rows <= b->u->g->layers[u->last].out_h; rows++) {
         for (int k = 1; k < N_GROUPS; k++) {

@@ -21,6 +21,7 @@
 
 struct families {
     const struct graph *g;
+    bool groups;  // families with groups of channels, too; families_open() says yes
     bool *begins; // [n_layers + 1] a unit begins with this layer
 };
 

@@ -86,7 +86,7 @@ static int add_cells(void *ctx, const struct cells *priced, const struct cell *c
 }
 
 const struct front_rules front_everything = {
-    .rows = true, .patch = true, .cells = true, .cols = FRONT_ANY_BAND};
+    .rows = true, .patch = true, .cells = true, .groups = true, .cols = FRONT_ANY_BAND};
 
 int front_each_block(struct fusion *f, const struct front_rules *rules, int first, int last,
                      front_block_cb *each, void *ctx)
@@ -221,7 +221,7 @@ int front_search(struct fusion *f, const struct front_rules *rules, struct front
 {
     int n = f->g->n_layers, rc = -1;
     struct edges es = {0};
-    struct front_cells *cells = rules->cells ? front_cells_open(f, e) : NULL;
+    struct front_cells *cells = rules->cells ? front_cells_open(f, rules->groups, e) : NULL;
     struct node *nodes = calloc((size_t)n + 1, sizeof *nodes);
     *out = (struct front_paths){0};
     es.begin = calloc((size_t)n + 1, sizeof *es.begin);

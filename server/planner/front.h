@@ -29,7 +29,8 @@ struct front_paths {
 // Which blocks a search may use; single layers it always may.
 struct front_rules {
     bool rows, patch; // schedules of a fused block
-    bool cells;       // those that families.h lists
+    bool cells;       // blocks of cells that families.h lists
+    bool groups;      // those of groups of channels among them
     int cols;         // its highest band; 0: no cols
     bool head_only;   // only the block that starts the network may be fused
 };

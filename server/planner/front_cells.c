@@ -79,7 +79,7 @@ static int price(void *ctx, const struct cell *cells, int n)
     return cells_price(&s->cells, s->facts, n) ? 0 : s->each(s->ctx, &s->cells, cells, n);
 }
 
-struct front_cells *front_cells_open(struct fusion *f, struct err *e)
+struct front_cells *front_cells_open(struct fusion *f, bool groups, struct err *e)
 {
     struct front_cells *s = calloc(1, sizeof *s);
     if (!s) {
@@ -92,6 +92,7 @@ struct front_cells *front_cells_open(struct fusion *f, struct err *e)
         err_set(e, ERR_NO_MEMORY, "planner: no memory for a search");
         return NULL;
     }
+    s->families.groups = groups;
     return s;
 }
 

@@ -8,8 +8,9 @@
 
 struct front_cells;
 
-struct front_cells *front_cells_open(struct fusion *f, struct err *e); // NULL: ERR_NO_MEMORY
-void front_cells_close(struct front_cells *s);                         // accepts NULL
+// groups: cells of groups of channels, too. NULL: ERR_NO_MEMORY.
+struct front_cells *front_cells_open(struct fusion *f, bool groups, struct err *e);
+void front_cells_close(struct front_cells *s); // accepts NULL
 
 // Calls each() for every such block of layers first..last that can run: `priced` says what it costs,
 // the cells are those of one call. Returns the first result that is not 0; -1: no memory. What was
