@@ -11,9 +11,10 @@
 //                                       suspected: reruns_wanted --> they agree: confirmed
 //                                                                \-> one does not: unconfirmed, no alarm
 //
-// Who is accused. Firmware or program changed since the last good night: the code (slower, faster; one rerun decides).
-// Neither did: the rig (rig-suspect; two reruns), or on an emulated board, where counts are exact, determinism. Most
-// series of a rig at once, with the same hashes: the rig, without reruns, in one finding for all of them.
+// Who is accused. Firmware or program changed since the last good night: the code (slower, faster; one rerun decides, or
+// two within 1.5 bands). Neither did: the rig (rig-suspect; two reruns), or on an emulated board, where counts are
+// exact, determinism. Most series of a rig at once, with the same hashes: the rig, without reruns, in one finding for
+// all of them.
 //
 // How long. slower, larger and determinism: every night with the same first_bad, until a night is good again or the
 // caller sets `baseline` on one ("expected"). faster, smaller, and a rig that moved: told once, the night is the new

@@ -5,6 +5,8 @@
 #include "server/nightly/stats.h"
 #include "server/nightly/walk.h"
 
+#define CLEARLY 1.5 // times the band: one rerun is enough
+
 static const enum detect_metric exact_metrics[WALK_EXACT] = {METRIC_ARENA, METRIC_STACK,
                                                              METRIC_STATIC, METRIC_FLASH};
 
@@ -315,6 +317,16 @@ static int agreement(const struct walk *w, size_t night, double band)
     return agreeing;
 }
 
+// Little is likely to be noise, and so is what no code explains.
+static int reruns_needed(const struct walk *w, size_t night, double band)
+{
+    const struct series_point *p = point(w, night);
+    if (p->emulated)
+        return 0;
+    bool little = fabs((double)p->cycles - w->step.was) < CLEARLY * band;
+    return !little && step_by_code(w, &w->step) ? 1 : DETECT_RERUNS_MAX;
+}
+
 // A night beyond the band.
 static void bad_night(struct walk *w, size_t night, double band)
 {
@@ -327,7 +339,7 @@ static void bad_night(struct walk *w, size_t night, double band)
     else
         open_step(w, night, sign, w->last_good, look->median);
 
-    int needed = p->emulated ? 0 : step_by_code(w, s) ? 1 : DETECT_RERUNS_MAX;
+    int needed = reruns_needed(w, night, band);
     int agreeing = s->confirmed ? needed : agreement(w, night, band);
     if (agreeing < 0 && w->has_beneath) {
         *s = w->beneath; // no worse than it was
