@@ -348,15 +348,18 @@ static int compare_cell(struct buf *b, const struct side_point *x, size_t n_x,
     struct front_diff_point *after = calloc(n_y + 1, sizeof *after);
     bool emulated = (n_x ? x : y)->emulated && (n_y ? y : x)->emulated;
     double tolerance = emulated ? 0 : detect_limits_default().latency_percent;
-    int bad = !before || !after ? err_set(e, ERR_NO_MEMORY, "no memory to compare fronts") : 0;
-    if (!bad) {
-        side_diff_points(x, n_x, before);
-        side_diff_points(y, n_y, after);
-        bad = front_diff(before, n_x, after, n_y, tolerance, &d, e);
-        if (!bad)
-            compare_cell_out(b, x, n_x, y, n_y, &d);
-        front_diff_free(&d);
+    int bad = -1;
+    if (!before || !after) {
+        err_set(e, ERR_NO_MEMORY, "no memory to compare fronts");
+        goto out;
     }
+    side_diff_points(x, n_x, before);
+    side_diff_points(y, n_y, after);
+    bad = front_diff(before, n_x, after, n_y, tolerance, &d, e);
+    if (!bad)
+        compare_cell_out(b, x, n_x, y, n_y, &d);
+    front_diff_free(&d);
+out:
     free(before);
     free(after);
     return bad;

@@ -173,8 +173,11 @@ static int plan_spec(const cJSON *item, const char *path, struct plan_config *c,
         strlen(spec->valuestring) >= PLANNER_MAX_SPEC)
         return field_fail(p, path, "spec", "must be a string of 1 to %d bytes",
                           PLANNER_MAX_SPEC - 1);
-    c->spec = strdup(spec->valuestring);
-    return c->spec ? 0 : err_set(&p->err, ERR_NO_MEMORY, "no memory for a configuration");
+    char *copy = strdup(spec->valuestring);
+    if (!copy)
+        return err_set(&p->err, ERR_NO_MEMORY, "no memory for a configuration");
+    c->spec = copy;
+    return 0;
 }
 
 static int plan_config(const cJSON *item, const char *path, struct plan_config *c,

@@ -457,32 +457,45 @@ static int run_model_boards(struct draft_run *d, const struct run_model *m)
     return bad;
 }
 
-int run_plan(struct app *a, struct run *r, const struct plan *plan, const char *plans_dir,
-             struct queue_change *ch, struct err *e)
+// A draft with room for so many points of a model on a board. NULL with e set.
+static struct draft_run *draft_run_new(struct app *a, struct run *r, const struct plan *plan,
+                                       size_t max_wanted, struct queue_change *ch, struct err *e)
 {
     struct draft_run *d = calloc(1, sizeof *d);
-    int bad = -1;
-    if (!d || !(d->wanted = calloc(JSON_IN_MAX_SPECS, sizeof *d->wanted))) {
+    struct wanted *wanted = calloc(max_wanted, sizeof *wanted);
+    if (!d || !wanted) {
+        free(d);
+        free(wanted);
         err_set(e, ERR_NO_MEMORY, "no memory to plan run %" PRId64, r->id);
-        goto out;
+        return NULL;
     }
     d->app = a;
     d->run = r;
     d->plan = plan;
-    d->dir = plans_dir;
+    d->wanted = wanted;
     d->ch = ch;
     d->e = e;
-    r->detail[0] = '\0';
-    if (run_models(d))
-        goto out;
-    for (int i = 0; i < d->n_models; i++) {
-        if (run_model_boards(d, &d->models[i]))
-            goto out;
-    }
-    bad = 0;
-out:
-    free(d ? d->wanted : NULL);
+    return d;
+}
+
+static void draft_run_free(struct draft_run *d)
+{
+    free(d->wanted);
     free(d);
+}
+
+int run_plan(struct app *a, struct run *r, const struct plan *plan, const char *plans_dir,
+             struct queue_change *ch, struct err *e)
+{
+    struct draft_run *d = draft_run_new(a, r, plan, JSON_IN_MAX_SPECS, ch, e);
+    if (!d)
+        return -1;
+    d->dir = plans_dir;
+    r->detail[0] = '\0';
+    int bad = run_models(d);
+    for (int i = 0; i < d->n_models && !bad; i++)
+        bad = run_model_boards(d, &d->models[i]);
+    draft_run_free(d);
     return bad;
 }
 
@@ -549,22 +562,14 @@ int run_rerun(struct app *a, const struct run *r, const struct plan *plan,
               const struct judge_wish *wishes, size_t n, struct queue_change *ch, struct err *e)
 {
     struct run run = *r;
-    struct draft_run *d = calloc(1, sizeof *d);
-    int bad = d && (d->wanted = calloc(1, sizeof *d->wanted))
-                  ? 0
-                  : err_set(e, ERR_NO_MEMORY, "no memory for reruns");
-    if (!bad) {
-        d->app = a;
-        d->run = &run;
-        d->plan = plan;
-        d->ch = ch;
-        d->e = e;
-    }
+    struct draft_run *d = draft_run_new(a, &run, plan, 1, ch, e);
+    int bad = 0;
+    if (!d)
+        return -1;
     for (size_t i = 0; i < n && !bad; i++) {
         for (int k = 0; k < wishes[i].n && !bad; k++)
             bad = rerun_one(d, wishes[i].series, wishes[i].first + k);
     }
-    free(d ? d->wanted : NULL);
-    free(d);
+    draft_run_free(d);
     return bad;
 }
