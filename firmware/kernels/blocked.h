@@ -10,8 +10,20 @@ struct block4 { // sums of one pixel's four channels
     int32_t c0, c1, c2, c3;
 };
 
+// Keeps loads in the order that they are written in, that of their addresses: a serial flash without a
+// cache then goes on where it was, which is seven times faster than to begin anew.
+#define BLOCKED_ORDER __asm__ volatile("" ::: "memory")
+
 #define BLOCKED_LOAD(i)                                                                            \
-    const int32_t w0 = w[4 * (i)], w1 = w[4 * (i) + 1], w2 = w[4 * (i) + 2], w3 = w[4 * (i) + 3];
+    int32_t w0, w1, w2, w3;                                                                        \
+    w0 = w[4 * (i)];                                                                               \
+    BLOCKED_ORDER;                                                                                 \
+    w1 = w[4 * (i) + 1];                                                                           \
+    BLOCKED_ORDER;                                                                                 \
+    w2 = w[4 * (i) + 2];                                                                           \
+    BLOCKED_ORDER;                                                                                 \
+    w3 = w[4 * (i) + 3];                                                                           \
+    BLOCKED_ORDER;
 #define BLOCKED_ADD(x, a, i)                                                                       \
     do {                                                                                           \
         const int32_t v = (x)[i];                                                                  \
@@ -82,7 +94,7 @@ static inline void blocked_dot3(const int8_t *x, ptrdiff_t step, const int8_t *w
 // One sum to a byte, as the layer's end has it (struct prog_requant_fast).
 static inline int8_t blocked_end_relu(const struct prog_requant_fast *r, int32_t sum)
 {
-    const int32_t v = (int32_t)(((int64_t)(int32_t)((uint32_t)sum * 4) * r->mult) >> 32);
+    const int32_t v = simd_mul_high((int32_t)((uint32_t)sum * 4), r->mult);
     return (int8_t)simd_saturate8((v + r->round) >> r->right);
 }
 

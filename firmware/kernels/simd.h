@@ -90,6 +90,19 @@ static inline uint32_t simd_pack_high(uint32_t a, uint32_t b)
 #endif
 }
 
+// (a * b) >> 32
+static inline int32_t simd_mul_high(int32_t a, int32_t b)
+{
+#if defined(KERNELS_LX7) // which its compiler, lx106's, does not know
+    register int32_t x __asm__("a4") = a;
+    register int32_t y __asm__("a5") = b;
+    __asm__(".byte 0x50, 0x44, 0xB2" : "+r"(x) : "r"(y)); // MULSH a4, a4, a5
+    return x;
+#else
+    return (int32_t)(((int64_t)a * b) >> 32);
+#endif
+}
+
 // (a * b + 2^31) >> 32
 static inline int32_t simd_mul_high_round(int32_t a, int32_t b)
 {
@@ -98,7 +111,8 @@ static inline int32_t simd_mul_high_round(int32_t a, int32_t b)
     __asm__("smmulr %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
     return r;
 #else
-    return (int32_t)(((int64_t)a * b + (1LL << 31)) >> 32);
+    const uint32_t low = (uint32_t)a * (uint32_t)b;
+    return simd_mul_high(a, b) + (int32_t)(low >> 31);
 #endif
 }
 
