@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Convolution, any kernel and stride, in blocks of three pixels times four output channels
 // (blocked.h). A group of channels passes over all pixels before the next group, and what the inner
-// functions need of the operator is copied to the stack: a serial flash without a cache then reads
-// constants in the order of their addresses, each once a call, weights once a block.
-#include <string.h>
-
+// functions need of the operator is read once a call: good for a serial flash without a cache.
 #include "firmware/kernels/blocked.h"
 
 #define COPY_MAX                                                                                   \
@@ -97,11 +94,10 @@ void k_conv_b4(const struct prog_op *op, const struct k_consts *k, const struct 
     const int relu = op->p[1] == PROG_END_RELU, stop = out->first + out->n;
     const int8_t *w = k->weights;
     for (int c = 0; c < out_c; c += 4, w += w_group) {
-        struct prog_requant_fast r[4];
+        const struct prog_requant_fast *r = k->fast + c;
         const struct block4 start = start_of(&v, k, in, w, k->bias + c);
         const int8_t *inner = w + in->tap * w_row;
         int8_t *y = out->pixel + c;
-        memcpy(r, k->fast + c, sizeof r);
         for (int p = out->first, n; p < stop; p += n) {
             struct block4 a[3] = {start, start, start};
             n = pixels_together(inside, p, stop);
