@@ -4,9 +4,6 @@
 // functions need of the operator is read once a call: good for a serial flash without a cache.
 #include "firmware/kernels/blocked.h"
 
-#define COPY_MAX                                                                                   \
-    256 // bytes of a group's weights that are copied as well, where the operator asks for it
-
 struct shape {
     int in_c, ks, ka, sa, pad_a, in_len;
     int packed; // pixels of a slice lie together

@@ -309,7 +309,7 @@ static void test_profile(struct bench *b, uint32_t blocks, long long instruction
     OKF(per_block < 60 * blocks + 60 && per_block > -60 * (long long)blocks - 60,
         "blocks sum to %lld instructions, a run has %lld", of_blocks, instructions);
     layer_cycles += number(b, "interpreter", 0, "cycles");
-    long long slack = 80 * calls + cycles / 100; // an instruction may take long where flash is slow
+    long long slack = 80 * calls + cycles / 50; // an instruction may take long where flash is slow
     OKF(layer_cycles > cycles - slack && layer_cycles < cycles + slack,
         "layers and interpreter sum to %lld cycles, a run has %lld", layer_cycles, cycles);
 }
