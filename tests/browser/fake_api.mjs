@@ -440,7 +440,7 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
                         type: "does-not-fit",
                         title: "The configuration does not fit the board",
                         status: 422,
-                        detail: "no configuration of the campaign's strategies fits: hifive1b: \"0-9:plain\" needs 20000 bytes of RAM, 5200 more than the 14800 that there are beside stack and data",
+                        detail: "no configuration of the campaign's strategies fits: hifive1b: \"0-9:plain\" needs 20000 bytes of RAM, 5344 more than the 14656 that there are beside stack and data",
                         field: "boards[0]",
                         nearest: { spec: "0-8:rows 9:plain", arena_bytes: 9000, overhead: 1.25 },
                     };

@@ -104,7 +104,7 @@ fails(4, qr/TFL3/, 'plan', $farm);
 fails(2, qr/--save needs --board/, 'plan', $file, '--save', '/tmp/x');
 fails(4, qr/no configuration of pareto meets that; the least RAM is \d+/, 'explain', $file, '--max-ram', '100');
 fails(4, qr/hifive1b: .*needs \d+ bytes of RAM/, 'plan', $file, '--board', 'hifive1b', '--save', '/tmp/x', '--strategy',
-    'vanilla') if $plan->{info}{plain_arena_bytes} > 14800;
+    'vanilla') if $plan->{info}{plain_arena_bytes} > 14656;
 fails(2, qr/takes a job of the server/, 'explain', $file, '--measured');
 
 # Of a server.

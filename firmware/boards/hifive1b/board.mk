@@ -6,4 +6,4 @@ CPU_FLAGS := -march=rv32imac -mabi=ilp32 -misa-spec=2.2 -mcmodel=medany -msmall-
 SOC := fe310
 FLASH_BASE := 0x20000000
 RAM_BASE := 0x80000000
-STACK_BYTES := 1408
+STACK_BYTES := 1632
