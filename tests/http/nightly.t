@@ -166,6 +166,33 @@ my @lines = split /\r\n/, $csv;
 is scalar @lines, 1 + 6 * @$runs + 2, 'CSV: a line for each point and each rerun, and one that names the columns';
 like scalar($api->get('/plans/lab/findings.csv')), qr/^\d+,"lab",output-mismatch,1,confirmed,/m, 'CSV of the findings';
 
+# What is answered has exactly the described members
+my $schemas = $api->get('/openapi.json')->{components}{schemas};
+sub described_as { my ($name, $value) = @_;
+    my %known   = map { $_ => 1 } keys %{ $schemas->{$name}{properties} };
+    my @extra   = grep { !$known{$_} } keys %$value;
+    my @lacking = grep { !exists $value->{$_} } @{ $schemas->{$name}{required} };
+    ok %known && !@extra && !@lacking, "a $name is as described" or diag "extra: @extra; lacking: @lacking";
+}
+described_as(Plan => scalar $api->get('/plans/lab'));
+described_as(Run => $runs->[0]);
+described_as(RunDetail => scalar $api->get("/runs/$sure->{id}"));
+described_as(RunCell => $api->get("/runs/$sure->{id}")->{grid}[0]);
+described_as(RunPoint => $_) for @{ $api->get("/runs/$lost->{id}/points?limit=4")->{items} }[0, 3];
+described_as(Finding => $s);
+described_as(FindingDetail => scalar $api->get("/findings/$f->{id}"));
+described_as(Series => $series);
+described_as(SeriesDetail => $detail);
+described_as(Comparison => $diff);
+my %cell = %{ $schemas->{Comparison}{properties}{cells}{items}{properties} };
+is_deeply [sort keys %{ $diff->{cells}[0] }], [sort keys %cell], 'and the cells of a comparison';
+described_as(Published => scalar $api->get("/runs/$sure->{id}/published"));
+for my $list (qw(points markers band changes findings)) {
+    my $of = $schemas->{SeriesDetail}{properties}{$list}{items};
+    next if $of->{'$ref'} || !@{ $detail->{$list} };
+    is_deeply [sort keys %{ $detail->{$list}[0] }], [sort keys %{ $of->{properties} }], "and the $list of a series";
+}
+
 # What is refused
 my $ok = { date => '2030-01-01T00:00:00Z', points => [{ model => $MODEL, model_name => 'net', board => $Api::BOARD, configuration => 'x',
     state => 'not-run' }] };
