@@ -340,3 +340,6 @@ ALTER TABLE rigs ADD COLUMN offline INTEGER NOT NULL DEFAULT 0;
 -- version 6
 -- Build id of the firmware whose output or RAM was wrong: a regression's first suspect.
 ALTER TABLE attempts ADD COLUMN firmware TEXT;
+
+-- What a campaign chose to measure next on each board: {"board","candidates","known","chosen","left","saved"}.
+ALTER TABLE campaigns ADD COLUMN choice_json TEXT NOT NULL DEFAULT '[]';

@@ -29,6 +29,8 @@ const char cli_usage[] =
     "                 Boards: those with a rig that answers, unless named. Strategies, N points "
     "each:\n"
     "                 vanilla, mcunetv2, streamnet, msfcnn, msfcnn-paper, pareto (default)\n"
+    "                 --choose next: of the front those that could make it faster, by what is\n"
+    "                 predicted and measured so far, instead of points spread over it\n"
     "  watch CAMPAIGN [--json]          progress until it is done; failures with type and detail\n"
     "  front CAMPAIGN|MODEL [--max-ram BYTES|16kB|16KiB] [--max-overhead F] [--all] [--json]\n"
     "                 of a campaign: the points that were asked for (--all: the whole front);\n"
@@ -85,7 +87,7 @@ static const struct option options[] = {
     {"--max-overhead", true}, {"--watch", false},   {"--json", false},   {"--all", false},
     {"--help", false},        {"--version", false}, {"-h", false},       {"--board", true},
     {"--spec", true},         {"--save", true},     {"--axis", true},    {"--measured", false},
-    {"--wait", false},        {"--junit", true},
+    {"--wait", false},        {"--junit", true},    {"--choose", true},
 };
 
 static const struct {
@@ -179,7 +181,11 @@ static int take_option(struct cli_args *a, const char *name, const char *value, 
         a->junit = value;
     else if (strcmp(name, "--wait") == 0)
         a->wait = true;
-    else if (strcmp(name, "--axis") == 0) {
+    else if (strcmp(name, "--choose") == 0) {
+        a->next = strcmp(value, "next") == 0;
+        if (!a->next && strcmp(value, "spread") != 0)
+            return err_set(e, ERR_BAD_REQUEST, "--choose takes spread or next, not \"%s\"", value);
+    } else if (strcmp(name, "--axis") == 0) {
         a->by_latency = strcmp(value, "latency") == 0;
         if (!a->by_latency && strcmp(value, "macs") != 0)
             return err_set(e, ERR_BAD_REQUEST, "--axis takes macs or latency, not \"%s\"", value);

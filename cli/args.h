@@ -50,6 +50,7 @@ struct cli_args {
     bool by_latency;     // --axis latency: fronts over RAM and predicted ms, not RAM and MACs
     const char *plan;    // of `farm plan show|run`: a plan's name, or of show a run's number
     const char *junit;   // file for JUnit XML; NULL: none
+    bool next; // --choose next: what could be on the front, instead of points spread over it
     bool watch, json, all, measured, wait;
 };
 

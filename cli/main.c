@@ -337,6 +337,8 @@ static int submit(struct session *s, int *status)
     }
     if (a->points)
         buf_printf(&json, ",\"points\":%ld", a->points);
+    if (a->next)
+        buf_puts(&json, ",\"choose\":\"next\"");
     if (a->repeats)
         buf_printf(&json, ",\"repeats\":%ld", a->repeats);
     if (a->name) {

@@ -668,6 +668,18 @@ int reply_omitted(const char *json, struct buf *out, struct err *e)
         text_clean(out, look_text(item, "board"));
         buf_printf(out, "; its smallest configuration needs %.0f bytes\n", bytes);
     }
+    cJSON_ArrayForEach(item, look_at(root, "choice"))
+    {
+        buf_puts(out, "  ");
+        text_clean(out, look_text(item, "board"));
+        buf_printf(out,
+                   ": %lld of %lld configurations are measured, %lld are chosen, %lld could matter "
+                   "too; %lld runs saved: they could not make the front faster by 1 %%\n",
+                   (long long)look_int(item, "known", 0),
+                   (long long)look_int(item, "candidates", 0),
+                   (long long)look_int(item, "chosen", 0), (long long)look_int(item, "left", 0),
+                   (long long)look_int(item, "saved", 0));
+    }
     cJSON_Delete(root);
     return 0;
 }

@@ -51,7 +51,8 @@ struct reply_campaign {
     long queued, leased, succeeded, failed; // jobs
 };
 int reply_campaign(const char *json, struct reply_campaign *out, struct err *e);
-// A line for each strategy of a campaign of which nothing fits a board; empty when all fit.
+// A line for each strategy of a campaign of which nothing fits a board, and for each board for which
+// the campaign chose what to measure next; else empty.
 int reply_omitted(const char *json, struct buf *out, struct err *e);
 
 struct reply_job {

@@ -142,13 +142,26 @@ static int campaign_input(const cJSON *root, struct campaign_in *c, struct probl
     return 0;
 }
 
+static int campaign_choose(const cJSON *root, struct campaign_in *c, struct problem *p)
+{
+    char how[16] = "spread";
+    if (field(root, "choose") && field_text(root, "", "choose", how, sizeof how, 1, p))
+        return -1;
+    c->next = strcmp(how, "next") == 0;
+    if (!c->next && strcmp(how, "spread") != 0)
+        return field_fail(p, "choose", "", "must be spread or next");
+    if (c->next && (c->n_specs || c->strategies != 1u << PLANNER_PARETO))
+        return field_fail(p, "choose", "", "next goes with the strategy pareto, and without specs");
+    return 0;
+}
+
 int json_in_campaign(const char *text, size_t n, struct campaign_in *out, struct problem *p)
 {
     *out = (struct campaign_in){.repeats = 3};
     int bad = -1;
     cJSON *root = json_parse(text, n, p);
     if (!root || OBJECT_CHECK(root, "", p, "model", "boards", "points", "specs", "strategies",
-                              "repeats", "input", "name"))
+                              "choose", "repeats", "input", "name"))
         goto out;
     if (field_text(root, "", "model", out->model, sizeof out->model, 1, p))
         goto out;
@@ -168,7 +181,8 @@ int json_in_campaign(const char *text, size_t n, struct campaign_in *out, struct
         field_int(root, "", "repeats", 1, JSON_IN_MAX_RUNS, &out->repeats, p))
         goto out;
     bad = campaign_boards(root, out, p) || campaign_specs(root, out, p) ||
-                  campaign_strategies(root, out, p) || campaign_input(root, out, p)
+                  campaign_strategies(root, out, p) || campaign_choose(root, out, p) ||
+                  campaign_input(root, out, p)
               ? -1
               : 0;
 out:

@@ -34,6 +34,7 @@ struct campaign_in {
     uint32_t strategies; // bit i = enum planner_strategy i; 0 when specs are given
     int points;          // of each strategy: 1..200; 0 when specs are given
     int n_specs;         // 0 when points are given
+    bool next;           // points: those to measure next, instead of spread over the front
     char **specs;        // owned
     int repeats;         // 1..100, default 3
     char input_kind[16];

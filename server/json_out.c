@@ -157,7 +157,7 @@ void json_out_campaign(struct buf *b, const struct campaign *c)
         buf_printf(b, "%s\"%s\":%" PRId64, i ? "," : "", job_state_names[i], c->jobs[i]);
     buf_printf(b, ",\"cancelled\":%" PRId64 "},", c->cancelled);
     key_strategies(b, c->strategies);
-    buf_printf(b, "\"omitted\":%s,", c->omitted_json);
+    buf_printf(b, "\"omitted\":%s,\"choice\":%s,", c->omitted_json, c->choice_json);
     key_time(b, "created", c->created_ms);
     buf_puts(b, ",");
     key_time(b, "finished", c->finished_ms);

@@ -2,6 +2,8 @@
 // See planning.h.
 #include "server/planning.h"
 
+#include "server/choose.h"
+
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -259,6 +261,7 @@ struct draft { // a campaign in the making
     uint32_t *strategies;   // that offer it
     size_t n_configs;
     struct buf omitted; // {"board","strategy","arena_bytes"}, ...
+    struct buf choice;  // {"board","candidates",..}, ... of "choose":"next"
     struct built *built;
     size_t n_built, max_built;
     struct job *jobs;
@@ -323,6 +326,18 @@ static int draft_strategies(struct draft *d, struct problem *p)
                   ? planning_front(d->app, d->in->model, PLANNER_PARETO, &f, p)
                   : planner_strategy_front(d->planner, (enum planner_strategy)s, &f, &p->err);
         bad = bad || draft_offers(d, (enum planner_strategy)s, &f, p);
+        front_free(&f);
+    }
+    for (int i = 0; d->in->next && i < d->in->n_boards && !bad; i++) {
+        const struct board *board = boards_find(&d->app->boards, d->in->boards[i]);
+        struct front f = {0};
+        char field[32];
+        snprintf(field, sizeof field, "boards[%d]", i);
+        if (!board->has_latency)
+            return problem_field(p, ERR_BAD_FIELD, field,
+                                 "%s has no latency coefficients to choose by", board->id);
+        bad = planner_latency_front(d->planner, &board->latency, &f, &p->err) ||
+              draft_offers(d, PLANNER_PARETO, &f, p);
         front_free(&f);
     }
     return bad ? -1 : 0;
@@ -503,6 +518,32 @@ out:
 }
 
 // The points of every strategy; a board that none fits is an error, a strategy is left out.
+// What to measure next on a board: of its fronts over RAM and MACs and over RAM and latency.
+static int draft_board_next(struct draft *d, const struct board *board, struct problem *p)
+{
+    size_t picks[JSON_IN_MAX_SPECS];
+    struct planner_info info;
+    struct choice c;
+    planner_info(d->planner, &info);
+    if (choose_next(d->app, board, d->planner, d->in->model, d->configs, d->n_configs,
+                    info.weight_bytes, (size_t)d->in->points, picks, &c, p))
+        return -1;
+    for (size_t i = 0; i < c.chosen; i++) {
+        struct problem one = {0};
+        const size_t before = d->n_jobs;
+        if (draft_job(d, board, &d->configs[picks[i]], &one) && one.err.code != ERR_NO_FIT)
+            return err_set(&p->err, one.err.code, "%s", one.err.msg);
+        if (d->n_jobs > before)
+            d->jobs[before].strategies = 1u << PLANNER_PARETO;
+    }
+    buf_printf(&d->choice,
+               "%s{\"board\":\"%s\",\"candidates\":%zu,\"known\":%zu,\"chosen\":%zu,\"left\":%zu,"
+               "\"saved\":%zu}",
+               d->choice.len ? "," : "", board->id, c.candidates, c.known, c.chosen, c.left,
+               c.saved);
+    return 0;
+}
+
 static int draft_board_strategies(struct draft *d, const struct board *board, int i_board,
                                   struct problem *p)
 {
@@ -532,9 +573,15 @@ static int draft_jobs(struct draft *d, struct problem *p)
     for (int i = 0; i < d->in->n_boards; i++) {
         const struct board *board = boards_find(&d->app->boards, d->in->boards[i]);
         if (d->in->n_specs ? draft_board_specs(d, board, p)
+            : d->in->next  ? draft_board_next(d, board, p)
                            : draft_board_strategies(d, board, i, p))
             return -1;
     }
+    if (d->in->next && d->n_jobs == 0)
+        return problem_field(p, ERR_CONFLICT, "choose",
+                             "nothing is left to measure: every configuration that could make the "
+                             "front faster by %g %% is measured, or does not fit",
+                             100 * CHOOSE_GRAIN);
     return 0;
 }
 
@@ -562,6 +609,9 @@ static int draft_store(struct draft *d, const char *idempotency_key, const char 
     if (d->omitted.failed || snprintf(c.omitted_json, sizeof c.omitted_json, "[%s]",
                                       buf_str(&d->omitted)) >= (int)sizeof c.omitted_json)
         return err_set(&p->err, ERR_NO_MEMORY, "the list of what does not fit is too long");
+    if (d->choice.failed || snprintf(c.choice_json, sizeof c.choice_json, "[%s]",
+                                     buf_str(&d->choice)) >= (int)sizeof c.choice_json)
+        return err_set(&p->err, ERR_NO_MEMORY, "the list of what was chosen is too long");
     snprintf(c.model, sizeof c.model, "%s", in->model);
     snprintf(c.input_kind, sizeof c.input_kind, "%s", in->input_kind);
     snprintf(c.request_sha256, sizeof c.request_sha256, "%s",
@@ -618,6 +668,7 @@ int planning_campaign(struct app *a, const struct campaign_in *in, const char *i
     int bad = -1;
     *known = false;
     buf_init(&d.omitted, sizeof out->omitted_json);
+    buf_init(&d.choice, sizeof out->choice_json);
     if (idempotency_key &&
         (planning_repeated(a, idempotency_key, request_sha256, out, known, p) || *known))
         return p->err.code ? -1 : 0;
@@ -654,6 +705,7 @@ out:
     free(d.configs);
     free(d.strategies);
     buf_free(&d.omitted);
+    buf_free(&d.choice);
     free(d.built);
     free(d.jobs);
     return bad;

@@ -491,11 +491,11 @@ out:
 int store_campaign_add(struct store *s, struct campaign *c, const char *idempotency_key,
                        struct err *e)
 {
-    return store_insert(s, SQL_CAMPAIGN_ADD, &c->id, e, "sssisiiiittis", c->name, c->model,
+    return store_insert(s, SQL_CAMPAIGN_ADD, &c->id, e, "sssisiiiittiss", c->name, c->model,
                         c->boards_json, (int64_t)c->repeats, c->input_kind, (int64_t)c->input_seed,
                         (int64_t)c->output_crc32, (int64_t)c->output_bytes, c->created_ms,
-                        idempotency_key, c->request_sha256, (int64_t)c->strategies,
-                        c->omitted_json);
+                        idempotency_key, c->request_sha256, (int64_t)c->strategies, c->omitted_json,
+                        c->choice_json[0] ? c->choice_json : "[]");
 }
 
 static int store_state_counts(struct store *s, enum sql_id id, int row, int64_t counts[JOB_STATES],
@@ -526,6 +526,7 @@ static int store_campaign_read(struct store *s, sqlite3_stmt *q, struct campaign
                            .finished_ms = col_i64(q, 11),
                            .strategies = col_u32(q, 13)};
     col_text(q, 14, c->omitted_json, sizeof c->omitted_json);
+    col_text(q, 15, c->choice_json, sizeof c->choice_json);
     col_text(q, 1, c->name, sizeof c->name);
     col_text(q, 2, c->model, sizeof c->model);
     col_text(q, 3, c->model_name, sizeof c->model_name);
@@ -854,6 +855,18 @@ int store_result_list(struct store *s, int64_t campaign, int64_t after, int limi
         cb(cls, &r);
     }
     store_finish(s, SQL_RESULT_LIST);
+    return row;
+}
+
+int store_result_known(struct store *s, const char *model, const char *board, store_known_cb *cb,
+                       void *cls, struct err *e)
+{
+    int row = store_query(s, SQL_RESULT_KNOWN, e, "ss", model, board);
+    for (; row > 0; row = store_next(s, SQL_RESULT_KNOWN, e)) {
+        sqlite3_stmt *q = s->stmt[SQL_RESULT_KNOWN];
+        cb(cls, (const char *)sqlite3_column_text(q, 0), sqlite3_column_double(q, 1));
+    }
+    store_finish(s, SQL_RESULT_KNOWN);
     return row;
 }
 

@@ -77,6 +77,8 @@ struct campaign {
     int64_t cancelled; // of the failed jobs
     uint32_t
         strategies; // that its points come from: bit i = enum planner_strategy i; 0: chosen specs
+    char choice_json
+        [4096]; // array of {"board",...}: what was chosen to measure next, and why so few
     char omitted_json[16384]; // array of {"board","strategy","arena_bytes"}: nothing of it fits
 };
 int store_campaign_add(struct store *s, struct campaign *c, const char *idempotency_key,
@@ -180,6 +182,10 @@ int store_result_of_job(struct store *s, int64_t job, store_result_cb *cb, void 
                         struct err *e);
 int store_result_list(struct store *s, int64_t campaign, int64_t after, int limit,
                       store_result_cb *cb, void *cls, struct err *e);
+// Configurations of a model that were measured on a board with the firmware of its newest result.
+typedef void store_known_cb(void *cls, const char *spec, double ms);
+int store_result_known(struct store *s, const char *model, const char *board, store_known_cb *cb,
+                       void *cls, struct err *e);
 int store_result_count(struct store *s, int64_t *n, struct err *e);
 
 int store_log_add(struct store *s, int64_t job, const char *text, int64_t now_ms, int64_t *id,

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENOUGH = 3 };
+#define ENOUGH 3           // measured ones to learn from
+#define LEAST_SPREAD 0.005 // that so few cannot rule out
 
 static int by_value(const void *a, const void *b)
 {
@@ -37,7 +38,7 @@ void next_limits(struct next_candidate *c, size_t n, double error)
 {
     double scale = 1, spread = 0, part = error;
     if (calibrate(c, n, &scale, &spread))
-        part = fmin(error, 2 * spread);
+        part = fmin(error, fmax(LEAST_SPREAD, 2 * spread));
     for (size_t i = 0; i < n; i++) {
         double ms = c[i].predicted_ms * scale;
         c[i].low = c[i].measured_ms >= 0 ? c[i].measured_ms : ms * (1 - part);
@@ -45,20 +46,21 @@ void next_limits(struct next_candidate *c, size_t n, double error)
     }
 }
 
-// The least latency that is sure with candidate i's RAM, without i itself.
-static double sure_ms(const struct next_candidate *c, size_t n, size_t i)
+// Candidate i must be below this to matter. Against one that is measured the grain counts; one that is
+// not may itself be left out for its grain, so that parts would add up.
+static double sure_ms(const struct next_candidate *c, size_t n, size_t i, double grain)
 {
     double least = INFINITY;
     for (size_t k = 0; k < n; k++) {
         if (k != i && c[k].arena_bytes <= c[i].arena_bytes)
-            least = fmin(least, c[k].high);
+            least = fmin(least, c[k].measured_ms >= 0 ? c[k].measured_ms * (1 - grain) : c[k].high);
     }
     return least;
 }
 
 bool next_matters(const struct next_candidate *c, size_t n, size_t i, double grain)
 {
-    return c[i].measured_ms < 0 && c[i].low < sure_ms(c, n, i) * (1 - grain);
+    return c[i].measured_ms < 0 && c[i].low < sure_ms(c, n, i, grain);
 }
 
 size_t next_pick(const struct next_candidate *c, size_t n, double grain, size_t budget,
@@ -74,7 +76,8 @@ size_t next_pick(const struct next_candidate *c, size_t n, double grain, size_t 
         double most = 0;
         for (size_t i = 0; i < n; i++) {
             // A part of the sure latency; the first one of all has nothing to compare with.
-            double sure = sure_ms(own, n, i), gain = isinf(sure) ? 2 : (sure - own[i].low) / sure;
+            double sure = sure_ms(own, n, i, grain),
+                   gain = isinf(sure) ? 2 : (sure - own[i].low) / sure;
             if (next_matters(own, n, i, grain) && gain > most) {
                 most = gain;
                 best = i;

@@ -17,11 +17,11 @@ struct next_candidate {
 };
 
 // Where measured, the limits are that. Elsewhere the prediction, times the median of measured /
-// predicted, and around it twice the largest deviation that the measured ones have from that, but no
-// more than `error` (a part of 1); with fewer than three measured: error.
+// predicted, and around it twice the largest deviation that the measured ones have from that, but at
+// least 0.5 % and no more than `error` (a part of 1); with fewer than three measured: error.
 void next_limits(struct next_candidate *c, size_t n, double error);
-// Not measured, and none with no more RAM is surely as fast but for `grain` of its latency. After
-// next_limits().
+// Not measured, and none with no more RAM is surely as fast, nor measured to be so but for `grain` of
+// its latency. After next_limits().
 bool next_matters(const struct next_candidate *c, size_t n, size_t i, double grain);
 // Indices of at most `budget` candidates that matter, those first that could move the front most,
 // each taken as measured as predicted before the next is chosen. Returns how many; 0: the front is

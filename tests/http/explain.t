@@ -129,6 +129,14 @@ like $text, qr/^ +0 +\(conv 3x3.*\) +10 +300,000 +250,000 /m, 'layer 0 with call
 like $text, qr/interpreter, between the kernels .* 1,234 +1,000 /, 'the interpreter on its own line';
 like $text, qr/layers and interpreter .* 601,234 +501,000 /, 'the sum';
 like $text, qr/a run without profile .* 1,000,001 +900,000 /, 'beside a run';
+$api->board('quick', latency => { (map { $_ => { mac => 1, output => 1, pixel => 1, call => 9, load => 0 } }
+        qw(conv first pointwise dwconv add pool other)), interpreter => 0, median_error => 0, worst_error => 0, tested => 0 });
+$api->stop;
+$api->start or BAIL_OUT('no server');
+$ENV{FARM_SERVER} = $api->{url};
+($text, $status, $err) = farm('submit', $model->{name}, '--choose', 'next', '--points', '3', '--boards', 'quick');
+is $status, 0, 'submit --choose next' or diag $err;
+like $text, qr/quick: 0 of \d+ configurations are measured, 3 are chosen, \d+ could matter too; \d+ runs saved/, 'says why';
 my $lease_spec = $points[-1]{spec};
 $c = $api->submit(model => $model->{id}, specs => [$lease_spec], repeats => 1);
 my $lease = $api->lease;

@@ -92,7 +92,7 @@ static void test_fronts(double grain)
         enum { FRONTS = 100 };
         for (int i = 0; i < FRONTS; i++)
             bad += !check_front(n, 0.01, grain, 1 + (size_t)uniform(0, 8), &runs);
-        OKF(bad == 0 && (grain == 0 || n < 40 || runs < FRONTS * n / 2),
+        OKF(bad == 0 && (grain == 0 || n < 40 || runs < FRONTS * n * 3 / 4),
             "%zu configurations, grain %g: the true front is found with %zu of %zu runs (%zu bad)",
             n, grain, runs, FRONTS * n, bad);
     }
@@ -122,8 +122,8 @@ static void test_by_hand(void)
     c[1].measured_ms = 122.4;
     c[3].measured_ms = 81.6;
     next_limits(c, 5, 0.05);
-    OKF(fabs(c[2].low - 104 * 1.02) < 1e-6 && fabs(c[2].high - 104 * 1.02) < 1e-6, "%g .. %g",
-        c[2].low, c[2].high);
+    OKF(fabs(c[2].low - 104 * 1.02 * 0.995) < 1e-6 && fabs(c[2].high - 104 * 1.02 * 1.005) < 1e-6,
+        "%g .. %g", c[2].low, c[2].high);
     OK(!next_matters(c, 5, 2, 0));
     EQ_INT(next_pick(c, 5, 0, 5, picks), 0);
     EQ_INT(next_pick(c, 0, 0, 5, picks), 0);
