@@ -115,6 +115,7 @@ static void say_moments(struct buf *out, const cJSON *block, double arena)
     table_column(&t, "throughout", true);
     table_column(&t, "output", true);
     table_column(&t, "input", true);
+    table_column(&t, "inside", true);
     table_column(&t, "bytes", true);
     table_column(&t, "", false);
     cJSON_ArrayForEach(m, moments)
@@ -128,6 +129,7 @@ static void say_moments(struct buf *out, const cJSON *block, double arena)
         cell_count(&t, (double)look_int(block, "fixed_bytes", 0));
         cell_count(&t, (double)look_int(m, "output_bytes", 0));
         cell_count(&t, (double)look_int(m, "input_bytes", 0));
+        cell_count(&t, (double)look_int(m, "inner_bytes", 0));
         cell_count(&t, (double)look_int(m, "bytes", 0));
         add_bar(&t, (double)look_int(m, "bytes", 0), arena);
     }
@@ -186,7 +188,7 @@ int explain_timeline(const char *timeline_json, const char *layers_json, struct 
     buf_puts(out, " in ");
     say_block_name(out, cJSON_GetArrayItem(blocks, (int)peak), (int)peak);
     buf_printf(out, "\nAt a step: what is there throughout + output written so far + input still "
-                    "needed = bytes.\n");
+                    "needed + windows and scratch inside, of cells = bytes.\n");
     cJSON_ArrayForEach(block, blocks)
     {
         say_block(out, block, i, arena, i == peak);

@@ -84,7 +84,8 @@ int planner_strategy(const char *name);                              // -1: unkn
 // PLANNER_PARETO's. Those of PLANNER_MSFCNN_PAPER may dominate each other.
 int planner_strategy_front(const struct planner *p, enum planner_strategy strategy, struct front *f,
                            struct err *e);
-// The whole exact front over RAM and predicted cycles: by rising arena_bytes and falling cycles. -1:
+// The exact front over RAM and predicted cycles, of all schedules but cells and groups: by rising
+// arena_bytes and falling cycles. -1:
 // ERR_NO_MEMORY.
 int planner_latency_front(const struct planner *p, const struct latency_model *m, struct front *f,
                           struct err *e);

@@ -137,10 +137,11 @@ int timeline_json(struct fusion *f, const struct config_block *blocks, int n, st
 {
     uint32_t arena;
     struct peak peak = {0};
+    int block = 0;
     if (config_arena(f, blocks, n, &arena, e))
         return -1;
     buf_printf(out, "{\"arena_bytes\":%u,\"blocks\":[", arena);
-    for (int i = 0; i < n; i += config_entries(&blocks[i])) {
+    for (int i = 0; i < n; i += config_entries(&blocks[i]), block++) {
         struct timeline_block t;
         if (config_block_fill(f, &blocks[i], arena, e) || timeline_of(f, &blocks[i], &t, e))
             return -1;
@@ -149,7 +150,7 @@ int timeline_json(struct fusion *f, const struct config_block *blocks, int n, st
         block_json(f, &t, out);
         uint32_t bytes = timeline_bytes(&t, t.peak);
         if (bytes > peak.bytes)
-            peak = (struct peak){bytes, i, t.moments[t.peak].layer};
+            peak = (struct peak){bytes, block, t.moments[t.peak].layer};
         timeline_free(&t);
     }
     buf_printf(out, "],\"peak\":{\"bytes\":%u,\"block\":%d,\"layer\":%d}}", peak.bytes, peak.block,

@@ -170,7 +170,7 @@ function timeline(point) {
             const output_bytes = Math.round((io * k) / 8);
             const input_bytes = k === 4 ? io - output_bytes : Math.round((io * 0.9 * (8 - k)) / 8);
             const bytes = fixed_bytes + output_bytes + input_bytes;
-            return { step: 10 * k, layer: b.first, output_bytes, input_bytes, bytes };
+            return { step: 10 * k, layer: b.first, output_bytes, input_bytes, inner_bytes: 0, bytes };
         });
         return {
             ...{ first: b.first, last: b.last, schedule: b.schedule, arena_bytes: b.arena_bytes, macs: b.macs },

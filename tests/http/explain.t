@@ -69,7 +69,7 @@ sub adds_up { my ($t) = @_;
         $fixed += $_->{bytes} for @{ $b->{parts} };
         return "block $b->{first}: parts" if $fixed != $b->{fixed_bytes};
         for my $m (@{ $b->{moments} }) {
-            return "block $b->{first}: step $m->{step}" if $fixed + $m->{output_bytes} + $m->{input_bytes} != $m->{bytes};
+            return "block $b->{first}: step $m->{step}" if $fixed + $m->{output_bytes} + $m->{input_bytes} + $m->{inner_bytes} != $m->{bytes};
             $most = $m->{bytes} if $m->{bytes} > $most;
         }
         return "block $b->{first}: peak" if $b->{moments}[$b->{peak}]{bytes} != $b->{arena_bytes};

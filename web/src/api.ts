@@ -105,7 +105,7 @@ export interface Config extends FrontPoint {
     block_list: BlockInfo[];
 }
 
-/** What is in RAM when: at every moment fixed_bytes + output_bytes + input_bytes = bytes. */
+/** What is in RAM when: at every moment fixed_bytes + output_bytes + input_bytes + inner_bytes = bytes. */
 export interface Timeline {
     arena_bytes: number;
     peak: { bytes: number; block: number; layer: number };
@@ -122,7 +122,14 @@ export interface TimelineBlock {
     peak: number; // index of the largest moment
     parts: { kind: string; layer?: number; slices?: number; bytes: number }[];
     layer_macs: { layer: number; macs: string }[];
-    moments: { step: number; layer: number; output_bytes: number; input_bytes: number; bytes: number }[];
+    moments: {
+        step: number;
+        layer: number;
+        output_bytes: number;
+        input_bytes: number;
+        inner_bytes: number; // windows and scratch of a block of cells
+        bytes: number;
+    }[];
 }
 
 export interface ProfileEntry {

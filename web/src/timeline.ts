@@ -8,7 +8,7 @@ import type { Layer, Timeline, TimelineBlock } from "./api.ts";
 /** Kinds of RAM from the bottom of the stack to its top, with the planner's names for what they are made of. */
 export const PARTS: { kind: string; name: string; of: string[] }[] = [
     { kind: "live", name: "skips held for later", of: ["skipped", "kept"] },
-    { kind: "rings", name: "rings and tiles", of: ["ring", "tiles"] },
+    { kind: "rings", name: "rings, tiles and windows inside", of: ["ring", "tiles"] },
     { kind: "acc", name: "accumulators", of: ["accumulators"] },
     { kind: "rest", name: "scratch and alignment", of: ["scratch", "alignment"] },
     { kind: "io", name: "output, written so far", of: [] },
@@ -20,7 +20,8 @@ export function stack(block: TimelineBlock, moment: TimelineBlock["moments"][num
     return PARTS.map((part) => {
         if (part.kind === "io") return moment.output_bytes;
         if (part.kind === "input") return moment.input_bytes;
-        return block.parts.filter((p) => part.of.includes(p.kind)).reduce((n, p) => n + p.bytes, 0);
+        const inside = part.kind === "rings" ? moment.inner_bytes : 0;
+        return block.parts.filter((p) => part.of.includes(p.kind)).reduce((n, p) => n + p.bytes, inside);
     });
 }
 
