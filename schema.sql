@@ -341,5 +341,6 @@ ALTER TABLE rigs ADD COLUMN offline INTEGER NOT NULL DEFAULT 0;
 -- Build id of the firmware whose output or RAM was wrong: a regression's first suspect.
 ALTER TABLE attempts ADD COLUMN firmware TEXT;
 
+-- version 7
 -- What a campaign chose to measure next on each board: {"board","candidates","known","chosen","left","saved"}.
 ALTER TABLE campaigns ADD COLUMN choice_json TEXT NOT NULL DEFAULT '[]';
