@@ -195,7 +195,8 @@ static void keep_front(struct front_paths *p)
         p->at[p->n - 1 - i] = t;
     }
     for (size_t i = 0; i < p->n; i++) {
-        if (kept == 0 || p->at[i].cycles < p->at[kept - 1].cycles)
+        // Sums of the same in another order differ in their last digits.
+        if (kept == 0 || p->at[i].cycles < p->at[kept - 1].cycles * (1 - 1e-9))
             p->at[kept++] = p->at[i];
         else
             free(p->at[i].blocks);
