@@ -106,12 +106,13 @@ struct series_point {
 struct detect_limits {
     double latency_percent; // floor of the band [0.5]
     double mad_multiple;    // [4]
-    double young_percent;   // floor while fewer than young_nights are known, real boards only [3]
-    int young_nights;       // [5]
-    int window_nights;      // good nights in the baseline, at most DETECT_WINDOW_MAX [20]
-    uint32_t ram_bytes;     // growth that is let pass, of each of arena, stack and static [0]
-    uint32_t flash_bytes;   // likewise [0]
-    double drift_percent;   // of the slow drift since the baseline began [1]
+    double
+        young_percent; // floor while fewer than young_nights are known (one: twice that), real boards only [3]
+    int young_nights;     // [5]
+    int window_nights;    // good nights in the baseline, at most DETECT_WINDOW_MAX [20]
+    uint32_t ram_bytes;   // growth that is let pass, of each of arena, stack and static [0]
+    uint32_t flash_bytes; // likewise [0]
+    double drift_percent; // of the slow drift since the baseline began [1]
     double rig_noise; // scatter of a rig's series, in multiples of the usual, that accuses it [3]
     int rig_series;   // a rig with fewer judged series is not accused as a whole [8]
 };

@@ -129,7 +129,8 @@ void walk_look(struct walk *w, size_t night)
     // Another board of the same kind may well be a little faster: where the code changed too, it is not for us to
     // say.
     bool unsure = look->young || (replaced && !look->same_hashes);
-    double floor = unsure && !p->emulated ? l->young_percent : l->latency_percent;
+    double young = l->young_percent * (n == 1 ? 2 : 1); // one night may be the outlier itself
+    double floor = unsure && !p->emulated ? young : l->latency_percent;
     look->band = fmax(floor / 100 * look->median, l->mad_multiple * look->mad);
 }
 
@@ -272,9 +273,13 @@ static void open_step(struct walk *w, size_t night, int sign, size_t good, doubl
     w->step = (struct step){.open = true, .sign = sign, .first = night, .good = good, .was = was};
 }
 
-static double step_band(const struct walk *w, double level)
+// What a level of so many nights says no more of.
+static double step_band(const struct walk *w, double level, size_t nights)
 {
-    return fmax(w->limits->latency_percent / 100 * level, w->limits->mad_multiple * w->look.mad);
+    const struct detect_limits *l = w->limits;
+    bool young = nights < (size_t)l->young_nights && w->look.mad > 0;
+    double floor = young ? l->young_percent : l->latency_percent;
+    return fmax(floor / 100 * level, l->mad_multiple * w->look.mad);
 }
 
 // A confirmed step may get worse: by code that changed since last night, and clearly beyond its own level. What it
@@ -284,7 +289,7 @@ static void follow_step(struct walk *w, size_t night)
     struct step *s = &w->step;
     const struct series_point *p = point(w, night);
     double x = (double)p->cycles;
-    if (w->has_beneath && (x - s->was) * s->sign <= step_band(w, s->was)) {
+    if (w->has_beneath && (x - s->was) * s->sign <= step_band(w, s->was, w->beneath.level.n)) {
         *s = w->beneath;
         w->has_beneath = false;
     }
@@ -292,7 +297,7 @@ static void follow_step(struct walk *w, size_t night)
         return;
     size_t last = s->level.at[s->level.n - 1];
     double level = window_median(w, &s->level);
-    if (fabs(x - level) <= step_band(w, level) || same_hashes(p, point(w, last)))
+    if (fabs(x - level) <= step_band(w, level, s->level.n) || same_hashes(p, point(w, last)))
         return;
     if ((x > level) == (s->sign > 0)) {
         w->beneath = *s;

@@ -106,8 +106,9 @@ static void prove(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 4; // t_nightly_proof SEEDS
-    for (uint64_t seed = 1; seed <= seeds; seed++)
+    uint64_t last = argc > 1 ? strtoull(argv[1], NULL, 10) : 4; // t_nightly_proof LAST [FIRST]
+    uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    for (uint64_t seed = first; seed <= last; seed++)
         prove(seed);
     return tap_done();
 }
