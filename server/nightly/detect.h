@@ -106,8 +106,8 @@ struct series_point {
 struct detect_limits {
     double latency_percent; // floor of the band [0.5]
     double mad_multiple;    // [4]
-    double
-        young_percent; // floor while fewer than young_nights are known (one: twice that), real boards only [3]
+    // Floor while fewer than young_nights are known (one: twice that), real boards only [3].
+    double young_percent;
     int young_nights;     // [5]
     int window_nights;    // good nights in the baseline, at most DETECT_WINDOW_MAX [20]
     uint32_t ram_bytes;   // growth that is let pass, of each of arena, stack and static [0]
