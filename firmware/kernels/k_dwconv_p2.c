@@ -57,7 +57,8 @@ row(int ka, const int8_t *x, size_t step, const uint32_t *w, struct fast_sums s)
     return ka % 2 ? single(simd_load(x), w, s) : s;
 }
 
-// A pixel whose window lies inside the tensor, whole groups of channels.
+// A pixel whose window lies inside the tensor. The last of the groups of four channels ends with the last
+// channel: where their number is no multiple of four, it computes some of the group before once more.
 struct inner {
     const struct k_consts *k;
     struct fast_out o;
@@ -66,57 +67,64 @@ struct inner {
     const int8_t *rows[FAST_MAX_ROWS];
 };
 
+// How far the group that begins `left` channels before the end has to go back.
+static inline int group_back(int left)
+{
+    return left < 4 ? 4 - left : 0;
+}
+
 static inline __attribute__((always_inline)) void inner_pixel(const struct inner *in, int ka,
-                                                              size_t at, int8_t *y)
+                                                              ptrdiff_t at, int8_t *y)
 {
     const int row_words = (ka + 1) / 2 * 4;
     const uint32_t *w = (const uint32_t *)(const void *)in->k->weights;
     const int32_t *bias = in->k->bias;
     const struct prog_requant_fast *r = in->k->fast;
-    for (const int8_t *end = y + in->out_c; y < end; y += 4, at += 4, bias += 4, r += 4) {
+    for (int left = in->out_c; left > 0; left -= 4) {
+        const int back = group_back(left);
+        at -= back, y -= back, bias -= back, r -= back;
         struct fast_sums s = start(bias);
         for (int i = 0; i < in->ks; i++, w += row_words)
             s = row(ka, in->rows[i] + at, in->step, w, s);
         fast_finish4(&in->o, r, 4, s, y);
+        at += 4, y += 4, bias += 4, r += 4;
     }
 }
 
 // Functions of their own, so that each has all registers.
-static __attribute__((noinline)) void inner_any(const struct inner *in, size_t at, int8_t *y)
+static __attribute__((noinline)) void inner_any(const struct inner *in, ptrdiff_t at, int8_t *y)
 {
     inner_pixel(in, in->ka, at, y);
 }
 
-static __attribute__((noinline)) void inner_7(const struct inner *in, size_t at, int8_t *y)
+static __attribute__((noinline)) void inner_7(const struct inner *in, ptrdiff_t at, int8_t *y)
 {
     inner_pixel(in, 7, at, y);
 }
 
-static __attribute__((noinline)) void inner_5(const struct inner *in, size_t at, int8_t *y)
+static __attribute__((noinline)) void inner_5(const struct inner *in, ptrdiff_t at, int8_t *y)
 {
     inner_pixel(in, 5, at, y);
 }
 
 // 3 x 3, by far the most common.
-static __attribute__((noinline)) void inner_3x3(const struct inner *in, size_t at, int8_t *y)
+static __attribute__((noinline)) void inner_3x3(const struct inner *in, ptrdiff_t at, int8_t *y)
 {
     const int8_t *x0 = in->rows[0] + at, *x1 = in->rows[1] + at, *x2 = in->rows[2] + at;
     const size_t step = in->step;
     const uint32_t *w = (const uint32_t *)(const void *)in->k->weights;
     const int32_t *bias = in->k->bias;
     const struct prog_requant_fast *r = in->k->fast;
-    for (const int8_t *end = y + in->out_c; y < end; y += 4) {
+    for (int left = in->out_c; left > 0; left -= 4) {
+        const int back = group_back(left);
+        x0 -= back, x1 -= back, x2 -= back, y -= back, bias -= back, r -= back;
         struct fast_sums s = start(bias);
         s = row(3, x0, step, w, s);
         s = row(3, x1, step, w + 8, s);
         s = row(3, x2, step, w + 16, s);
         fast_finish4(&in->o, r, 4, s, y);
-        x0 += 4;
-        x1 += 4;
-        x2 += 4;
+        x0 += 4, x1 += 4, x2 += 4, y += 4, bias += 4, r += 4;
         w += 24;
-        bias += 4;
-        r += 4;
     }
 }
 
@@ -145,12 +153,13 @@ static __attribute__((noinline)) void border_pixel(const struct prog_op *op,
     const struct fast_out o = fast_out_of(op);
     const uint32_t *w = (const uint32_t *)(const void *)k->weights;
     const int out_c = op->out_c, words = op->ks * ((op->ka + 1) / 2) * 4;
-    int c = 0;
     fast_find_taps(op, in, k->zeros, p, taps);
-    for (; c + 4 <= out_c; c += 4, w += words)
-        border_group(op, taps, c, 4, w, k, &o, y);
-    if (c < out_c)
-        border_group(op, taps, c, out_c - c, w, k, &o, y);
+    if (out_c < 4) {
+        border_group(op, taps, 0, out_c, w, k, &o, y);
+        return;
+    }
+    for (int left = out_c; left > 0; left -= 4, w += words)
+        border_group(op, taps, out_c - left - group_back(left), 4, w, k, &o, y);
 }
 
 void k_dwconv_p2(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
@@ -162,18 +171,18 @@ void k_dwconv_p2(const struct prog_op *op, const struct k_consts *k, const struc
                           .ks = op->ks,
                           .ka = op->ka,
                           .out_c = op->out_c};
-    const bool by_rows = in->taps == op->ks && op->ks <= FAST_MAX_ROWS && op->out_c % 4 == 0;
-    void (*const pixel)(const struct inner *, size_t, int8_t *) = op->ka == 3 && op->ks == 3
-                                                                      ? inner_3x3
-                                                                  : op->ka == 5 ? inner_5
-                                                                  : op->ka == 7 ? inner_7
-                                                                                : inner_any;
+    const bool by_rows = in->taps == op->ks && op->ks <= FAST_MAX_ROWS && op->out_c >= 4;
+    void (*const pixel)(const struct inner *, ptrdiff_t, int8_t *) = op->ka == 3 && op->ks == 3
+                                                                         ? inner_3x3
+                                                                     : op->ka == 5 ? inner_5
+                                                                     : op->ka == 7 ? inner_7
+                                                                                   : inner_any;
     int8_t *y = out->pixel;
     if (by_rows)
         fast_find_rows(op, in, inner.rows);
     for (int p = out->first; p < out->first + out->n; p++, y += out->pix_step) {
         if (by_rows && fast_inside(op, p))
-            pixel(&inner, (size_t)(p * op->sa - op->pad_a) * in->pix_step, y);
+            pixel(&inner, (ptrdiff_t)(p * op->sa - op->pad_a) * (ptrdiff_t)in->pix_step, y);
         else
             border_pixel(op, k, in, p, y);
     }

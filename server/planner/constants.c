@@ -229,11 +229,13 @@ static int16_t tap_weight(const struct layer *l, bool cols, int s, int a, int ch
     return l->weights[((size_t)y * (size_t)l->kw + (size_t)x) * (size_t)l->out_c + (size_t)channel];
 }
 
+// Groups of four channels; the last one begins at the fourth channel from the end, and so shares some with the group before.
 static void pack_dwconv(struct buf *consts, const struct layer *l, bool cols,
                         const struct channel_end *ends)
 {
     const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw;
-    for (int o = 0; o < l->out_c; o += 4) {
+    for (int group = 0; group < l->out_c; group += 4) {
+        const int o = l->out_c >= 4 && group > l->out_c - 4 ? l->out_c - 4 : group;
         for (int s = 0; s < ks; s++) {
             for (int a = 0; a < ka; a += 2) {
                 for (int lane = 0; lane < 4; lane++) {
