@@ -8,6 +8,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,6 +262,39 @@ static uint32_t cpu_rom_write(void *user, uint32_t address, unsigned size, uint3
     return r ? b->soc_ops->program(b->soc, address - r->base, size, value) : 0;
 }
 
+// ---- wrong use ----
+
+void board_misuse(struct board *b, const char *fmt, ...)
+{
+    char why[sizeof b->misuse[0]];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(why, sizeof why, fmt, args);
+    va_end(args);
+    if (b->debugging) {
+        if (b->debugger_misuses++ < BOARD_MISUSES)
+            log_warn("misuse", "by the debugger: %s", why);
+        return;
+    }
+    for (int i = 0; i < b->misuse_count; i++) {
+        if (strcmp(b->misuse[i], why) == 0)
+            return;
+    }
+    if (b->misuse_count == BOARD_MISUSES)
+        return;
+    memcpy(b->misuse[b->misuse_count++], why, sizeof why);
+    b->misuse_due = true;
+    log_warn("misuse", "%s", why);
+    cpu_request_stop(b->cpu);
+}
+
+static void take_misuse(struct board *b)
+{
+    b->misuse_due = false;
+    board_wake(b); // it may have gone to sleep in the same slice
+    b->cpu->ops->bus_fault(b->cpu, b->misuse[b->misuse_count - 1]);
+}
+
 static bool reset_if_requested(struct board *b)
 {
     bool by_cpu = b->cpu->ops->reset_requested && b->cpu->ops->reset_requested(b->cpu);
@@ -270,6 +304,14 @@ static bool reset_if_requested(struct board *b)
     return true;
 }
 
+static uint32_t debugger_read(struct board *b, uint32_t address, unsigned size)
+{
+    b->debugging = true;
+    uint32_t value = narrow(register_read(b, address & ~3u, true), address, size);
+    b->debugging = false;
+    return value;
+}
+
 bool board_debug_read(struct board *b, uint32_t address, unsigned size, uint32_t *value)
 {
     const struct board_range *r = find_range(b, address, size);
@@ -277,13 +319,13 @@ bool board_debug_read(struct board *b, uint32_t address, unsigned size, uint32_t
     if (r)
         memcpy(value, r->memory + (address - r->base), size);
     else if (b->cpu->ops->is_io(b->cpu, address))
-        *value = narrow(register_read(b, address & ~3u, true), address, size);
+        *value = debugger_read(b, address, size);
     else
         return false;
     return true;
 }
 
-bool board_debug_write(struct board *b, uint32_t address, unsigned size, uint32_t value)
+static bool debugger_write(struct board *b, uint32_t address, unsigned size, uint32_t value)
 {
     const struct board_range *r = find_range(b, address, size);
     if (!r && !b->cpu->ops->is_io(b->cpu, address))
@@ -298,6 +340,14 @@ bool board_debug_write(struct board *b, uint32_t address, unsigned size, uint32_
     memcpy(r->memory + (address - r->base), &value, size);
     cpu_memory_changed(b->cpu, address, size);
     return true;
+}
+
+bool board_debug_write(struct board *b, uint32_t address, unsigned size, uint32_t value)
+{
+    b->debugging = true;
+    bool there = debugger_write(b, address, size, value);
+    b->debugging = false;
+    return there;
 }
 
 static bool cpu_debug_read(void *user, uint32_t address, unsigned size, uint32_t *value)
@@ -451,6 +501,8 @@ void board_reset(struct board *b, bool by_software)
     b->reset_requested = false;
     b->reset_instructions = cpu_instructions(b->cpu);
     b->hung = false;
+    b->misuse_count = b->debugger_misuses = 0;
+    b->misuse_due = false;
     b->strike_at = 0;
     fault_reset(&b->fault);
     disguise(b);
@@ -549,5 +601,7 @@ void board_run(struct board *b, uint64_t instructions)
     }
     const char *trouble = b->soc_ops->clock_trouble ? b->soc_ops->clock_trouble(b->soc) : NULL;
     if (trouble)
-        b->cpu->ops->bus_fault(b->cpu, trouble);
+        board_misuse(b, "%s", trouble);
+    if (b->misuse_due)
+        take_misuse(b);
 }

@@ -37,7 +37,7 @@ struct board_config { // board.json
 int board_config_load(struct board_config *cfg, const char *boards_dir, const char *id,
                       struct err *e);
 
-enum { BOARD_MAX_RANGES = 8 };
+enum { BOARD_MAX_RANGES = 8, BOARD_MISUSES = 8 };
 
 struct board_range { // memory, as debugger and exception entry see it
     uint32_t base, size;
@@ -61,6 +61,12 @@ struct board {
     uint32_t page_latch; // high word of the instruction counter, latched by reading the low one
     bool nrst_low;
     bool reset_requested; // by a register of the SoC
+    // Wrong use of the hardware since the last reset: board_misuse().
+    char misuse[BOARD_MISUSES][192];
+    int misuse_count;
+    bool misuse_due;      // the core has not yet taken the fault for the last of them
+    bool debugging;       // the access under way is a debugger's
+    int debugger_misuses; // said in the log
     bool hung;            // fault injection
     uint64_t strike_at;   // fault injection: when the instruction counter is there; 0: never
     // What the board sends on its serial line. Set by the owner.
@@ -86,6 +92,11 @@ void board_let_time_pass(struct board *b, uint64_t ns); // idle time, in the boa
 size_t board_uart_in(struct board *b, const uint8_t *bytes,
                      size_t n);                     // returns how many were taken
 void board_uart_out(struct board *b, uint8_t byte); // for soc_*.c: leaves through a pin
+
+// For soc_*.c: the hardware is used in a way that silicon answers with a status bit or with nothing. The board does not
+// pass over it: the log says why, and the core takes a bus fault before its next block of instructions. The same words
+// do that once per reset. What a debugger does is only logged.
+void board_misuse(struct board *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 // Memory or NULL; write: translated code from it is forgotten.
 uint8_t *board_memory(struct board *b, uint32_t address, uint32_t size, bool write);

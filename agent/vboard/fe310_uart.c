@@ -39,7 +39,8 @@ void fe310_uart_reset(struct fe310_uart *u)
 
 static uint64_t byte_cycles(const struct fe310_uart *u, const struct fe310_uart_now *now)
 {
-    return (uint64_t)now->hz * BITS_PER_BYTE / u->line_baud;
+    uint64_t cycles = (uint64_t)now->hz * BITS_PER_BYTE / u->line_baud;
+    return cycles ? cycles : 1; // a clock that is slower than the line
 }
 
 // Both ends within tolerance? If not, every byte is garbled.

@@ -25,7 +25,7 @@ enum {
     ENTRY = FLASH_CODE_BASE + 8,
 
     REGISTERS_BASE = 0x60000000, REGISTERS_BYTES = RTC_FAST_BASE - REGISTERS_BASE,
-    UART0_BASE = 0x60000000, RTC_BASE = 0x60008000, TIMG0_BASE = 0x6001f000,
+    UART0_BASE = 0x60000000, SPI1_BASE = 0x60002000, SPI1_CMD = 0, RTC_BASE = 0x60008000, TIMG0_BASE = 0x6001f000,
     TIMG1_BASE = 0x60020000, SYSTEM_BASE = 0x600c0000, MMU_BASE = 0x600c5000,
     BLOCK_BYTES = 0x200, // of a block of registers that is only storage
 
@@ -35,6 +35,8 @@ enum {
     SWD_AUTO_FEED = 31,
     WATCHDOG_SECONDS = 2,  // what is still on by then resets the chip
     EFUSE_SYS_3 = 0x50, EFUSE_SYS_5 = 0x58,
+    PERIP_UART = 1 << 2, PERIP_UART_MEMORY = 1 << 24, // of perip_clk_en0, on after reset
+    CPUPERIOD_240 = 2, CPU_PER_CONF_PLL_480 = 1 << 2,
     CPU_PER_CONF_RESET = 0x0c, SYSCLK_XTAL = 40 << 12, SYSCLK_XTAL_MASK = 0xff << 12,
     MMU_ENTRIES_MAX = 512, MMU_ENTRIES_OF_ROM = 64, MMU_PAGE = 64 * KB,
     LOGGED_MAX = 64,
@@ -63,7 +65,8 @@ struct chip {
     uint32_t efuse_base;
     uint32_t rtc_wdtconfig0, rtc_wdtwprotect, rtc_swd_conf, rtc_swd_wprotect; // offsets
     uint32_t cpu_per_conf, sysclk_conf;
-    uint32_t pll_hz[4]; // CPU clock by CPUPERIOD_SEL
+    uint32_t perip_clk_en0;
+    uint32_t pll_hz[3]; // CPU clock by CPUPERIOD_SEL; 0: not on this chip
     uint8_t wait[8];    // code that waits for ever, in a way that the board sees as idle
 };
 
@@ -86,7 +89,8 @@ static const struct chip chip_s3 = {
     .rtc_swd_wprotect = 0xb8,
     .cpu_per_conf = 0x10,
     .sysclk_conf = 0x60,
-    .pll_hz = {80000000, 160000000, 240000000, 80000000},
+    .perip_clk_en0 = 0x18,
+    .pll_hz = {80000000, 160000000, 240000000},
     .wait = {0x06, 0xff, 0xff}, // j .
 };
 
@@ -107,7 +111,8 @@ static const struct chip chip_c3 = {
     .rtc_swd_wprotect = 0xb0,
     .cpu_per_conf = 0x08,
     .sysclk_conf = 0x58,
-    .pll_hz = {80000000, 160000000, 80000000, 80000000},
+    .perip_clk_en0 = 0x10,
+    .pll_hz = {80000000, 160000000},
     .wait = {0x73, 0x00, 0x50, 0x10, 0x6f, 0xf0, 0xdf, 0xff}, // wfi; j .-4
 };
 
@@ -149,7 +154,7 @@ static uint32_t cpu_hz(const struct soc *s)
     case 0:
         return XTAL_HZ / ((sysclk & 0x3ff) + 1);
     case 1:
-        return s->chip->pll_hz[conf & 3];
+        return (conf & 3) < 3 && s->chip->pll_hz[conf & 3] ? s->chip->pll_hz[conf & 3] : APB_HZ;
     default:
         return 17500000; // the internal oscillator, nominally
     }
@@ -164,6 +169,40 @@ static void transmit(void *user, uint8_t byte)
 {
     struct soc *s = user;
     board_uart_out(s->board, byte);
+}
+
+// Settings that name no clock: what silicon then does is not defined.
+static void check_clock(struct soc *s)
+{
+    uint32_t source = s->system[s->chip->sysclk_conf / 4] >> 10 & 3;
+    uint32_t conf = s->system[s->chip->cpu_per_conf / 4], period = conf & 3;
+    if (source == 3)
+        board_misuse(s->board, "SOC_CLK_SEL 3 names no clock of the %s", s->chip->name);
+    else if (source == 1 && (period == 3 || !s->chip->pll_hz[period]))
+        board_misuse(s->board, "CPUPERIOD_SEL %u names no clock of the %s's PLL", period,
+                     s->chip->name);
+    else if (source == 1 && period == CPUPERIOD_240 && !(conf & CPU_PER_CONF_PLL_480))
+        board_misuse(s->board, "a CPU clock of 240 MHz is asked of a PLL that is set to 320 MHz");
+}
+
+// Has UART0 the clock that an access to its registers needs?
+static bool uart_clocked(struct soc *s)
+{
+    const uint32_t both = PERIP_UART | PERIP_UART_MEMORY;
+    if ((s->system[s->chip->perip_clk_en0 / 4] & both) == both)
+        return true;
+    board_misuse(s->board, "UART0 is used while its clock is off: reads 0, ignores writes");
+    return false;
+}
+
+// Does it run, so that a byte can leave?
+static bool uart_ticks(struct soc *s)
+{
+    if (esp_uart_baud(&s->uart) > 0)
+        return true;
+    board_misuse(s->board, "UART0 is given a byte while UART_CLK_CONF gives it no clock: nothing "
+                           "is sent");
+    return false;
 }
 
 // ---- flash windows ----
@@ -287,6 +326,7 @@ static void esp_reset(struct soc *s, bool by_software)
     s->timg[0][TIMG_WDTCONFIG0 / 4] = 1u << 31 | TIMG_WDT_FLASHBOOT;
     s->system[s->chip->cpu_per_conf / 4] = CPU_PER_CONF_RESET;
     s->system[s->chip->sysclk_conf / 4] = SYSCLK_XTAL;
+    s->system[s->chip->perip_clk_en0 / 4] = PERIP_UART | PERIP_UART_MEMORY;
     for (uint32_t i = 0; i < s->chip->mmu_entries; i++) {
         s->mmu[i] = i < MMU_ENTRIES_OF_ROM ? i : s->chip->mmu_invalid;
         map_page(s, i);
@@ -326,6 +366,8 @@ static uint32_t esp_read(struct soc *s, uint32_t address, bool debugger)
         uint64_t skip;
         if (debugger)
             return (uint32_t)at == ESP_UART_FIFO ? 0 : s->uart.reg[at / 4]; // without side effects
+        if (!uart_clocked(s))
+            return 0;
         struct esp_uart_now now = uart_now(s);
         uint32_t v = esp_uart_read(&s->uart, (uint32_t)at, &now, &skip);
         if (skip)
@@ -373,6 +415,8 @@ static void esp_write(struct soc *s, uint32_t address, uint32_t value, bool debu
     int32_t at;
     if ((at = inside(address, UART0_BASE, ESP_UART_BYTES)) >= 0) {
         struct esp_uart_now now = uart_now(s);
+        if (!uart_clocked(s) || ((uint32_t)at == ESP_UART_FIFO && !uart_ticks(s)))
+            return;
         esp_uart_write(&s->uart, (uint32_t)at, value, &now);
     } else if ((at = inside(address, RTC_BASE, BLOCK_BYTES)) >= 0) {
         rtc_write(s, (uint32_t)at, value);
@@ -385,6 +429,13 @@ static void esp_write(struct soc *s, uint32_t address, uint32_t value, bool debu
         if ((uint32_t)at == s->chip->sysclk_conf)
             value = (value & ~(uint32_t)SYSCLK_XTAL_MASK) | SYSCLK_XTAL; // read-only
         s->system[at / 4] = value;
+        if ((uint32_t)at == s->chip->sysclk_conf || (uint32_t)at == s->chip->cpu_per_conf)
+            check_clock(s);
+    } else if (address == SPI1_BASE + SPI1_CMD) {
+        board_misuse(s->board,
+                     "the flash chip is given a command (SPI1_CMD 0x%08x), which the virtual board "
+                     "does not have: the flash stays as it is",
+                     value);
     } else if ((at = inside(address, MMU_BASE, s->chip->mmu_entries * 4)) >= 0) {
         s->mmu[at / 4] = value & s->chip->mmu_writable;
         map_page(s, (uint32_t)at / 4);

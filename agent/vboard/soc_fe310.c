@@ -29,6 +29,7 @@ enum {
     SPI_SCKDIV = 0x00, SPI_CSMODE = 0x18, SPI_FMT = 0x40, SPI_TXDATA = 0x48, SPI_RXDATA = 0x4c, SPI_IP = 0x74,
     SPI_FCTRL = 0x60, SPI_FFMT = 0x64, SPI_WORDS = 0x78 / 4,
     CSMODE_HOLD = 2, FMT_DIR_TX = 1 << 3, SPI_IP_TXWM = 1, SPI_IP_RXWM = 2, SPI_FIFO = 8,
+    LOCK_POLLS = 16, // a program that reads the lock bit so often waits for it
     LOGGED_MAX = 64,
 };
 // clang-format on
@@ -54,6 +55,7 @@ struct soc {
     uint32_t next_byte;               // flash offset that goes on with the burst that is open
     uint32_t burst_start, burst_byte; // cycles of the core: command, address and dummies; each byte
     bool warned_pin;
+    unsigned lock_polls; // of a PLL that cannot lock, since its last setting
     char trouble[160], last_trouble[160];
     uint32_t logged[LOGGED_MAX]; // addresses that were complained about
     int logged_count;
@@ -94,6 +96,15 @@ static uint32_t core_hz(const struct soc *s)
         return ring;
     uint32_t hz = pll & PLL_BYPASS ? pll & PLL_REFSEL ? HFXOSC_HZ : ring : pll_hz(s);
     return div & OUTDIV_BY_1 ? hz : hz / (2 * ((div & 0x3f) + 1));
+}
+
+// A lock bit that cannot come is no fault of its own on silicon: the program waits for ever.
+static void check_lock(struct soc *s)
+{
+    if ((s->prci[PLLCFG / 4] & PLL_BYPASS) || pll_hz(s) || ++s->lock_polls != LOCK_POLLS)
+        return;
+    board_misuse(s->board, "the program waits for a PLL that does not lock (pllcfg 0x%08x)",
+                 s->prci[PLLCFG / 4]);
 }
 
 static uint32_t prci_read(const struct soc *s, uint32_t offset)
@@ -247,6 +258,12 @@ static struct fe310_uart_now uart_now(const struct soc *s)
     return (struct fe310_uart_now){cpu_cycles(s->board->cpu), hz ? hz : 1};
 }
 
+static void misuse(void *user, const char *why)
+{
+    struct soc *s = user;
+    board_misuse(s->board, "%s", why);
+}
+
 // The watchdog is modelled as far as it is used to reset the chip.
 static void aon_write(struct soc *s, uint32_t offset, uint32_t value)
 {
@@ -297,8 +314,11 @@ static uint32_t fe310_read(struct soc *s, uint32_t address, bool debugger)
     }
     if ((at = inside(address, SPI0_BASE, BLOCK_BYTES)) >= 0)
         return spi_read(s, (uint32_t)at, debugger);
-    if ((at = inside(address, PRCI_BASE, BLOCK_BYTES)) >= 0)
+    if ((at = inside(address, PRCI_BASE, BLOCK_BYTES)) >= 0) {
+        if (at == PLLCFG && !debugger)
+            check_lock(s);
         return prci_read(s, (uint32_t)at);
+    }
     if ((at = inside(address, GPIO_BASE, 4 * GPIO_WORDS)) >= 0)
         return s->gpio[at / 4];
     if ((at = inside(address, AON_BASE, 4 * AON_WORDS)) >= 0)
@@ -314,12 +334,16 @@ static void fe310_write(struct soc *s, uint32_t address, uint32_t value, bool de
     int32_t at;
     if ((at = inside(address, UART0_BASE, BLOCK_BYTES)) >= 0) {
         struct fe310_uart_now now = uart_now(s);
+        if (at == FE310_UART_TXDATA && !(s->uart.txctrl & 1))
+            board_misuse(s->board,
+                         "UART0 is given a byte before txctrl enables it: nothing is sent");
         fe310_uart_write(&s->uart, (uint32_t)at, value, &now);
     } else if ((at = inside(address, SPI0_BASE, BLOCK_BYTES)) >= 0) {
         spi_write(s, (uint32_t)at, value, debugger);
     } else if ((at = inside(address, PRCI_BASE, BLOCK_BYTES)) >= 0) {
         if (at / 4 < 4) {
             s->prci[at / 4] = value & ~READY_OR_LOCK;
+            s->lock_polls = 0;
             check_flash(s, debugger);
         }
     } else if ((at = inside(address, GPIO_BASE, 4 * GPIO_WORDS)) >= 0) {
@@ -412,6 +436,7 @@ static struct soc *fe310_open(struct board *b, struct err *e)
     }
     spi_flash_init(&s->flash, b->flash, bytes);
     s->flash.changed = flash_changed;
+    s->flash.misuse = misuse;
     s->flash.user = s;
     fe310_uart_init(&s->uart, b->config.baud, transmit, s);
     return s;
@@ -437,6 +462,7 @@ static void fe310_reset(struct soc *s, bool by_software)
     riscv_enable_memory(cpu_riscv_core(s->board->cpu), FLASH_BASE, true);
     burst_update(s);
     s->warned_pin = false;
+    s->lock_polls = 0;
     s->trouble[0] = s->last_trouble[0] = '\0';
     s->logged_count = 0;
 }

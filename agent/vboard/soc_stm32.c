@@ -121,6 +121,12 @@ static void flash_changed(void *user, uint32_t offset, uint32_t size)
     cpu_memory_changed(s->board->cpu, FLASH_BASE + offset, size);
 }
 
+static void misuse(void *user, const char *why)
+{
+    struct soc *s = user;
+    board_misuse(s->board, "%s", why);
+}
+
 static void stm32_close(struct soc *s)
 {
     if (!s)
@@ -225,8 +231,11 @@ static struct soc *stm32_open(struct board *b, struct err *e)
     m->fpu_double = s->chip->fpu_double;
     stm32_flash_init(&s->flash, &s->chip->flash, b->flash, b->config.flash_bytes);
     s->flash.changed = flash_changed;
+    s->flash.misuse = misuse;
     s->flash.user = s;
     stm32_rcc_init(&s->rcc, &s->chip->rcc, b->config.hse_hz, b->config.hse_bypass);
+    s->rcc.misuse = misuse;
+    s->rcc.user = s;
     stm32_usart_init(&s->usart, s->chip->family == STM32_F7 ? STM32_USART_V2 : STM32_USART_V1,
                      b->config.baud, transmit, s);
     return s;
@@ -269,15 +278,14 @@ static uint32_t dbgmcu_read(const struct soc *s, uint32_t offset)
                          : 0;
 }
 
-// Is the clock of the peripheral at this address on? Complains once when it is not.
+// Is the clock of the peripheral at this address on?
 static bool clocked(struct soc *s, uint32_t address, uint32_t enable_register, unsigned bit,
                     const char *name)
 {
     if (stm32_rcc_enabled(&s->rcc, enable_register, bit))
         return true;
-    if (first_time(s, address & ~0x3ffu))
-        log_warn("rcc", "%s (0x%08x) is used while its clock is off: reads 0, ignores writes", name,
-                 address);
+    board_misuse(s->board, "%s (0x%08x) is used while its clock is off: reads 0, ignores writes",
+                 name, address & ~0x3ffu);
     return false;
 }
 

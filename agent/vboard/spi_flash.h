@@ -15,9 +15,11 @@ struct spi_flash {
     uint32_t address;
     bool write_enabled;
     uint8_t status; // block protection bits, quad enable: volatile here
-    bool warned_command, warned_enable;
+    bool warned_command;
     // Called after an erase or a programmed byte, with the range that changed.
     void (*changed)(void *user, uint32_t offset, uint32_t size);
+    // Told of commands without a write enable and of bits that only an erase sets; NULL: nobody listens.
+    void (*misuse)(void *user, const char *why);
     void *user;
 };
 

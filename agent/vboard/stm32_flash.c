@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // See stm32_flash.h.
 #include "agent/vboard/stm32_flash.h"
-#include "common/log.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 // clang-format off
@@ -19,6 +20,19 @@ enum {
 #define KEY2 0xcdef89abu
 #define OPTKEY1 0x08192a3bu
 #define OPTKEY2 0x4c5d6e7fu
+
+static void __attribute__((format(printf, 2, 3)))
+wrong(const struct stm32_flash *f, const char *fmt, ...)
+{
+    char why[160];
+    va_list args;
+    if (!f->misuse)
+        return;
+    va_start(args, fmt);
+    vsnprintf(why, sizeof why, fmt, args);
+    va_end(args);
+    f->misuse(f->user, why);
+}
 
 void stm32_flash_reset(struct stm32_flash *f)
 {
@@ -107,16 +121,15 @@ static void start_operation(struct stm32_flash *f)
     bool ser = f->cr & CR_SER, mer = f->cr & CR_MER;
     if ((f->cr & CR_PG) || ser == mer) {
         f->sr |= STM32_FLASH_SR_ERSERR;
-        log_warn(
-            "flash",
-            "erase started with CR = 0x%08x: exactly one of SER and MER, and no PG, is allowed",
-            f->cr);
+        wrong(f,
+              "erase started with CR = 0x%08x: exactly one of SER and MER, and no PG, is allowed",
+              f->cr);
         return;
     }
     for (unsigned s = 0; s < sector_count(f); s++) {
         if ((mer || s == sector) && sector_protected(f, s)) {
             f->sr |= STM32_FLASH_SR_WRPERR;
-            log_warn("flash", "erase of write-protected sector %u refused", s);
+            wrong(f, "erase of write-protected sector %u refused", s);
             return;
         }
     }
@@ -128,8 +141,7 @@ static void start_operation(struct stm32_flash *f)
             base += sector_size(f, s);
         if (sector >= sector_count(f) || base + sector_size(f, sector) > f->bytes) {
             f->sr |= STM32_FLASH_SR_ERSERR;
-            log_warn("flash", "erase of sector %u, which this single-bank flash does not have",
-                     sector);
+            wrong(f, "erase of sector %u, which this single-bank flash does not have", sector);
             return;
         }
         erase(f, base, sector_size(f, sector));
@@ -147,7 +159,7 @@ static void write_key(struct stm32_flash *f, uint32_t value)
         f->key_step = 0;
     } else {
         f->blocked = true;
-        log_warn("flash", "wrong key 0x%08x: the flash stays locked until the next reset", value);
+        wrong(f, "wrong key 0x%08x: the flash stays locked until the next reset", value);
     }
 }
 
@@ -176,7 +188,7 @@ void stm32_flash_write(struct stm32_flash *f, uint32_t offset, uint32_t value)
     case STM32_FLASH_CR:
         if (f->cr & CR_LOCK) {
             if (!(value & CR_LOCK))
-                log_warn("flash", "write of 0x%08x to the locked FLASH_CR ignored", value);
+                wrong(f, "write of 0x%08x to the locked FLASH_CR ignored", value);
             break;
         }
         f->cr = (value & (CR_WRITABLE | CR_LOCK)) & ~(uint32_t)CR_STRT;
@@ -201,35 +213,34 @@ uint64_t stm32_flash_program(struct stm32_flash *f, uint32_t offset, unsigned si
     memcpy(&old, f->memory + offset, size);
     if ((f->cr & CR_LOCK) || !(f->cr & CR_PG)) {
         f->sr |= STM32_FLASH_SR_ERSERR;
-        if (!f->warned_locked)
-            log_warn("flash", "store to flash offset 0x%x while it is %s: ignored (reported once)",
-                     offset, f->cr & CR_LOCK ? "locked" : "not in programming mode");
-        f->warned_locked = true;
+        wrong(f, "store to flash offset 0x%x while it is %s: ignored", offset,
+              f->cr & CR_LOCK ? "locked" : "not in programming mode");
         return old;
     }
     if (1u << (f->cr >> CR_PSIZE_SHIFT & 3) != size) {
         f->sr |= STM32_FLASH_SR_PGPERR;
+        wrong(f, "store of %u bytes to flash offset 0x%x, FLASH_CR's PSIZE asks for %u", size,
+              offset, 1u << (f->cr >> CR_PSIZE_SHIFT & 3));
         return old;
     }
     if (offset & (size - 1)) {
         f->sr |= STM32_FLASH_SR_PGAERR;
+        wrong(f, "store to flash offset 0x%x, which is no multiple of its %u bytes", offset, size);
         return old;
     }
     uint32_t base, extent;
     if (sector_protected(f, stm32_flash_sector(f, offset, &base, &extent))) {
         f->sr |= STM32_FLASH_SR_WRPERR;
+        wrong(f, "store to flash offset 0x%x in a write-protected sector: ignored", offset);
         return old;
     }
     f->programmed++;
     if (value & ~old) {
         f->overwritten++;
-        if (!f->warned_overwrite)
-            log_warn("flash",
-                     "programming 0x%llx over 0x%llx at flash offset 0x%x without an erase: bits "
-                     "only clear "
-                     "(reported once)",
-                     (unsigned long long)value, (unsigned long long)old, offset);
-        f->warned_overwrite = true;
+        wrong(f,
+              "programming 0x%llx over 0x%llx at flash offset 0x%x without an erase: bits only "
+              "clear",
+              (unsigned long long)value, (unsigned long long)old, offset);
     }
     return old & value;
 }

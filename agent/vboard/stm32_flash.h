@@ -40,9 +40,10 @@ struct stm32_flash {
     uint32_t opt_key;
     uint64_t programmed;  // units written since power-up
     uint64_t overwritten; // units that wanted to set a bit which was already cleared
-    bool warned_locked, warned_overwrite;
     // Called after an erase or a direct write, with the range that changed.
     void (*changed)(void *user, uint32_t offset, uint32_t size);
+    // Told of whatever the controller refuses or cannot do; NULL: nobody listens.
+    void (*misuse)(void *user, const char *why);
     void *user;
 };
 

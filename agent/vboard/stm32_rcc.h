@@ -29,6 +29,9 @@ struct stm32_rcc {
     uint32_t regs[0x98 / 4];
     uint32_t pwr_cr1;
     bool warned_bypass, warned_pll;
+    // Told of PLL settings that do not lock; NULL: nobody listens. Set after stm32_rcc_init().
+    void (*misuse)(void *user, const char *why);
+    void *user;
 };
 
 struct stm32_rcc_clocks {
