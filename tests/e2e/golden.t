@@ -1,7 +1,8 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# Published int8 models on the virtual board: a plain run and eight configurations spread over the front give the bytes
-# of an independent reference (the golden vectors), in the RAM that was predicted. Skipped where the models are missing.
+# Published int8 models on virtual boards: a plain run and eight configurations spread over the front of the NUCLEO-F767ZI,
+# and the one with the least RAM on a board of each other core, give the bytes of an independent reference (the golden
+# vectors), in the RAM that was predicted. Skipped where the models are missing.
 use strict;
 use warnings;
 use lib 'tests/e2e';
@@ -10,6 +11,9 @@ use Farm;
 use Test::More;
 
 my @MODELS = qw(kws_dscnn_int8 resnet8_int8 person_detect vww_96_int8 mcunet_vww1);
+# Where the configuration with the least RAM runs too, and of which models.
+my @OTHERS    = qw(esp32c3-devkit esp32s3-devkit hifive1b nucleo-f412zg);
+my %ON_OTHERS = map { $_ => 1 } qw(kws_dscnn_int8 mcunet_vww1);
 my $shared = Farm::shared_models() or plan skip_all => 'the optional test models are not here (set FARM_MODELS)';
 
 # CRC-32 of the golden output of the int8 core, for the input that a campaign uses by default.
@@ -23,10 +27,11 @@ sub golden_crc { my ($name) = @_;
 
 my $farm = Farm->new;
 ok $farm->start_server, 'the server starts' or BAIL_OUT('no server');
-ok $farm->start_agent('host-1', virtual => "$Farm::BOARD:2"), 'the agent starts with two boards'
+ok $farm->start_agent('host-1', virtual => "$Farm::BOARD:2", options => [map { ('--virtual', "$_:1") } @OTHERS]), 'the agent starts'
     or BAIL_OUT('no agent');
+ok $farm->wait_until('all rigs', 40, sub { $farm->live_rigs('host-1') == 2 + @OTHERS }), 'with two boards, and one of each other core';
 
-my %campaign;
+my (%campaign, @others);
 for my $name (@MODELS) {
     my $model = $farm->upload("$shared/files/$name.tflite", $name);
     ok $model, "$name is imported" or next;
@@ -38,6 +43,13 @@ for my $name (@MODELS) {
     my %unique = map { $_ => 1 } $plain, @specs;
     $campaign{$name} = $farm->submit(model => $model->{id}, specs => [sort keys %unique], repeats => 1, name => $name);
     ok $campaign{$name}, "$name: " . keys(%unique) . " configurations are queued";
+    for my $board ($ON_OTHERS{$name} ? @OTHERS : ()) {
+        my ($least) = sort { $a->{arena_bytes} <=> $b->{arena_bytes} }
+            grep { $_->{fits} } @{ $farm->get("/models/$model->{id}/front?board=$board")->{points} };
+        my $c = $least && $farm->submit(model => $model->{id}, boards => [$board], specs => [$least->{spec}], repeats => 1);
+        ok $c, "$name: the configuration with the least RAM is queued for $board" or next;
+        push @others, { name => $name, board => $board, id => $c->{id} };
+    }
 }
 for my $name (grep { $campaign{$_} } @MODELS) {
     my $id = $campaign{$name}{id};
@@ -50,6 +62,16 @@ for my $name (grep { $campaign{$_} } @MODELS) {
         is $r->{output_crc32}, $crc, "$name in $r->{arena_bytes} bytes: the golden output";
         is $r->{arena_bytes}, $r->{predicted_arena_bytes}, "$name in $r->{arena_bytes} bytes: RAM as predicted";
     }
+}
+for my $o (@others) {
+    my $c = $farm->wait_done($o->{id}, 400);
+    is $c && $c->{jobs}{done}, 1, "$o->{name} on $o->{board}: the job is done"
+        or diag map { "$_->{spec}: $_->{error}{type} $_->{error}{detail}\n" } grep { $_->{error} } $farm->list("/campaigns/$o->{id}/jobs");
+    my @r = $farm->list("/campaigns/$o->{id}/results");
+    is scalar @r, 1, "$o->{name} on $o->{board}: with a result" or next;
+    is $r[0]{board}, $o->{board}, "$o->{name} on $o->{board}: of that board";
+    is $r[0]{output_crc32}, golden_crc($o->{name}), "$o->{name} on $o->{board} in $r[0]{arena_bytes} bytes: the golden output";
+    is $r[0]{arena_bytes}, $r[0]{predicted_arena_bytes}, "$o->{name} on $o->{board}: RAM as predicted";
 }
 is $farm->stop('host-1'), 0, 'the agent stops';
 is $farm->stop('server'), 0, 'the server stops';
