@@ -48,16 +48,18 @@ static bool take_layers(const char **p, struct config_block *b)
     return b->first >= 0 && b->last >= 0 && take_word(p, ":");
 }
 
-// "(first-last:schedule,...)" over the layers of block b, at most `max` cells; into b and the
-// entries behind it.
+// "(first-last:schedule,...)" over the layers of block b; into b and the entries behind it, one a
+// layer at most.
 static bool take_cells(const char **p, struct config_block *b)
 {
     const int first = b->first, last = b->last;
     int n = 0, expect = first;
     do {
+        if (expect > last)
+            return false;
         b[n] = (struct config_block){0};
-        if (expect > last || !take_layers(p, &b[n]) || b[n].first != expect ||
-            b[n].last < b[n].first || b[n].last > last || !take_cell_schedule(p, &b[n]))
+        if (!take_layers(p, &b[n]) || b[n].first != expect || b[n].last < b[n].first ||
+            b[n].last > last || !take_cell_schedule(p, &b[n]))
             return false;
         expect = b[n++].last + 1;
     } while (take_word(p, ","));

@@ -164,6 +164,10 @@ static void check_text(void)
                 strstr(e.msg, bad[i].names),
             "\"%s\" is refused: %s", bad[i].text, e.msg);
     }
+    // A cell too many has no entry: nothing is written behind those of the layers.
+    blocks[3] = (struct config_block){.first = 77};
+    OK(config_parse("0-2:cells(0:cols1,1:cols1,2:cols1,", 3, blocks, &n, &e) == -1 &&
+       blocks[3].first == 77);
     err_clear(&e);
     config_parse("0-2:plain 3-4:rows", 5, blocks, &n, &e);
     OK(config_format(blocks, n, false, text, 12, &e) == -1 && e.code == ERR_TOO_LARGE);
