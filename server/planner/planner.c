@@ -153,6 +153,7 @@ void planner_info(const struct planner *p, struct planner_info *info)
     struct planner *s = scratch(p);
     struct fusion_cost cost;
     struct err e = {0};
+    s->fusion.output_outside = false;
     for (int i = 0; i < p->graph.n_layers; i++)
         s->blocks[i] = (struct config_block){.first = i, .last = i, .axis = FUSION_ROWS};
     *info = (struct planner_info){
@@ -285,6 +286,7 @@ int planner_strategy_front(const struct planner *p, enum planner_strategy strate
     struct planner *s = scratch(p);
     struct front_paths paths = {0};
     *out = (struct front){0};
+    s->fusion.output_outside = false; // whatever was asked before
     return strategy_search(&s->fusion, strategy, &paths, e) ? -1 : take_paths(s, &paths, out, e);
 }
 
@@ -294,6 +296,7 @@ int planner_latency_front(const struct planner *p, const struct latency_model *m
     struct planner *s = scratch(p);
     struct front_paths paths = {0};
     *out = (struct front){0};
+    s->fusion.output_outside = false;
     if (front_search_latency(&s->fusion, &front_everything, m, &paths, e))
         return -1;
     return take_paths(s, &paths, out, e);
@@ -450,7 +453,7 @@ int planner_predict_cycles(const struct planner *p, const char *spec, const stru
     struct planner *s = scratch(p);
     struct fusion_cost c = {0};
     int n;
-    if (config_parse(spec, p->graph.n_layers, s->blocks, &n, e))
+    if (parse(s, spec, &n, e))
         return -1;
     s->fusion.latency = m;
     int rc = price_blocks(s, s->blocks, n, &c, e);

@@ -74,6 +74,26 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+// Pricing a text with its output outside must leave no trace in what is asked next.
+static bool forgets_outside(const struct planner *p, const struct planner_info *info)
+{
+    char text[60];
+    struct config c;
+    struct front f;
+    struct planner_info again;
+    struct err e = {0};
+    snprintf(text, sizeof text, "0-%d:plain output:outside", info->layers - 1);
+    if (planner_price(p, text, &c, &e) || !c.output_outside)
+        return false;
+    planner_info(p, &again);
+    if (planner_price(p, text, &c, &e) || planner_strategy_front(p, PLANNER_VANILLA, &f, &e))
+        return false;
+    bool ok = again.plain_arena_bytes == info->plain_arena_bytes && f.n == 1 &&
+              !f.at[0].output_outside && f.at[0].arena_bytes == info->plain_arena_bytes;
+    front_free(&f);
+    return ok;
+}
+
 // Adds a block 0..last and single layers behind it, unless it cannot run or is there already.
 static size_t add_head(const struct planner *p, int last, int layers, const char *schedule,
                        char (*spec)[PLANNER_MAX_SPEC], size_t n)
@@ -158,6 +178,8 @@ static void check_model(const char *dir, const char *model)
     if (!OKF(planner_front(p, &front, &e) == 0, "%s has a front %s", model, e.msg))
         goto out;
     planner_info(p, &info);
+    OKF(forgets_outside(p, &info), "%s: an output outside the arena is the asking text's alone",
+        model);
     printf("# %s: front of %zu in %.2f s, plain %u B; F=1 %u, F<=1.1 %u, least %u B (F %.2f)\n",
            model, front.n, seconds() - start, info.plain_arena_bytes,
            front_least_ram(&front, 1.0)->arena_bytes, front_least_ram(&front, 1.1)->arena_bytes,
