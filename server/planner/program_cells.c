@@ -81,6 +81,21 @@ static struct prog_view view_of_sums(const struct fusion *f)
                               .interval = 1};
 }
 
+// Packed convolutions have the weights of two channels in a word: those of a group, other pairs than the
+// layer's where a group begins with an odd channel. Then the kernel must fit every group.
+static bool fits_groups(struct compiler *c, const struct layer *l, const struct prog_op *generic,
+                        uint16_t kernel, int from, int groups)
+{
+    for (int q = 0; q < groups; q++) {
+        struct layer some = some_outputs(l, from + q * c->group, c->group, NULL);
+        struct prog_op op = *generic;
+        c->no_memory = constants_choose(c->variant, &some, &op) || c->no_memory;
+        if (op.kernel != kernel)
+            return false;
+    }
+    return true;
+}
+
 // Layer i of the cell for `groups` groups of c->group channels, from channel `from` on.
 static void add_group_op(struct compiler *c, int i, int from, int groups)
 {
@@ -95,8 +110,11 @@ static void add_group_op(struct compiler *c, int i, int from, int groups)
         return;
     }
     bool project = i == f->first + 2;
+    const struct prog_op generic = op;
     if (!project && constants_choose(c->variant, l, &op))
         c->no_memory = true;
+    if (i == f->first && !fits_groups(c, l, &generic, op.kernel, from, groups))
+        op = generic;
     if (i == f->first)
         op.out_c = (uint16_t)n;
     else

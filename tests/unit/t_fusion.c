@@ -125,8 +125,61 @@ static bool check_network(uint32_t seed, int size, unsigned tries)
     return ok;
 }
 
+// Groups of an odd number of channels pair others than the whole layer does: channel 3 with 4, whose
+// weights do not fit a word together.
+static void check_odd_groups(void)
+{
+    struct netgen n;
+    struct fusion f;
+    struct err e = {0};
+    char why[500] = "";
+    int8_t input[5 * 5 * 4], plain[5 * 5 * 4], grouped[sizeof plain];
+    uint32_t planned = 0;
+    memset(&n, 0, sizeof n);
+    n.state = 1;
+    n.g.layers = n.layers;
+    n.g.tensors = n.tensors;
+    n.g.n_tensors = 1;
+    n.tensors[0] = (struct tensor){5, 5, 4, 0, 0.1f, -1, 0};
+    netgen_pointwise(&n, LAYER_CONV, 0, -1, 6);
+    int8_t w[6 * 4];
+    for (int i = 0; i < 6 * 4; i++)
+        w[i] = i / 4 == 3 ? -128 : i / 4 == 4 ? -100 : (int8_t)(7 * i % 50);
+    n.layers[0].weights = w;
+    netgen_layer(&n,
+                 (struct layer){.op = LAYER_DWCONV,
+                                .kh = 3,
+                                .kw = 3,
+                                .pad_top = 1,
+                                .pad_left = 1,
+                                .out_h = 5,
+                                .out_w = 5,
+                                .out_c = 6},
+                 1, -1);
+    netgen_pointwise(&n, LAYER_CONV, 2, -1, 4);
+    n.g.output = netgen_top(&n);
+    for (size_t i = 0; i < sizeof input; i++)
+        input[i] = (int8_t)(i * 37);
+    const struct config_block single[] = {{.axis = FUSION_ROWS},
+                                          {.first = 1, .last = 1, .axis = FUSION_ROWS},
+                                          {.first = 2, .last = 2, .axis = FUSION_ROWS}},
+                              groups[] = {{.last = 2, .axis = FUSION_COLS, .group = 3, .cells = 1}};
+    if (!OK(fusion_open(&f, &n.g, &e) == 0))
+        return;
+    run_painted(&f, single, 3, "generic", input, plain, &planned, why, sizeof why);
+    for (unsigned v = 0; v < variants(); v++) {
+        long mark = run_painted(&f, groups, 1, exec_variant_name(v), input, grouped, &planned, why,
+                                sizeof why);
+        OKF(mark == (long)planned && memcmp(plain, grouped, sizeof plain) == 0,
+            "%s: groups of three channels %s", exec_variant_name(v), why);
+    }
+    fusion_close(&f);
+    netgen_free(&n);
+}
+
 int main(int argc, char **argv)
 {
+    check_odd_groups();
     int networks = argc > 1 ? atoi(argv[1]) : 400;
     for (int size = 1; size <= 12; size++) {
         int bad = 0;
