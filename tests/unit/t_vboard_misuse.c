@@ -217,6 +217,10 @@ struct family {
      "to the locked FLASH_CR", NULL, {{0x40023c10, ~0u, 1u << 31}}},                               \
     {LOCKED_FLASH, {{STORE, 0x40023c04, 0x12345678}},                                              \
      "wrong key 0x12345678", NULL, {{0x40023c10, ~0u, 1u << 31}}},                                 \
+    {LOCKED_FLASH, {{STORE, 0x40023c08, 0x08192a3b}, {STORE, 0x40023c08, 0x4c5d6e7f},              \
+      {STORE, 0x40023c14, 0}, STM32_UNLOCK, {STORE, 0x40023c10, 1 | 2 << 8},                       \
+      {STORE, 0x08080000, 0x12345678}}, "in a write-protected sector", NULL,                       \
+     {{0x08080000, ~0u, ~0u}, {0x40023c0c, 0xf2, 0x10}}},                                          \
     {NOT_ERASED, {{FLASH_HOLDS, 0x08080000, 0xff00ffff}, STM32_UNLOCK,                             \
       {STORE, 0x40023c10, 1 | 2 << 8}, {STORE, 0x08080000, 0x12345678}},                           \
      "without an erase", NULL, {{0x08080000, ~0u, 0x12005678}, {0x40023c0c, 0xf2, 0}}},            \
