@@ -112,10 +112,10 @@ static int run_conclude(struct app *a, struct run *r, const struct plan *plan,
     bool pass = strcmp(j->verdict, "ok") == 0 || strcmp(j->verdict, "improved") == 0;
     if (store_run_get(a->store, r->id, &now, e))
         return -1;
-    // What has never worked is no regression when it fails, but no pass either.
-    bool failed = pass && now.failed > 0;
-    pass = pass && !failed;
-    snprintf(r->verdict, sizeof r->verdict, "%s", failed ? "incomplete" : j->verdict);
+    // What has never worked is no regression when it fails, but no pass either; nor is a run that measured nothing at all.
+    bool hollow = pass && (now.failed > 0 || now.done == 0);
+    pass = pass && !hollow;
+    snprintf(r->verdict, sizeof r->verdict, "%s", hollow ? "incomplete" : j->verdict);
     r->finished_ms = now_ms;
     if (run_moved(a, r, RUN_DONE, e))
         return -1;

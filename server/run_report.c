@@ -66,7 +66,11 @@ static void xml_text(struct buf *b, const char *text)
 {
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
-        if (c == '&')
+        if (c == 0xEF &&
+            (strncmp(text, "\xEF\xBF\xBE", 3) == 0 || strncmp(text, "\xEF\xBF\xBF", 3) == 0)) {
+            buf_puts(b, "\xEF\xBF\xBD"); // U+FFFE and U+FFFF are UTF-8, but not XML
+            text += 2;
+        } else if (c == '&')
             buf_puts(b, "&amp;");
         else if (c == '<')
             buf_puts(b, "&lt;");

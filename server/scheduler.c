@@ -147,6 +147,9 @@ static int slot_due(struct scheduler *s, const struct plan_entry *p, int64_t now
         return -1;
     if (seen < 0 || strcmp(known, schedule) != 0)
         return store_plan_put(s->app->store, p->name, schedule, now, e);
+    // The clock was ahead: that must not silence the plan until then. What has run does not run again, slots are unique.
+    if (seen > now)
+        return store_plan_put(s->app->store, p->name, schedule, now, e);
     int64_t slot = cron_prev(&p->cron, p->zone, now);
     return slot > seen ? slot_run(s, p, schedule, slot, now, e) : 0;
 }

@@ -5,7 +5,8 @@
 // A slot is dealt with once: it is noted in the database in the transaction that makes its run (UNIQUE(plan, slot)). Slots that
 // passed while no server ran are missed; the newest of them is run, once, when the server is back. A plan that is seen for the
 // first time, or with another expression or time zone, starts with its next slot. A slot whose plan is still running from the
-// one before is skipped, which is a run of its own in the list.
+// one before is skipped, which is a run of its own in the list. Where the clock goes back, slots that have had a run are left out,
+// and the others go on.
 #ifndef SERVER_SCHEDULER_H
 #define SERVER_SCHEDULER_H
 

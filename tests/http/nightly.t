@@ -156,6 +156,12 @@ like $junit, qr{<testsuite name="lab" id="$wrong->{id}"[^>]* tests="\d+" failure
 like $junit, qr{<testcase classname="fast-board.net" name="pareto F&lt;=1.1">\s*<failure type="output-mismatch"}, 'a failure, escaped';
 my $lost_xml = $api->get("/runs/$lost->{id}/junit.xml");
 like $lost_xml, qr{<error type="board-offline" message="gone"/>}, 'a lost measurement is an error, not a failure';
+$api->plan('names');
+$api->wait_until(10, sub { $api->get('/plans/names') && $api->get('/plans/names')->{valid} });
+my ($named) = $api->post('/plans/names/import', { date => '2026-01-01T00:00:00Z', points => [{ model => $MODEL, board => $Api::BOARD,
+    model_name => "<&\"\x{FFFE}\x{FFFF}\x{FFFD}]]>", configuration => 'vanilla', state => 'not-run' }] });
+like scalar($api->get("/runs/$named->{id}/junit.xml")), qr{classname="$Api::BOARD\.&lt;&amp;&quot;(?:\xEF\xBF\xBD){3}\]\]&gt;"},
+    'a name with what XML cannot hold leaves it well-formed';
 like scalar($api->get("/runs/$gone->{id}/junit.xml")), qr{<skipped type="absent"}, 'one that was not made is skipped';
 like scalar($api->get("/runs/$wrong->{id}/summary.md")), qr/^# lab, run $wrong->{id}: regression\n.*\| output-mismatch \| net \| fast-board/s, 'Markdown';
 my ($badge, $status, $h) = $api->get('/plans/lab/badge.svg');

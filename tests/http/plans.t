@@ -134,6 +134,16 @@ is scalar(runs_of('vienna')), 5, '... runs in the first';
 is_deeply [slots('vienna')], ['2026-03-02T01:30Z cron done', '2026-03-28T01:30Z missed done', '2026-03-29T01:00Z cron done',
     '2026-03-30T00:30Z cron done', '2026-10-25T00:30Z cron done'], 'the slots';
 
+# A clock that was wrong: neither a slot twice, nor silence for ten years
+now_is($_, 'vienna') for at(2026, 10, 25, 0, 29), at(2026, 10, 25, 0, 30);
+is scalar(runs_of('vienna')), 5, 'the clock goes back over a slot: it does not run again';
+ok now_is(at(2036, 1, 1, 12, 0), 'vienna', 6), 'the clock jumps ahead by ten years';
+measure('vienna', 'ok');
+now_is(at(2026, 10, 26, 1, 0), 'vienna');
+is scalar(runs_of('vienna')), 6, 'and back: nothing runs before its time';
+ok now_is(at(2026, 10, 26, 1, 30), 'vienna', 7), '... and the next slot does';
+$api->call('DELETE', "/runs/$_->{id}") for grep { !$_->{finished} } runs_of('vienna');
+
 # 29 February
 unlink "$api->{dir}/plans/vienna.json";
 $api->plan('leap', schedule => { cron => '0 0 29 2 *', timezone => 'UTC' });
@@ -231,6 +241,7 @@ is $api->get("/runs/$run->{id}")->{verdict}, 'incomplete', 'and that is no pass'
 settle 'a board that is too small for anything', run_is($run->{id}, 'done');
 my ($no_fit) = @{ $api->get("/runs/$run->{id}/points")->{items} };
 is_deeply [@{$no_fit}{qw(state error_type)}], ['no-fit', 'does-not-fit'], 'its points do not fit';
+is $api->get("/runs/$run->{id}")->{verdict}, 'incomplete', 'and a run that measured nothing is no pass';
 like $no_fit->{error_detail}, qr/more than the \d+ that there are/, 'with the bytes that are missing';
 
 # --- published figures beside ours; configurations that turn out to be the same ---
