@@ -8,6 +8,7 @@
 #include "server/planner/fusion_inside.h"
 
 #define LAYOUT_MAX_BYTES (64u << 20)
+#define MAX_WORK (1u << 30) // calls * cells^2 that placing all of a block may take: seconds
 #define FROM_X (-1)
 #define FROM_WHOLE (-2)
 
@@ -172,8 +173,19 @@ static int source_of(const struct cells *c, int cell, int k)
     return FROM_WHOLE; // not reached: cells keep what they make inside to themselves
 }
 
+// A text from a stranger may ask for hundreds of cells with thousands of bands each.
+static bool takes_too_long(const struct cell_facts *const *facts, int n)
+{
+    uint64_t calls = 0;
+    for (int i = 0; i < n; i++)
+        calls += (uint64_t)facts[i]->n_bands;
+    return calls > MAX_WORK / ((uint64_t)n * (uint64_t)n);
+}
+
 static const char *take_up(struct cells *c, const struct cell_facts *const *facts, int n)
 {
+    if (takes_too_long(facts, n))
+        return "it takes too many calls";
     const struct graph *g = c->f->g;
     memcpy(c->facts, facts, (size_t)n * sizeof(*facts));
     c->n = n;

@@ -173,9 +173,64 @@ static void check_text(void)
     OK(config_format(blocks, n, false, text, 12, &e) == -1 && e.code == ERR_TOO_LARGE);
 }
 
+// A long chain of cells, each with a thousand bands, is refused before it costs seconds.
+static void check_work(void)
+{
+    enum { LAYERS = 110, HEIGHT = 1024 };
+    static const int8_t w[3] = {1, 2, 3};
+    static const int32_t bias[1] = {0};
+    static struct requant requant[1] = {{1 << 30, -6}};
+    static struct layer layers[LAYERS];
+    static struct tensor tensors[LAYERS + 1];
+    static struct config_block cells[LAYERS];
+    struct graph g = {.layers = layers,
+                      .tensors = tensors,
+                      .n_layers = LAYERS,
+                      .n_tensors = LAYERS + 1,
+                      .output = LAYERS};
+    struct fusion f;
+    struct err e = {0};
+    uint32_t arena;
+    tensors[0] = (struct tensor){HEIGHT, 1, 1, 0, 0.1f, -1, 0};
+    for (int i = 0; i < LAYERS; i++) {
+        layers[i] = (struct layer){.op = LAYER_CONV,
+                                   .kh = 3,
+                                   .kw = 1,
+                                   .sh = 1,
+                                   .sw = 1,
+                                   .mult_c = 1,
+                                   .pad_top = 1,
+                                   .in = {i, -1},
+                                   .out = i + 1,
+                                   .in_h = HEIGHT,
+                                   .in_w = 1,
+                                   .in_c = 1,
+                                   .out_h = HEIGHT,
+                                   .out_w = 1,
+                                   .out_c = 1,
+                                   .act_min = -128,
+                                   .act_max = 127,
+                                   .weights = w,
+                                   .bias = bias,
+                                   .requant = requant};
+        tensors[i + 1] = (struct tensor){HEIGHT, 1, 1, 0, 0.1f, i, i + 1};
+        cells[i] = (struct config_block){
+            .first = i, .last = i, .axis = FUSION_COLS, .band_rows = 1, .cells = LAYERS - i};
+    }
+    if (!OK(fusion_open(&f, &g, &e) == 0))
+        return;
+    OK(config_arena(&f, cells, LAYERS, &arena, &e) == -1 && strstr(e.msg, "too many calls"));
+    for (int i = 0; i < LAYERS; i++)
+        cells[i].band_rows = 64;
+    err_clear(&e);
+    OKF(config_arena(&f, cells, LAYERS, &arena, &e) == 0, "fewer bands can run %s", e.msg);
+    fusion_close(&f);
+}
+
 int main(void)
 {
     check_text();
+    check_work();
     check_bands_in_padding();
     for (int size = 0; size <= 5; size++) {
         int bad = 0, networks = size < 5 ? 60 : 25;
