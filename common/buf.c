@@ -157,7 +157,7 @@ int buf_read_file(struct buf *b, const char *path)
         return -1;
     char chunk[16384];
     size_t n;
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+    while (!b->failed && (n = fread(chunk, 1, sizeof chunk, f)) > 0) // it may have no end
         buf_add(b, chunk, n);
     int failed = ferror(f);
     int cause = errno;

@@ -26,6 +26,18 @@ int plan_path(const char *dir, const char *relative, char *out, size_t size, str
     return n < (int)size ? 0 : err_set(e, ERR_IO, "%.100s...: the path is too long", relative);
 }
 
+int plan_read(const char *path, struct buf *out)
+{
+    struct stat st;
+    if (stat(path, &st))
+        return -1;
+    if (!S_ISREG(st.st_mode)) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+        return -1;
+    }
+    return buf_read_file(out, path);
+}
+
 static int plan_entry_compare(const void *a, const void *b)
 {
     return strcmp((*(struct plan_entry *const *)a)->name, (*(struct plan_entry *const *)b)->name);
@@ -54,7 +66,7 @@ static int plan_load(const char *dir, const char *file, const char *name,
     snprintf(entry->name, sizeof entry->name, "%s", name);
     buf_init(&text, PLAN_MAX_BYTES);
     if (plan_path(dir, file, path, sizeof path, &entry->wrong.err) == 0) {
-        if (buf_read_file(&text, path))
+        if (plan_read(path, &text))
             err_set(&entry->wrong.err, ERR_IO, "%s.json: %s", name, strerror(errno));
         else
             plan_parse(buf_str(&text), text.len, boards, &entry->plan, &entry->wrong);

@@ -111,8 +111,10 @@ int plan_restrict(const char *text, size_t n, const struct run_request_in *want,
 // Key of the i-th of n points (from 0) of a configuration: "pareto 1/4"; the plain key for other picks.
 void plan_key(const struct plan_config *c, int i, char key[PLAN_KEY_SIZE]);
 
-// The file of a model, "" when it has none; PLAN_FILE and PLAN_FOLDER only, inside dir. -1: the path leads elsewhere.
+// A path that a plan gives: absolute, or relative to the folder of the plans. -1: it is too long.
 int plan_path(const char *dir, const char *relative, char *out, size_t size, struct err *e);
+// Reads a file that a plan names, or a plan; -1 and errno. Files only: a pipe would stop the scheduler.
+int plan_read(const char *path, struct buf *out);
 
 // --- the folder of the plans ---
 

@@ -89,9 +89,8 @@ static int run_model_file(struct draft_run *d, const char *path, struct err *e)
     snprintf(name, sizeof name, "%.*s",
              (int)(n > suffix && strcmp(base + n - suffix, ".tflite") == 0 ? n - suffix : n), base);
     buf_init(&bytes, TFLITE_MAX_FILE_BYTES);
-    int bad = buf_read_file(&bytes, path)
-                  ? err_set(e, ERR_BAD_FIELD, "%s: %s", path, strerror(errno))
-                  : run_model_bytes(d, &bytes, name, e);
+    int bad = plan_read(path, &bytes) ? err_set(e, ERR_BAD_FIELD, "%s: %s", path, strerror(errno))
+                                      : run_model_bytes(d, &bytes, name, e);
     buf_free(&bytes);
     return bad;
 }

@@ -42,7 +42,7 @@ static int webhook_secret(const char *dir, const char *file, struct buf *out, st
     char path[4096];
     if (plan_path(dir, file, path, sizeof path, e))
         return -1;
-    if (buf_read_file(out, path))
+    if (plan_read(path, out))
         return err_set(e, ERR_IO, "secret_file %s: %s", file, strerror(errno));
     while (out->len && (out->data[out->len - 1] == '\n' || out->data[out->len - 1] == '\r'))
         out->data[--out->len] = '\0';

@@ -9,6 +9,7 @@ use Api;
 use Digest::SHA qw(hmac_sha256_hex);
 use IO::Socket::INET;
 use JSON::PP ();
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Time::Local qw(timegm);
@@ -60,19 +61,26 @@ for my $field (sort keys %wrong) {
     }
 }
 Api::write_file("$api->{dir}/plans/broken.json", '{"title":');
-$api->wait_until(10, sub { @{ $api->get('/plans')->{items} } == $n_wrong + 3 });
+# What is no file must not stop the scheduler.
+POSIX::mkfifo("$api->{dir}/plans/pipe.json", 0600);
+symlink '/dev/zero', "$api->{dir}/plans/endless.json";
+mkdir "$api->{dir}/plans/folder.json";
+$api->wait_until(10, sub { @{ $api->get('/plans')->{items} } == $n_wrong + 6 });
 my @plans = @{ $api->get('/plans')->{items} };
-is scalar @plans, $n_wrong + 3, 'plans that are put into the folder are seen';
+is scalar @plans, $n_wrong + 6, 'plans that are put into the folder are seen';
 my @silent = map { $_->{name} } grep { my ($f) = $_->{name} =~ /^wrong-(\w+)-/; $f && ($_->{valid} || $_->{error}{field} !~ /^$f\b/) } @plans;
 is_deeply \@silent, [], "each of $n_wrong wrong plans names the field that is wrong"
     or diag map { "$_->{name}: " . ($_->{error}{field} // '') . " $_->{error}{detail}\n" } grep { my $x = $_; grep { $_ eq $x->{name} } @silent } @plans;
 my ($broken) = grep { $_->{name} eq 'broken' } @plans;
 like $broken->{error}{detail}, qr/byte \d+/, 'and one that is not JSON the byte';
+is_deeply [map { $_->{name} } grep { !$_->{valid} && $_->{error}{detail} =~ /^$_->{name}\.json: / } @plans], ['endless', 'folder', 'pipe'],
+    'a pipe, a device, a folder: wrong as well';
 is $api->fails(POST => '/plans/broken/runs'), '409 conflict', 'a wrong plan does not run';
 is $api->fails(POST => '/plans/nobody/runs'), '404 not-found', 'nor one that does not exist';
 like $api->get('/plans/wrong-configurations-3')->{error}{detail}, qr/"magic".*vanilla.*pareto/, 'an unknown strategy is told those that there are';
 is scalar(grep { $_->{valid} && $_->{name} =~ /^(vienna|hand)$/ } @plans), 2, 'the others are not harmed';
-unlink glob "$api->{dir}/plans/wrong-*.json $api->{dir}/plans/broken.json";
+rmdir "$api->{dir}/plans/folder.json";
+unlink glob "$api->{dir}/plans/{wrong-*,broken,pipe,endless}.json";
 $api->wait_until(10, sub { @{ $api->get('/plans')->{items} } == 2 });
 # Every field of the JSON Schema is one that the parser knows, and the other way round.
 my $schema = $api->get('/plan-schema.json');

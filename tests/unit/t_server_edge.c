@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The server's small parts: routes, roles, rate limit, board limits, numbers in JSON, files of the page, options.
+#include <errno.h>
 #include <math.h>
 
 #include "server/board.h"
@@ -172,8 +173,18 @@ static void check_web(void)
     buf_free(&b);
 }
 
+static void check_file(void)
+{
+    struct buf b;
+    buf_init(&b, 100000);
+    OK(buf_read_file(&b, "/dev/zero") == -1 &&
+       errno == EFBIG); // a file without an end: no more than the limit is read
+    buf_free(&b);
+}
+
 int main(void)
 {
+    check_file();
     check_routes();
     check_roles();
     check_rate();
