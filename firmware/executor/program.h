@@ -32,7 +32,7 @@
 #include <stdint.h>
 
 #define PROG_MAGIC 0x5046534Du // "MSFP"
-#define PROG_VERSION 2u
+#define PROG_VERSION 3u
 
 // clang-format off
 enum prog_kernel {

@@ -52,19 +52,21 @@ static inline int32_t simd_mac2(uint32_t a, uint32_t b, int32_t acc)
     __asm__("smlad %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
     return r;
 #else
-    return acc + (int16_t)a * (int16_t)b + (int16_t)(a >> 16) * (int16_t)(b >> 16);
+    uint32_t low = (uint32_t)((int16_t)a * (int16_t)b);
+    uint32_t high = (uint32_t)((int16_t)(a >> 16) * (int16_t)(b >> 16));
+    return (int32_t)((uint32_t)acc + low + high); // wraps, as the instruction does
 #endif
 }
 
 // acc + the product of two halves: bottom * bottom, top * bottom
 static inline int32_t simd_mac_bottom(uint32_t a, uint32_t b, int32_t acc)
 {
-    return acc + (int16_t)a * (int16_t)b; // smlabb
+    return (int32_t)((uint32_t)acc + (uint32_t)((int16_t)a * (int16_t)b)); // smlabb
 }
 
 static inline int32_t simd_mac_top(uint32_t a, uint32_t b, int32_t acc)
 {
-    return acc + (int16_t)(a >> 16) * (int16_t)b; // smlatb
+    return (int32_t)((uint32_t)acc + (uint32_t)((int16_t)(a >> 16) * (int16_t)b)); // smlatb
 }
 
 // Lower half of a below lower half of b; upper half of a below upper half of b.
