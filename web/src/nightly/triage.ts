@@ -136,8 +136,8 @@ function item(f: Finding, onChange: (changed: readonly Finding[]) => void): HTML
 
 function actions(group: readonly Finding[], onChange: (changed: readonly Finding[]) => void): HTMLElement {
     const [f] = group as [Finding];
-    const owner = h("input", { type: "text", value: f.owner ?? "", maxlength: 60, "aria-label": "Owner", placeholder: "Owner" });
-    const note = h("input", { type: "text", value: f.note ?? "", maxlength: 399, "aria-label": "Note", placeholder: "Note" });
+    const owner = h("input", { type: "text", value: f.owner ?? "", maxlength: 60 });
+    const note = h("input", { type: "text", value: f.note ?? "", maxlength: 399 });
     const status = h("div", { "aria-live": "polite" });
     const say = async (action: Action) => {
         const body: Record<string, string> = { action };
@@ -161,8 +161,8 @@ function actions(group: readonly Finding[], onChange: (changed: readonly Finding
         h(
             "div",
             { class: "finding-form" },
-            owner,
-            note,
+            h("label", null, "Owner", owner),
+            h("label", { class: "finding-note" }, "Note", note),
             OPEN.has(f.state) && button("acknowledge", "Acknowledge", "Known: makes no night red until it gets worse"),
             (OPEN.has(f.state) || f.state === "acknowledged") &&
                 f.series !== null &&
