@@ -593,8 +593,8 @@ int store_campaign_list(struct store *s, int64_t before, const char *model, int 
     return row;
 }
 
-static int store_ids(struct store *s, enum sql_id id, int row, int64_t *ids, int max, int *n,
-                     struct err *e)
+int store_ids(struct store *s, enum sql_id id, int row, int64_t *ids, int max, int *n,
+              struct err *e)
 {
     *n = 0;
     for (; row > 0 && *n < max; row = store_next(s, id, e))

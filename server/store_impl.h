@@ -33,6 +33,9 @@ int store_fail(struct store *s, const char *what, struct err *e);
 int store_query(struct store *s, enum sql_id id, struct err *e, const char *fmt, ...);
 int store_next(struct store *s, enum sql_id id, struct err *e); // the next row: 1, 0 or -1 as above
 void store_finish(struct store *s, enum sql_id id);
+// Reads the first column of the rows into ids[], at most max, *n of them; row is what store_query() gave. Finishes the statement.
+int store_ids(struct store *s, enum sql_id id, int row, int64_t *ids, int max, int *n,
+              struct err *e);
 // Runs a statement that returns nothing.
 int store_run(struct store *s, enum sql_id id, struct err *e, const char *fmt, ...);
 

@@ -136,26 +136,15 @@ int store_run_put(struct store *s, const struct run *r, bool *changed, struct er
     return bad;
 }
 
-static int store_run_ids(struct store *s, enum sql_id id, int row, int64_t *ids, int max, int *n,
-                         struct err *e)
-{
-    *n = 0;
-    for (; row > 0 && *n < max; row = store_next(s, id, e))
-        ids[(*n)++] = col_i64(s->stmt[id], 0);
-    store_finish(s, id);
-    return row < 0 ? -1 : 0;
-}
-
 int store_run_open(struct store *s, const char *plan, int64_t *ids, int max, int *n, struct err *e)
 {
-    return store_run_ids(s, SQL_RUN_OPEN, store_query(s, SQL_RUN_OPEN, e, "t", plan), ids, max, n,
-                         e);
+    return store_ids(s, SQL_RUN_OPEN, store_query(s, SQL_RUN_OPEN, e, "t", plan), ids, max, n, e);
 }
 
 int store_run_campaigns(struct store *s, int64_t run, int64_t *ids, int max, int *n, struct err *e)
 {
-    return store_run_ids(s, SQL_RUN_CAMPAIGNS, store_query(s, SQL_RUN_CAMPAIGNS, e, "i", run), ids,
-                         max, n, e);
+    return store_ids(s, SQL_RUN_CAMPAIGNS, store_query(s, SQL_RUN_CAMPAIGNS, e, "i", run), ids, max,
+                     n, e);
 }
 
 int store_run_last(struct store *s, const char *plan, bool finished, struct run *out, struct err *e)
