@@ -287,10 +287,81 @@ static void test_hello(struct bench *b, const struct buf *image)
     EQ_INT(b->bad_lines, 0);
 }
 
-// Instructions of the blocks, and of layers and interpreter, add up to those of a run within what
-// reading the counters costs.
+// What the tests have to know of an architecture.
+struct arch {
+    const char *soc; // how the names of its chips begin
+    void (*set_pc)(struct cpu *c, uint32_t v);
+    void (*set_sp)(struct cpu *c, uint32_t v);
+    uint32_t program_to_code; // added to an address of the program's flash: where it is fetched
+    uint32_t stack_bottom;
+    const char *code;      // first digits of the firmware's addresses
+    uint32_t image_offset; // in the flash: behind a boot loader
+    // What a kernel call costs more in a run that is profiled, and the firmware cannot know (test_profile()).
+    int told_instructions, told_cycles;
+};
+
+static void arm_set_pc(struct cpu *c, uint32_t v)
+{
+    core_set(cpu_arm(c)->core, CORE_PC, v);
+}
+
+static void arm_set_sp(struct cpu *c, uint32_t v)
+{
+    core_set(cpu_arm(c)->core, CORE_SP, v);
+}
+
+static void xtensa_set_pc_of(struct cpu *c, uint32_t v)
+{
+    xtensa_set_pc(cpu_xtensa_core(c), v);
+}
+
+static void xtensa_set_sp_of(struct cpu *c, uint32_t v)
+{
+    xtensa_set_ar(cpu_xtensa_core(c), 1, v);
+}
+
+static void riscv_set_pc(struct cpu *c, uint32_t v)
+{
+    const unsigned dpc = 0x7b1;
+    riscv_csr_write(cpu_riscv_core(c), dpc, true, v);
+}
+
+static void riscv_set_sp(struct cpu *c, uint32_t v)
+{
+    riscv_set(cpu_riscv_core(c), 2, v);
+}
+
+static const struct arch archs[] = {
+    {"STM32", arm_set_pc, arm_set_sp, 0, 0x20000000, "0800", 0, 6, 20},
+    {"ESP32-S3", xtensa_set_pc_of, xtensa_set_sp_of, 0x42000000u - 0x3c000000u, 0x3fc88000, "4200",
+     0, 8, 8},
+    {"ESP32-C3", riscv_set_pc, riscv_set_sp, 0x42000000u - 0x3c000000u, 0x3fc80000, "4200", 0, 28,
+     28},
+    // Two bytes at another place of the SPI flash: 24 clocks of SCK to begin, 4 each, of 8 cycles.
+    {"FE310", riscv_set_pc, riscv_set_sp, 0, 0x80000000, "2001", 0x10000, 28,
+     28 + (24 + 2 * 4) * 8},
+};
+
+static const struct arch *arch_of(const struct board_config *config)
+{
+    for (size_t i = 0; i < sizeof archs / sizeof archs[0]; i++) {
+        if (strncmp(config->soc, archs[i].soc, strlen(archs[i].soc)) == 0)
+            return &archs[i];
+    }
+    return NULL;
+}
+
+// Instructions of the blocks, and of layers and interpreter, add up to those of a run, and so do the cycles of layers and
+// interpreter, but for
+// - each kernel call: what it needs after the hook has to outlive it, in registers that are saved and restored (two
+//   instructions each on RISC-V) and moved back into place, and the operator's kernel number is read again. An idle
+//   kernel does not show that, so it is not taken off;
+// - each block: a timed run has the hook that stops the watch, a profiled one the record of each layer, after which the
+//   Cortex-M7 has forgotten its branches and the flash of the HiFive1 begins a new burst.
 static void test_profile(struct bench *b, uint32_t blocks, long long instructions, long long cycles)
 {
+    const int block_instructions = 40, block_cycles = 100;
+    const struct arch *arch = arch_of(&b->config);
     long long of_blocks = 0, of_layers = 0, layer_cycles = 0, calls = 0;
     for (uint32_t i = 0; i < blocks; i++)
         of_blocks += number(b, "block", (int)i, "instructions");
@@ -303,14 +374,15 @@ static void test_profile(struct bench *b, uint32_t blocks, long long instruction
     EQ_INT(number(b, "interpreter", 0, "calls"), calls);
     OK(calls > 0 && between > 0 && number(b, "interpreter", 0, "cycles") > 0);
     long long off = of_layers + between - instructions, per_block = of_blocks - instructions;
-    OKF(off < 32 * calls + 40 * blocks && off > -32 * calls - 40 * (long long)blocks,
+    long long slack = block_instructions * (long long)blocks;
+    OKF(off > -slack && off < arch->told_instructions * calls + slack,
         "layers %lld + interpreter %lld = %lld instructions, a run has %lld (%lld calls)",
         of_layers, between, of_layers + between, instructions, calls);
     OKF(per_block < 60 * blocks + 60 && per_block > -60 * (long long)blocks - 60,
         "blocks sum to %lld instructions, a run has %lld", of_blocks, instructions);
     layer_cycles += number(b, "interpreter", 0, "cycles");
-    long long slack = 80 * calls + cycles / 50; // an instruction may take long where flash is slow
-    OKF(layer_cycles > cycles - slack && layer_cycles < cycles + slack,
+    slack = block_cycles * (long long)blocks;
+    OKF(layer_cycles > cycles - slack && layer_cycles < cycles + arch->told_cycles * calls + slack,
         "layers and interpreter sum to %lld cycles, a run has %lld", layer_cycles, cycles);
 }
 
@@ -477,65 +549,6 @@ static void expect_stopped(struct bench *b, const char *what, const char *code)
         "%s: hello gets the same fault", what);
     OK(bench_command(b, WIRE_CMD_RESET, 0));
     EQ_INT(count(b, "hello"), 1);
-}
-
-// What test_core_faults() has to know of an architecture.
-struct arch {
-    const char *soc; // how the names of its chips begin
-    void (*set_pc)(struct cpu *c, uint32_t v);
-    void (*set_sp)(struct cpu *c, uint32_t v);
-    uint32_t program_to_code; // added to an address of the program's flash: where it is fetched
-    uint32_t stack_bottom;
-    const char *code;      // first digits of the firmware's addresses
-    uint32_t image_offset; // in the flash: behind a boot loader
-};
-
-static void arm_set_pc(struct cpu *c, uint32_t v)
-{
-    core_set(cpu_arm(c)->core, CORE_PC, v);
-}
-
-static void arm_set_sp(struct cpu *c, uint32_t v)
-{
-    core_set(cpu_arm(c)->core, CORE_SP, v);
-}
-
-static void xtensa_set_pc_of(struct cpu *c, uint32_t v)
-{
-    xtensa_set_pc(cpu_xtensa_core(c), v);
-}
-
-static void xtensa_set_sp_of(struct cpu *c, uint32_t v)
-{
-    xtensa_set_ar(cpu_xtensa_core(c), 1, v);
-}
-
-static void riscv_set_pc(struct cpu *c, uint32_t v)
-{
-    const unsigned dpc = 0x7b1;
-    riscv_csr_write(cpu_riscv_core(c), dpc, true, v);
-}
-
-static void riscv_set_sp(struct cpu *c, uint32_t v)
-{
-    riscv_set(cpu_riscv_core(c), 2, v);
-}
-
-static const struct arch archs[] = {
-    {"STM32", arm_set_pc, arm_set_sp, 0, 0x20000000, "0800", 0},
-    {"ESP32-S3", xtensa_set_pc_of, xtensa_set_sp_of, 0x42000000u - 0x3c000000u, 0x3fc88000, "4200",
-     0},
-    {"ESP32-C3", riscv_set_pc, riscv_set_sp, 0x42000000u - 0x3c000000u, 0x3fc80000, "4200", 0},
-    {"FE310", riscv_set_pc, riscv_set_sp, 0, 0x80000000, "2001", 0x10000},
-};
-
-static const struct arch *arch_of(const struct board_config *config)
-{
-    for (size_t i = 0; i < sizeof archs / sizeof archs[0]; i++) {
-        if (strncmp(config->soc, archs[i].soc, strlen(archs[i].soc)) == 0)
-            return &archs[i];
-    }
-    return NULL;
 }
 
 static void test_core_faults(struct bench *b)
