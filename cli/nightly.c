@@ -15,8 +15,13 @@
 #define API "/api/v1"
 #define MAX_REPLY (64u << 20)
 #define POLL_MS 500
-#define PATIENCE_S                                                                                 \
-    60 // how long a run is waited for while the server is away (it may be restarting)
+#define PATIENCE_S 60 // how long a run is waited for while no server answers (it may be restarting)
+#define LOG_EVERY_S 30 // no terminal: so often at the most
+
+// What wait_line() said last.
+struct told {
+    int64_t at, open;
+};
 
 // --- replies --------------------------------------------------------------------------------------------------------
 
@@ -194,15 +199,17 @@ static int64_t now_s(void)
     return (int64_t)t.tv_sec;
 }
 
-// One line over the last, on a terminal only.
-static void wait_line(const struct nightly_run *r)
+// One line over the last on a terminal; in a log a line of its own, when something has changed and not every second.
+static void wait_line(const struct nightly_run *r, struct told *last)
 {
-    if (!isatty(STDERR_FILENO))
+    bool tty = isatty(STDERR_FILENO);
+    int64_t now = now_s();
+    if (!tty && !r->finished && (r->open == last->open || now < last->at + LOG_EVERY_S))
         return;
-    fprintf(stderr, "\r\033[Krun %" PRId64 " of %s: %s, %" PRId64 " of %" PRId64 " points", r->id,
-            r->plan, r->state, r->points - r->open, r->points);
-    if (r->finished)
-        fprintf(stderr, "\n");
+    *last = (struct told){.at = now, .open = r->open};
+    fprintf(stderr, "%srun %" PRId64 " of %s: %s, %" PRId64 " of %" PRId64 " points%s",
+            tty ? "\r\033[K" : "", r->id, r->plan, r->state, r->points - r->open, r->points,
+            tty && !r->finished ? "" : "\n");
 }
 
 static int wait_for(struct api *api, struct nightly_run *r, struct err *e)
@@ -211,6 +218,7 @@ static int wait_for(struct api *api, struct nightly_run *r, struct err *e)
     char path[64];
     int bad = 0;
     int64_t heard = now_s();
+    struct told last = {.at = heard, .open = -1};
     buf_init(&body, MAX_REPLY);
     snprintf(path, sizeof path, API "/runs/%" PRId64, r->id);
     while (!bad && !r->finished) {
@@ -220,7 +228,7 @@ static int wait_for(struct api *api, struct nightly_run *r, struct err *e)
         if (get(api, path, &body, &why) == 0) {
             heard = now_s();
             bad = nightly_parse_run(buf_str(&body), r, e);
-            wait_line(r);
+            wait_line(r, &last);
         } else if (why.code != ERR_OFFLINE || now_s() - heard > PATIENCE_S) {
             bad = err_set(e, why.code, "%s", why.msg);
         }

@@ -194,10 +194,12 @@ int run_step(struct app *a, struct run *r, const char *plans_dir, int64_t now_ms
     } else if (r->state == RUN_PLANNING) {
         bad = step_plan(a, r, plan, plans_dir, now_ms, ch, e);
     } else if (store_run_open_jobs(a->store, r->id, &open, e) == 0) {
+        // Points are told as they come in: a night takes hours, and somebody may be looking.
         if (open == 0)
             bad = step_end(a, r, plan, now_ms, ch, e);
         else
-            bad = now_ms > r->deadline_ms ? run_cancel_jobs(a, r->id, ch, e) : 0;
+            bad = store_point_collect(a->store, r->id, e) ||
+                  (now_ms > r->deadline_ms && run_cancel_jobs(a, r->id, ch, e));
     }
     if (plan)
         plan_free(plan);

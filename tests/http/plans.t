@@ -196,6 +196,14 @@ for my $round (1 .. 5) {    # at whatever moment of its planning
     is_deeply [$now->{state}, $now->{points}{open}, (($api->lease)[1])], ['cancelled', 0, 204], "cancelled as soon as it is asked for, $round";
 }
 
+# --- what is measured is told as it comes in ---
+($run) = $api->post('/plans/hand/runs');
+settle 'another run is planned', run_is($run->{id}, 'running');
+$api->result(($api->lease)[0]);
+settle 'after its first result it tells one point of three',
+    sub { my $p = $api->get("/runs/$run->{id}")->{points}; "$p->{done} done, $p->{open} open" eq '1 done, 2 open' };
+$api->call('DELETE', "/runs/$run->{id}");
+
 # --- kill -9 in every state ---
 ($run) = $api->post('/plans/hand/runs');
 $api->stop('KILL');
