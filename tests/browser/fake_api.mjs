@@ -66,6 +66,8 @@ export const BOARDS = [
         flash_bytes: 4194304,
     },
 ];
+for (const b of BOARDS)
+    b.latency = b.id === "hifive1b" ? null : { median_error: 0.045, worst_error: 0.147, tested: 20 };
 const HARDWARE = "nucleo-f412zg"; // the fake rig of this board says that it is hardware
 const PLAIN_MACS = 11578816;
 
@@ -232,10 +234,15 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
                 on_front: false,
             }));
     const chosen = new Map(); // spec -> a point off the front
+    // What axis=latency has and the front of MACs has not: the same RAM, by other schedules that are faster.
+    const faster = curve
+        .filter((_, i) => i % 4 === 1)
+        .map((p) => ({ ...p, spec: p.spec.replace(/:cols(\d+)/, ":groups$1"), fast: true }));
+    for (const p of faster) chosen.set(p.spec, p);
     const find = (spec) => curve.find((p) => p.spec === spec) ?? chosen.get(spec);
-    const predicted = (p, board) => ({
+    const predicted = ({ fast, ...p }, board) => ({
         ...p,
-        predicted_ms: board ? msOn(board, p) : null,
+        predicted_ms: BOARDS.find((b) => b.id === board)?.latency ? msOn(board, p) * (fast ? 0.8 : 1) : null,
         fits: !board || p.arena_bytes < BOARDS.find((b) => b.id === board).ram_bytes * 0.8,
     });
 
@@ -414,7 +421,9 @@ export async function startFakeApi({ web, points = 40, stepMs = 60, empty = fals
             (m, url) => ({
                 model: m[1],
                 board: url.searchParams.get("board"),
-                points: curve.map((p) => predicted(p, url.searchParams.get("board"))),
+                points: (url.searchParams.get("axis") === "latency" ? faster : curve).map((p) =>
+                    predicted(p, url.searchParams.get("board")),
+                ),
                 p1: null,
                 p2: null,
             }),

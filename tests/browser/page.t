@@ -540,6 +540,43 @@
                 "strategies: the model page shows them too",
             );
 
+            // Predictions alone.
+            await open(model);
+            await page.locator(".measure").first().waitFor();
+            await page.locator("select[name=y]").selectOption("predicted");
+            const guessed = await plotSeries((s) => size(s, "predicted nucleo-f767zi") === 50);
+            ok(
+                guessed.every((s) => !/^(emulated|hardware)/.test(s.id)) && guessed.some((s) => s.id === "selected"),
+                "predicted ms: nothing that was measured is in the plot",
+                guessed.map((s) => s.id).join(" "),
+            );
+            equal(
+                size(guessed, "predicted nucleo-f767zi"),
+                50,
+                "predicted ms: the front of predicted latency joins the front of MACs",
+            );
+            const axis = () =>
+                page.evaluate(() => document.querySelector(".plot").chart.getOption().yAxis.map((y) => y.name));
+            equal(await axis(), ["predicted latency, ms"], "predicted ms: the axis says that it is predicted");
+            const caveat = await page.locator(".plot-foot .hint").innerText();
+            ok(
+                caveat.includes("nothing measured") &&
+                    caveat.includes("nucleo-f767zi by 4.5 % in the median, 14.7 % at worst (20 configurations)"),
+                "predicted ms: how far off the predictions were is told",
+                caveat,
+            );
+            await page.locator(".picks").getByLabel("hifive1b").check();
+            await page.getByText("No latency model yet for hifive1b: the plot shows the other boards only.").waitFor();
+            for (const board of await page.locator(".picks label:has(:checked)").allInnerTexts())
+                if (board.trim() !== "hifive1b") await page.locator(".picks").getByLabel(board.trim()).uncheck();
+            await page.getByText("No latency model yet for hifive1b: the plot shows overhead F.").waitFor();
+            await plotSeries((s) => s.some((x) => x.id === "predicted"));
+            equal(
+                await axis(),
+                ["overhead F = MACs ÷ plain MACs"],
+                "predicted ms: a board without a latency model shows its work",
+            );
+
             // Ten thousand points.
             const start = Date.now();
             await open(`${many.url}/#/models/${many.models[0].id}`);

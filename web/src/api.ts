@@ -224,6 +224,7 @@ export interface Board {
     clock_hz?: number;
     ram_bytes?: number;
     flash_bytes?: number;
+    latency?: { median_error: number; worst_error: number; tested: number } | null; // null: it predicts no latency
 }
 
 export interface Rig {

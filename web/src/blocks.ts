@@ -10,6 +10,8 @@ const SCHEDULES: Record<string, string> = {
     rows: "slides down row by row, nothing computed twice",
     cols: "bands of rows, each swept column by column; rows between bands are computed again",
     patch: "n by n patches of the output, each by itself, layer after layer; what patches share is computed again",
+    groups: "so many expanded channels at a time, in bands of output rows; rows between bands are computed again",
+    cells: "cut into cells that call each other for rows, each with a schedule of its own",
 };
 
 /** A result whose profile is shown, and the blocks of the timeline with the MACs of each layer in them. */
@@ -178,7 +180,7 @@ function drawBlock(
 ): HTMLElement {
     const isPeak = b.arena_bytes === peak;
     const mine = layers.filter((l) => l.i >= b.first && l.i <= b.last);
-    const kind = b.schedule.replace(/\d+$/, "");
+    const kind = /^[a-z]*/.exec(b.schedule)![0];
     const ring = new Map(b.rings.map((r) => [r.layer, r]));
     const split = parts(b);
     return h(
@@ -194,7 +196,7 @@ function drawBlock(
                     "span",
                     { class: "block-title" },
                     h("b", null, `${b.first === b.last ? "Layer" : "Layers"} ${range(b)}`),
-                    h("span", { class: `schedule ${kind}`, title: SCHEDULES[kind] ?? "" }, b.schedule),
+                    h("span", { class: `schedule ${kind === "plain" ? kind : "fused"}`, title: SCHEDULES[kind] ?? "" }, b.schedule),
                     isPeak && h("span", { class: "badge peak-badge" }, "sets the peak"),
                 ),
                 h(

@@ -130,13 +130,18 @@ function comparison(point: Point, results: Result[], boards: readonly string[]):
         if (mine.length) return mine.map((r) => ({ board, predicted, r }));
         return predicted === undefined ? [] : [{ board, predicted, r: null }];
     });
-    const row = (name: string, cell: (c: (typeof columns)[number]) => Child) =>
-        h(
-            "tr",
-            null,
-            h("th", { scope: "row" }, name),
-            columns.map((c) => h("td", null, cell(c) ?? "–")),
+    const row = (name: string, cell: (c: (typeof columns)[number]) => Child) => {
+        const cells = columns.map(cell);
+        return (
+            cells.some((c) => c !== null) && // nothing but predictions: the rows of measurements would be empty
+            h(
+                "tr",
+                null,
+                h("th", { scope: "row" }, name),
+                cells.map((c) => h("td", null, c ?? "–")),
+            )
         );
+    };
     const of = (cell: (r: Result) => Child) => (c: (typeof columns)[number]) => (c.r ? cell(c.r) : null);
     return h(
         "div",

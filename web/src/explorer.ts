@@ -8,7 +8,7 @@ import { download, fill, h, onceAFrame } from "./dom.ts";
 import { Detail } from "./detail.ts";
 import * as format from "./format.ts";
 import { boardColours, boardFacts, emulatedBadge } from "./parts.ts";
-import { Plot } from "./plot.ts";
+import { Plot, type Height } from "./plot.ts";
 import type { Point, PointSet } from "./points.ts";
 import { describeSpec } from "./spec.ts";
 import { strategiesOf, strategyNames } from "./strategies.ts";
@@ -23,7 +23,7 @@ export class Explorer {
     private readonly detail: Detail;
     private readonly colours: Map<string, string>;
     private shown: Set<string>;
-    private y: "ms" | "overhead" = "ms";
+    private y: Height = "ms";
     private scale: "auto" | "linear" | "log" = "auto";
     private withInput = false;
     private selected: string | null = null;
@@ -31,8 +31,8 @@ export class Explorer {
     private readonly hint = h("p", { class: "hint" });
     private readonly note = h("p", { class: "note", role: "status" });
     private readonly redraw = onceAFrame(() => this.draw());
-    /** Called when the user shows a board whose prediction may not be loaded yet. */
-    onBoards: (shown: string[]) => void = () => {};
+    /** Called when the user shows a board, or asks for another height, whose points may not be loaded yet. */
+    onShown: (boards: Board[], height: Height) => void = () => {};
 
     constructor(
         private readonly model: Model,
@@ -87,6 +87,15 @@ export class Explorer {
         return this.boards.map((b) => b.id).filter((id) => this.shown.has(id));
     }
 
+    /** What is shown now needs its points. */
+    private wantPoints(): void {
+        this.onShown(
+            this.boards.filter((b) => this.shown.has(b.id)),
+            this.y,
+        );
+        this.redraw();
+    }
+
     /** The points changed. */
     update(): void {
         this.redraw();
@@ -101,15 +110,17 @@ export class Explorer {
     }
 
     /** Boards of very different speed: on a linear axis the fast ones would be one line at the bottom. */
-    private spansDecades(points: readonly Point[]): boolean {
+    private spansDecades(points: readonly Point[], y: Height): boolean {
         let least = Infinity;
         let most = 0;
+        const take = (board: string, ms: number) => {
+            if (!this.shown.has(board)) return;
+            least = Math.min(least, ms);
+            most = Math.max(most, ms);
+        };
         for (const point of points) {
-            for (const m of point.measured) {
-                if (!this.shown.has(m.board)) continue;
-                least = Math.min(least, m.ms);
-                most = Math.max(most, m.ms);
-            }
+            if (y === "predicted") point.predicted_ms.forEach((ms, board) => take(board, ms));
+            else for (const m of point.measured) take(m.board, m.ms);
         }
         return most > 8 * least;
     }
@@ -119,10 +130,7 @@ export class Explorer {
         const points = this.points.all;
         const y = this.drawNote(points);
         const compared = strategiesOf(points).length > 0;
-        const shapes = compared
-            ? "Shape: strategy. Filled: measured, paler on an emulated board."
-            : "Filled: measured; circle on hardware, diamond on an emulated board.";
-        const hint = `Hollow: predicted. ${shapes} Click a point for its blocks; Ctrl + wheel or pinch zooms, a double click resets.`;
+        const hint = `${this.legendWords(y, compared)} Click a point for its blocks; Ctrl + wheel or pinch zooms, a double click resets.`;
         if (this.hint.textContent !== hint) this.hint.textContent = hint;
         const answers = this.budgets.update(points, this.withInput, this.shownBoards);
         this.plot.draw({
@@ -131,7 +139,7 @@ export class Explorer {
             boards: this.shownBoards,
             colours: this.colours,
             y,
-            logY: this.scale === "auto" ? y === "ms" && this.spansDecades(points) : this.scale === "log",
+            logY: this.scale === "auto" ? y !== "overhead" && this.spansDecades(points, y) : this.scale === "log",
             withInput: this.withInput,
             selected: this.selected,
             marks: answers,
@@ -145,23 +153,45 @@ export class Explorer {
     }
 
     /** What the plot can show of latency, in words where that is less than the user asked for; returns its height. */
-    private drawNote(points: Point[]): "ms" | "overhead" {
+    private drawNote(points: Point[]): Height {
         const boards = this.shownBoards;
-        const measured = boards.filter((b) => points.some((p) => p.measured.some((m) => m.board === b)));
         const unpredicted = boards.filter((b) => !points.some((p) => p.predicted_ms.has(b)));
-        const silent = unpredicted.filter((b) => !measured.includes(b));
+        const silent =
+            this.y === "predicted"
+                ? unpredicted
+                : unpredicted.filter((b) => !points.some((p) => p.measured.some((m) => m.board === b)));
         let note = "";
         let y = this.y;
-        if (y === "ms" && points.length && silent.length === boards.length) {
+        if (y !== "overhead" && points.length && silent.length === boards.length) {
+            const known = y === "ms" ? "Nothing is known yet of the latency on" : "No latency model yet for";
+            const until = y === "ms" ? " until a campaign has measured it" : "";
             y = "overhead";
-            note = boards.length
-                ? `Nothing is known yet of the latency on ${boards.join(", ")}: the plot shows overhead F until a campaign has measured it.`
-                : "";
-        } else if (y === "ms" && points.length && unpredicted.length) {
-            note = `No latency model yet for ${unpredicted.join(", ")}: the plot shows what was measured only.`;
+            note = boards.length ? `${known} ${boards.join(", ")}: the plot shows overhead F${until}.` : "";
+        } else if (y !== "overhead" && points.length && unpredicted.length) {
+            const rest = y === "ms" ? "the plot shows what was measured only" : "the plot shows the other boards only";
+            note = `No latency model yet for ${unpredicted.join(", ")}: ${rest}.`;
         }
         if (this.note.textContent !== note) this.note.textContent = note;
         return y;
+    }
+
+    /** What the dots mean; of predictions also how far they were off where it was tried. */
+    private legendWords(y: Height, compared: boolean): string {
+        if (y === "predicted") {
+            const errors = this.boards
+                .filter((b) => this.shown.has(b.id) && b.latency)
+                .map((b) => {
+                    const { median_error, worst_error, tested } = b.latency!;
+                    const percent = (part: number) => `${(part * 100).toFixed(1)} %`;
+                    return `${b.id} by ${percent(median_error)} in the median, ${percent(worst_error)} at worst (${format.plural(tested, "configuration")})`;
+                });
+            const off = errors.length ? ` It was off: ${errors.join("; ")}.` : "";
+            return `All predicted, nothing measured: what each board's latency model says, also of the configurations that it finds fastest.${off}`;
+        }
+        const shapes = compared
+            ? "Shape: strategy. Filled: measured, paler on an emulated board."
+            : "Filled: measured; circle on hardware, diamond on an emulated board.";
+        return `Hollow: predicted. ${shapes}`;
     }
 
     private drawDetail(): void {
@@ -274,8 +304,7 @@ export class Explorer {
                         onchange: (event: Event) => {
                             if ((event.target as HTMLInputElement).checked) this.shown.add(board.id);
                             else this.shown.delete(board.id);
-                            this.onBoards(this.shownBoards);
-                            this.redraw();
+                            this.wantPoints();
                         },
                     }),
                     h("i", { class: "swatch", css: { background: `var(${this.colours.get(board.id)!})` } }),
@@ -299,8 +328,15 @@ export class Explorer {
                 "Height ",
                 h(
                     "select",
-                    { name: "y", onchange: choose((v) => (this.y = v as "ms" | "overhead")) },
+                    {
+                        name: "y",
+                        onchange: choose((v) => {
+                            this.y = v as Height;
+                            this.wantPoints();
+                        }),
+                    },
                     h("option", { value: "ms" }, "latency"),
+                    h("option", { value: "predicted" }, "predicted ms"),
                     h("option", { value: "overhead" }, "overhead F"),
                 ),
             ),

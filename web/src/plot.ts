@@ -34,12 +34,21 @@ echarts.use([
     SVGRenderer,
 ]);
 
+/** ms: measured, and predicted where it is not; predicted: what the boards' latency models say, alone. */
+export type Height = "ms" | "predicted" | "overhead";
+
+const HEIGHTS: Record<Height, string> = {
+    ms: "latency, ms",
+    predicted: "predicted latency, ms",
+    overhead: "overhead F = MACs ÷ plain MACs",
+};
+
 export interface PlotView {
     points: Point[];
     version: number; // of the points
     boards: string[]; // shown
     colours: Map<string, string>; // board -> CSS variable name
-    y: "ms" | "overhead";
+    y: Height;
     logY: boolean;
     withInput: boolean;
     selected: string | null; // spec
@@ -182,8 +191,9 @@ export class Plot {
             0,
         );
         return (
-            `Plot of RAM against ${view.y === "ms" ? "latency" : "overhead F"}: ${format.plural(view.points.length, "configuration")}, ` +
-            `${format.plural(measured, "measurement")}. The table below holds the same points.`
+            `Plot of RAM against ${HEIGHTS[view.y]}: ${format.plural(view.points.length, "configuration")}, ` +
+            `${view.y === "predicted" ? "no measurement" : format.plural(measured, "measurement")}. ` +
+            "The table below holds the same points."
         );
     }
 
@@ -200,7 +210,6 @@ export class Plot {
         };
         const range = xRange(view);
         const ticks = range ? logTicks(range.min, range.max, narrow ? 5 : 9) : [];
-        const yName = view.y === "ms" ? "latency, ms" : "overhead F = MACs ÷ plain MACs";
         return {
             animation: false,
             textStyle: text,
@@ -257,7 +266,7 @@ export class Plot {
                 type: view.logY ? "log" : "value",
                 logBase: 2,
                 scale: true,
-                name: yName,
+                name: HEIGHTS[view.y],
                 nameTextStyle: { ...text, align: "left", padding: [0, 0, 0, narrow ? -40 : -50] },
                 axisLabel: { ...text, formatter: (v: number) => tickLabel(v) },
                 axisLine: { show: false },
@@ -360,7 +369,7 @@ export class Plot {
         }
         for (const board of view.boards) {
             const tint = colour(view.colours.get(board) ?? "--board-1");
-            if (view.y === "ms") {
+            if (view.y !== "overhead") {
                 const dots = view.points
                     .filter((p) => p.predicted_ms.has(board))
                     .map((p): Dot => ({ value: [x(p), p.predicted_ms.get(board)!], point: p, board, measured: null }));
@@ -369,7 +378,7 @@ export class Plot {
                     steps(`predicted ${board}`, `${board}: predicted`, dots, tint, true);
                 }
             }
-            for (const emulated of [false, true]) {
+            for (const emulated of view.y === "predicted" ? [] : [false, true]) {
                 const dots: Dot[] = [];
                 for (const p of view.points) {
                     for (const m of p.measured) {
@@ -408,7 +417,7 @@ export class Plot {
             for (const board of view.boards) {
                 const tint = colour(one ? strategy.colour : (view.colours.get(board) ?? "--board-1"));
                 const label = one ? strategy.name : `${board} ${strategy.name}`;
-                for (const emulated of [false, true]) {
+                for (const emulated of view.y === "predicted" ? [] : [false, true]) {
                     const dots = mine.flatMap((p) =>
                         p.measured
                             .filter((m) => m.board === board && m.emulated === emulated)
@@ -424,7 +433,9 @@ export class Plot {
                 const open = mine.filter(
                     (p) =>
                         p.predicted_ms.has(board) &&
-                        (strategy.name === PARETO || !p.measured.some((m) => m.board === board)),
+                        (view.y === "predicted" ||
+                            strategy.name === PARETO ||
+                            !p.measured.some((m) => m.board === board)),
                 );
                 const dots = open.map(
                     (p): Dot => ({ value: [x(p), p.predicted_ms.get(board)!], point: p, board, measured: null }),
@@ -493,7 +504,7 @@ function yValues(view: PlotView, point: Point): number[] {
     if (view.y === "overhead") return point.overhead === null ? [] : [point.overhead];
     const ys: number[] = [];
     for (const board of view.boards) {
-        const measured = point.measured.filter((m) => m.board === board);
+        const measured = view.y === "predicted" ? [] : point.measured.filter((m) => m.board === board);
         const predicted = point.predicted_ms.get(board);
         if (measured.length) ys.push(...measured.map((m) => m.ms));
         else if (predicted !== undefined) ys.push(predicted);

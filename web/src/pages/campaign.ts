@@ -16,6 +16,7 @@ import {
 } from "../api.ts";
 import { fill, h, onceAFrame, type Child } from "../dom.ts";
 import { Explorer } from "../explorer.ts";
+import { Fronts } from "../fronts.ts";
 import * as format from "../format.ts";
 import { campaignName, campaignProgress, emulatedBadge, fileLink, problem, stateBadge } from "../parts.ts";
 import { PointSet } from "../points.ts";
@@ -138,15 +139,11 @@ export async function campaignPage(root: HTMLElement, signal: AbortSignal, id: n
         h("section", { class: "card" }, h("h2", null, "Jobs"), table.element),
     );
     draw();
-    for (const board of campaign.boards) {
-        get<Front>(`/models/${campaign.model}/front?board=${encodeURIComponent(board)}`, signal).then(
-            (predicted) => {
-                points.addFront(board, predicted.points);
-                draw();
-            },
-            () => {}, // the jobs carry their own predictions: the plot only shows fewer hollow points
-        );
-    }
+    // Without it the plot only shows fewer hollow points: the jobs carry their own predictions.
+    const fronts = new Fronts(campaign.model, points, signal, draw, () => {});
+    for (const board of campaign.boards) void fronts.byMacs(board);
+    explorer.onShown = (now, height) =>
+        now.forEach((board) => height === "predicted" && void fronts.byLatency(board));
 
     const watching = watchCampaign(id, signal, {
         connected: (yes) => {

@@ -9,7 +9,6 @@ import {
     newKey,
     type Board,
     type Campaign,
-    type Front,
     type FrontPoint,
     type Model,
     type Rig,
@@ -17,6 +16,7 @@ import {
 } from "../api.ts";
 import { fill, h } from "../dom.ts";
 import { Explorer } from "../explorer.ts";
+import { Fronts } from "../fronts.ts";
 import * as format from "../format.ts";
 import { boardFacts, campaignName, campaignProgress, fileLink, problem } from "../parts.ts";
 import { PointSet } from "../points.ts";
@@ -46,30 +46,27 @@ export async function modelPage(root: HTMLElement, signal: AbortSignal, id: stri
     const explorer = new Explorer(model, boards, shown, points, signal, campaignForm(model, boards, live));
     const status = h("div", { class: "status", "aria-live": "polite" });
 
-    const loaded = new Set<string | null>();
-    const loadFront = async (board: string | null) => {
-        if (loaded.has(board)) return;
-        loaded.add(board);
-        try {
-            const query = board === null ? "" : `?board=${encodeURIComponent(board)}`;
-            const front = await get<Front>(`/models/${id}/front${query}`, signal);
-            points.addFront(board, front.points);
-            explorer.update();
-        } catch (error) {
-            loaded.delete(board);
-            if (!signal.aborted)
-                fill(
-                    status,
-                    problem(error, board === null ? "The front could not be read" : `No prediction for ${board}`),
-                );
-        }
-    };
-    explorer.onBoards = (now) => now.forEach((board) => void loadFront(board));
-    await loadFront(shown[0] ?? null); // shown with its points at once: nothing jumps
+    const fronts = new Fronts(
+        id,
+        points,
+        signal,
+        () => explorer.update(),
+        (error, board) =>
+            fill(
+                status,
+                problem(error, board === null ? "The front could not be read" : `No prediction for ${board}`),
+            ),
+    );
+    explorer.onShown = (now, height) =>
+        now.forEach((board) => {
+            void fronts.byMacs(board.id);
+            if (height === "predicted") void fronts.byLatency(board);
+        });
+    await fronts.byMacs(shown[0] ?? null); // shown with its points at once: nothing jumps
     if (signal.aborted) return;
     fill(root, header(model), status, explorer.element, mine.length ? campaignList(mine) : null);
     explorer.update();
-    await Promise.all(shown.map(loadFront));
+    await Promise.all(shown.map((board) => fronts.byMacs(board)));
 
     // Measurements: the newest campaigns are enough to cover what is of interest, and bound the work.
     const results = (

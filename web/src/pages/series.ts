@@ -197,6 +197,6 @@ const COLUMNS: Column<RunPoint>[] = [
         key: "firmware",
         label: "firmware",
         value: (p) => p.firmware ?? "",
-        cell: (p) => (p.firmware ? h("code", { label: p.firmware }, p.firmware.slice(0, 12)) : "–"),
+        cell: (p) => (p.firmware ? h("code", { title: p.firmware }, p.firmware.slice(0, 12)) : "–"),
     },
 ];
