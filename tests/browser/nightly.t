@@ -99,6 +99,13 @@
                     last.grid.filter((c) => c.look === look).length,
                     `grid: ${look} has its own look`,
                 );
+            const lost = page.locator(".finding.notice", { hasText: "infrastructure" }).first();
+            const lostText = await lost.innerText();
+            ok(
+                /first bad/.test(lostText) && !/old → new|changed/.test(lostText),
+                "triage: a lost point is neither an alarm nor good news, and has no values to compare",
+                lostText,
+            );
             const all = await page.locator(".triage-card > div > .triage > li").count();
             await page.getByRole("button", { name: /^simulated-kws on nucleo-f767zi: regression/ }).click();
             const some = await page.locator(".triage-card > div > .triage > li").count();
@@ -188,6 +195,12 @@
             await page.getByRole("button", { name: "Cancel the run" }).click();
             await page.getByText("This run was cancelled.").waitFor();
             ok(true, "... and is cancelled");
+            await page.getByRole("button", { name: "Run now" }).click();
+            await page.getByRole("button", { name: "Cancel the run" }).waitFor();
+            const { running } = (await api("/plans")).items.find((p) => p.name === "lab");
+            await fetch(`${url}/api/v1/runs/${running}`, { method: "DELETE" });
+            await page.getByRole("button", { name: "Run now" }).waitFor();
+            ok(true, "a run that ends while it is watched can be followed by another");
             equal(complaints, [], "no error in the console, nothing refused by the content policy");
         },
         async () => {

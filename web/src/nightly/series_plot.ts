@@ -30,7 +30,9 @@ export function seriesOption(series: SeriesDetail, metric: Metric, narrow: boole
     const reruns = series.points.filter((p) => metric === "ms" && p.rerun > 0 && value(p) !== null);
     const dots = (points: readonly RunPoint[]) => points.map((p) => [x.get(p.run)!, value(p)!]);
     const accent = colour("--accent");
-    const alarm = new Set(series.findings.filter((f) => f.regression).map((f) => f.first_run));
+    const alarm = new Set(
+        series.findings.filter((f) => f.regression && f.state !== "unconfirmed").map((f) => f.first_run),
+    );
     const out: Record<string, unknown>[] = [];
     if (metric === "ms") {
         const band = series.band.filter((b) => b.low !== null && b.high !== null && x.has(b.run));

@@ -70,7 +70,7 @@ function groupItem(group: readonly Finding[], onChange: (changed: readonly Findi
             { class: "finding-facts" },
             range && fact("new against old", range),
             fact("first bad", h("a", { href: `#/runs/${f.first_run}` }, `run ${f.first_run}, ${slotDay(f.first_slot)}`)),
-            fact("changed", changedWords(f)),
+            f.metric !== "none" && fact("changed", changedWords(f)),
             group.every((g) => g.owner === f.owner) && f.owner && fact("owner", f.owner),
             group.every((g) => g.note === f.note) && f.note && fact("note", f.note),
         ),
@@ -85,8 +85,13 @@ function groupItem(group: readonly Finding[], onChange: (changed: readonly Findi
     );
 }
 
+const NEWS = new Set(["faster", "smaller"]);
+
+/** Red for what got worse and is open, green for what got better, the rest (a rig, a lost point) in between. */
 function lookOf(f: Finding): string {
-    return f.regression ? (OPEN.has(f.state) ? "alarm" : "quieted") : "news";
+    if (NEWS.has(f.kind)) return "news";
+    if (!OPEN.has(f.state)) return "quieted";
+    return f.regression ? "alarm" : "notice";
 }
 
 function changedWords(f: Finding): string {
@@ -115,7 +120,8 @@ function item(f: Finding, onChange: (changed: readonly Finding[]) => void): HTML
         h(
             "dl",
             { class: "finding-facts" },
-            f.was !== null &&
+            f.metric !== "none" &&
+                f.was !== null &&
                 f.is !== null &&
                 fact(
                     "old → new",
@@ -124,7 +130,7 @@ function item(f: Finding, onChange: (changed: readonly Finding[]) => void): HTML
             f.was === null && f.percent !== null && fact("by", signedPercent(f.percent)),
             f.noise !== null && f.noise > 0 && fact("noise", `${f.noise.toFixed(1)} ×`),
             fact("first bad", h("a", { href: `#/runs/${f.first_run}` }, `run ${f.first_run}, ${slotDay(f.first_slot)}`)),
-            fact("changed", changedWords(f)),
+            f.metric !== "none" && fact("changed", changedWords(f)),
             f.firmware && fact("build", h("code", { title: f.firmware }, f.firmware.slice(0, 12))),
             f.owner && fact("owner", f.owner),
             f.note && fact("note", f.note),

@@ -73,6 +73,7 @@ async function planPage(
     const status = h("div", { class: "status", "aria-live": "polite" });
     const body = h("div", { class: "night" });
     const strip = h("div");
+    const button = h("span", null, runButton(plan, run, signal, status));
     fill(
         root,
         h(
@@ -97,7 +98,7 @@ async function planPage(
                     `This plan does not run${plan.error.field ? `: field “${plan.error.field}”` : ""}: ${plan.error.detail}`,
                 ),
         ),
-        h("div", { class: "progress-row" }, runButton(plan, run, signal, status), exports(plan, run)),
+        h("div", { class: "progress-row" }, button, exports(plan, run)),
         status,
         strip,
         body,
@@ -121,6 +122,7 @@ async function planPage(
             await showRun(body, signal, now, runs);
             if (runLook(now) !== "live") {
                 clearInterval(timer);
+                fill(button, runButton({ ...plan, running: null }, now, signal, status));
                 drawStrip(await list<Run>(`/plans/${plan.name}/runs`, signal, HISTORY));
             }
         } catch (error) {
