@@ -78,6 +78,7 @@ int farm_json_read_lease(const char *text, size_t len, struct farm_lease *out, s
         a.ok = false;
     }
     out->program_bytes = (uint32_t)answer_int(&a, "program_bytes", 1, UINT32_MAX);
+    out->macs = (uint64_t)answer_int(&a, "macs", 0, (int64_t)1 << 53);
     out->repeats = (uint32_t)answer_int(&a, "repeats", 1, WIRE_REPEATS_MAX);
     out->deadline_s = (int)answer_int(&a, "deadline_s", 1, 3600);
     cJSON_Delete(json);

@@ -20,6 +20,7 @@ struct farm_lease {
     char program_url[512];
     char program_crc32[9]; // as in the program header
     uint32_t program_bytes;
+    uint64_t macs;    // multiply-accumulates of one inference: how long a board may think
     uint32_t repeats; // 1..100
     int deadline_s;   // 1..3600
 };

@@ -34,6 +34,9 @@ enum {
     TTY_POLL_MS = 2000, // looking for a board that is not plugged in
     PROBE_PART = 6,     // of hello_ms: waiting for the hello of a board that need not boot first
     FLASH_BYTES_PER_MS = 20, // slower than any probe that works
+    // A quarter of a HiFive1, whose weights come from SPI flash; a virtual board on a host that is busy.
+    SLOWEST_MACS_PER_MS = 2000,
+    THINKING_MAX_MS = 3600000,
     FAILURES_TO_PAUSE = 3,
     PAUSE_GROWTH = 20,
     CRC_OFFSET = 12, // of prog_header.crc32
@@ -505,9 +508,13 @@ static void rig_doubt_fault(struct rig *r, struct err *e)
 static enum rig_state rig_measure(struct rig *r)
 {
     struct err e = {0};
+    // The first record comes after two painted runs and one that counts.
+    uint64_t thinking_ms = 3 * r->lease.macs / SLOWEST_MACS_PER_MS;
+    int silence_ms =
+        r->set->silence_ms + (int)(thinking_ms < THINKING_MAX_MS ? thinking_ms : THINKING_MAX_MS);
     // repeats, the profiled run, two painted runs; and as much again
-    r->deadline_ms = child_now_ms() + (int64_t)r->set->silence_ms * (r->lease.repeats + 3) * 2;
-    if (session_run(&r->session, r->lease.repeats, r->set->silence_ms, &r->result, &e) < 0) {
+    r->deadline_ms = child_now_ms() + (int64_t)silence_ms * (r->lease.repeats + 3) * 2;
+    if (session_run(&r->session, r->lease.repeats, silence_ms, &r->result, &e) < 0) {
         if (e.code == ERR_FAULT)
             rig_doubt_fault(r, &e);
         return rig_fail(r, &e);

@@ -23,8 +23,8 @@ static void lease_write(const struct app *a, const struct job *j, struct buf *b)
     buf_printf(b,
                ",\"program_url\":\"" API_BASE "/jobs/%" PRId64
                "/program\",\"program_crc32\":\"%08" PRIx32 "\",\"program_bytes\":%" PRIu32
-               ",\"repeats\":%d,\"deadline_s\":%d,\"firmware\":null}",
-               j->id, j->program_crc32, j->program_bytes, j->repeats, a->options.lease_s);
+               ",\"macs\":%" PRIu64 ",\"repeats\":%d,\"deadline_s\":%d,\"firmware\":null}",
+               j->id, j->program_crc32, j->program_bytes, j->macs, j->repeats, a->options.lease_s);
 }
 
 enum outcome api_agent_lease(struct request *r, struct reply *out, struct problem *p)

@@ -23,6 +23,7 @@ struct bench {
     struct rig *rig;
     atomic_bool stop;
     uint8_t program[PROGRAM_BYTES];
+    unsigned macs;           // of the job that is offered
     const char *tty;         // NULL: the fake board's
     const char *power_cycle; // program; NULL: none
     struct health_program health;
@@ -102,8 +103,8 @@ static void bench_offer_job(struct bench *t)
         "\",\"campaign\":1,"
         "\"spec\":\"x\",\"program_url\":\"/api/v1/jobs/7/"
         "program\",\"program_crc32\":\"%08x\",\"program_bytes\":%d,"
-        "\"repeats\":3,\"deadline_s\":30,\"firmware\":null}",
-        (unsigned)h.crc32, PROGRAM_BYTES);
+        "\"macs\":%u,\"repeats\":3,\"deadline_s\":30,\"firmware\":null}",
+        (unsigned)h.crc32, PROGRAM_BYTES, t->macs);
 }
 
 // The serial ports that there are: of one board, or none.
@@ -280,6 +281,16 @@ static void test_failing_board(enum fake_board_mode mode, const char *type, cons
     bench_open(&t, mode);
     OK(bench_job(&t));
     expect_failure(&t, type, words);
+    bench_close(&t);
+}
+
+// A board is given longer for a configuration with more work.
+static void test_heavy_configuration(void)
+{
+    struct bench t = {.macs = 400000};
+    bench_open(&t, FAKE_STALL);
+    OK(bench_job(&t));
+    expect_failure(&t, "serial-timeout", "no record within 1000 ms"); // 400 and 3 * 400,000 / 2,000
     bench_close(&t);
 }
 
@@ -524,6 +535,7 @@ int main(void)
     test_failing_board(FAKE_STALL, "serial-timeout", "silent");
     test_failing_board(FAKE_CUT_RUN, "serial-garbage", "@run 2");
     test_failing_board(FAKE_RESTART, "board-offline", "restarted");
+    test_heavy_configuration();
     test_bad_program();
     test_quarantine();
     test_quarantine_serial();
