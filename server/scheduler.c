@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +26,9 @@ struct scheduler {
     struct app *app;
     pthread_mutex_t lock; // of plans
     struct plans plans;
-    pthread_mutex_t wait_lock; // of stopping
+    pthread_mutex_t wait_lock; // held to set stopping, so that nobody misses the wake
     pthread_cond_t wake;
-    bool stopping;
+    atomic_bool stopping;
     int n_threads;
     pthread_t thread[2];
     int64_t reloaded_ms, retry_ms; // monotonic
@@ -226,7 +227,7 @@ static void *webhook_thread(void *cls)
     struct scheduler *s = cls;
     while (scheduler_wait(s)) {
         struct err e = {0};
-        if (webhook_deliver(s->app, s->app->options.plans, &e))
+        if (webhook_deliver(s->app, s->app->options.plans, &s->stopping, &e))
             log_error("webhook", "%s", e.msg);
     }
     return NULL;

@@ -81,9 +81,21 @@ static size_t webhook_discard(char *bytes, size_t size, size_t n, void *cls)
     return size * n;
 }
 
+// Called by curl at least once a second, whatever the receiver does; not 0 ends the transfer.
+static int webhook_progress(void *cls, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
+                            curl_off_t up)
+{
+    atomic_bool *stop = cls;
+    (void)down_all;
+    (void)down;
+    (void)up_all;
+    (void)up;
+    return atomic_load(stop);
+}
+
 // One try. -1: it was not taken, e says why; *status is the HTTP status if there was one.
 static int webhook_send(const struct plan *plan, const char *dir, const struct delivery *d,
-                        const struct buf *body, int *status, struct err *e)
+                        const struct buf *body, atomic_bool *stop, int *status, struct err *e)
 {
     struct buf secret;
     char said[CURL_ERROR_SIZE] = "";
@@ -94,7 +106,7 @@ static int webhook_send(const struct plan *plan, const char *dir, const struct d
     buf_init(&secret, MAX_SECRET);
     if (!curl || webhook_secret(dir, plan->webhook.secret_file, &secret, e) ||
         !(headers = webhook_headers(d, &secret, body, e))) {
-        err_set(e, ERR_NO_MEMORY, "no memory for a message");
+        err_set(e, ERR_NO_MEMORY, "no memory for a message"); // unless something else is wrong
         goto out;
     }
     curl_easy_setopt(curl, CURLOPT_URL, plan->webhook.url);
@@ -105,6 +117,9 @@ static int webhook_send(const struct plan *plan, const char *dir, const struct d
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body->len);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "msf-farm");
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, webhook_discard);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, webhook_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, stop);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TOTAL_MS);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -125,8 +140,22 @@ out:
     return bad;
 }
 
+// Writes down what became of a try. sent: it was taken; else why says what was wrong.
+static int webhook_note(struct app *a, struct delivery *d, bool sent, const struct err *why,
+                        struct err *e)
+{
+    int64_t wait = sent ? 0 : webhook_wait_ms(d->attempts);
+    d->updated_ms = clock_now_ms();
+    d->due_ms = wait ? d->updated_ms + wait : 0;
+    snprintf(d->state, sizeof d->state, "%s", sent ? "delivered" : wait ? "pending" : "failed");
+    snprintf(d->error, sizeof d->error, "%.399s", why->msg);
+    if (!sent)
+        log_warn("webhook", "run %" PRId64 ", attempt %d: %s", d->run, d->attempts, why->msg);
+    return store_delivery_put(a->store, d, e);
+}
+
 static int webhook_try(struct app *a, const char *dir, struct delivery *d, const struct buf *body,
-                       struct err *e)
+                       atomic_bool *stop, struct err *e)
 {
     struct plan *plan = calloc(1, sizeof *plan);
     struct buf text;
@@ -138,20 +167,11 @@ static int webhook_try(struct app *a, const char *dir, struct delivery *d, const
     if (!bad) {
         d->status = 0;
         d->attempts++;
-        int sent = plan_parse(buf_str(&text), text.len, NULL, plan, &p)
-                       ? err_set(&why, ERR_BAD_FIELD, "%s: %s", p.field, p.err.msg)
-                       : webhook_send(plan, dir, d, body, &d->status, &why);
-        int64_t wait = sent ? webhook_wait_ms(d->attempts) : 0;
-        d->updated_ms = clock_now_ms();
-        d->due_ms = wait ? d->updated_ms + wait : 0;
-        snprintf(d->state, sizeof d->state, "%s",
-                 sent == 0 ? "delivered"
-                 : wait    ? "pending"
-                           : "failed");
-        snprintf(d->error, sizeof d->error, "%.399s", why.msg);
-        if (sent)
-            log_warn("webhook", "run %" PRId64 ", attempt %d: %s", d->run, d->attempts, why.msg);
-        bad = store_delivery_put(a->store, d, e);
+        int refused = plan_parse(buf_str(&text), text.len, NULL, plan, &p)
+                          ? err_set(&why, ERR_BAD_FIELD, "%s: %s", p.field, p.err.msg)
+                          : webhook_send(plan, dir, d, body, stop, &d->status, &why);
+        if (!refused || !atomic_load(stop))
+            bad = webhook_note(a, d, !refused, &why, e);
         plan_free(plan);
     }
     free(plan);
@@ -159,18 +179,18 @@ static int webhook_try(struct app *a, const char *dir, struct delivery *d, const
     return bad;
 }
 
-int webhook_deliver(struct app *a, const char *plans_dir, struct err *e)
+int webhook_deliver(struct app *a, const char *plans_dir, atomic_bool *stop, struct err *e)
 {
     struct buf body;
     struct delivery d;
     bool found = true;
     int bad = 0;
     buf_init(&body, 8u << 20);
-    while (found && !bad) {
+    while (found && !bad && !atomic_load(stop)) {
         buf_reset(&body);
         bad = store_delivery_due(a->store, clock_now_ms(), &d, &body, &found, e);
         if (found && !bad)
-            bad = webhook_try(a, plans_dir, &d, &body, e);
+            bad = webhook_try(a, plans_dir, &d, &body, stop, e);
     }
     buf_free(&body);
     return bad;

@@ -10,15 +10,17 @@
 #ifndef SERVER_WEBHOOK_H
 #define SERVER_WEBHOOK_H
 
-#include "common/buf.h"
+#include <stdatomic.h>
+
 #include "common/err.h"
 #include "server/app.h"
 
 #define WEBHOOK_ATTEMPTS 8
 
 int webhook_init(struct err *e); // once, before there are threads
-// Delivers what is due. What a receiver does wrong is written down with the message; -1: the database failed.
-int webhook_deliver(struct app *a, const char *plans_dir, struct err *e);
+// Delivers what is due. What a receiver does wrong is written down with the message; -1: the database failed. Returns within
+// about a second once *stop is set: a try that is then under way does not count, and is made again by the next server.
+int webhook_deliver(struct app *a, const char *plans_dir, atomic_bool *stop, struct err *e);
 // When to try again after so many attempts, from now; 0: never.
 int64_t webhook_wait_ms(int attempts);
 

@@ -347,6 +347,19 @@ my ($flipped) = @{ $api->get("/runs/$wrong->{id}/findings")->{items} };
 is_deeply [@{$flipped}{qw(kind state firmware firmware_changed program_changed)}],
     ['output-mismatch', 'confirmed', 'ef' x 20, JSON::PP::true, JSON::PP::false], 'a wrong one names the firmware that gave it';
 
+# --- a receiver that hangs holds nobody up ---
+my $held = once(1_050_000);
+my $hung = $hooks->accept or diag 'no message';
+my $begun = time;
+is $api->stop, 0, 'SIGTERM while a receiver hangs';
+my $took = time - $begun;
+cmp_ok $took, '<', 2, sprintf 'ends the server within two seconds (%.2f s)', $took;
+close $hung;
+ok $api->start, 'and the next server';
+my ($h3) = receive('204 Fine');
+settle 'sends the message', sub { ($log) = @{ $api->get("/runs/$held->{id}/deliveries")->{items} }; $log->{state} eq 'delivered' };
+is_deeply [$h3->{'X-Farm-Delivery'}, $log->{attempts}], [$log->{id}, 1], 'the try that was broken off does not count';
+
 # --- metrics, the end ---
 my $metrics = $api->get('!/metrics');
 like $metrics, qr/^farm_runs\{state="done"\} \d+$/m, 'runs are counted';
