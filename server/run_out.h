@@ -21,7 +21,7 @@ void run_out_plan(struct buf *b, const struct plan_entry *p, int64_t now_ms, con
 
 // "grid":[{model, board, counts, look}]
 int run_out_grid(struct app *a, const struct run *r, struct buf *b, struct err *e);
-// The message of a webhook: {"event":"run","run":..,"findings":[..],"text":markdown}
+// The message of a webhook: {"event":"run","run":..,"findings":[..],"more_findings":n,"text":markdown}
 int run_out_message(struct app *a, int64_t run, struct buf *b, struct err *e);
 int run_out_junit(struct app *a, const struct run *r, struct buf *b, struct err *e);
 int run_out_markdown(struct app *a, const struct run *r, struct buf *b, struct err *e);

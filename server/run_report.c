@@ -10,7 +10,8 @@
 #include "server/json_out.h"
 #include "server/run_out.h"
 
-#define MAX_TEXT_FINDINGS 100 // in Markdown; JSON and CSV have all
+#define MAX_TEXT_FINDINGS 100     // in Markdown; JSON and CSV have all
+#define MAX_MESSAGE_FINDINGS 1000 // in a webhook's message, which must not grow without end
 
 struct findings {
     struct finding_row *at;
@@ -439,12 +440,13 @@ int run_out_message(struct app *a, int64_t run, struct buf *b, struct err *e)
         buf_puts(b, "{\"event\":\"run\",\"run\":");
         run_out_run(b, &r);
         buf_puts(b, "},\"findings\":[");
-        for (size_t i = 0; i < all.n; i++) {
+        size_t n = all.n < MAX_MESSAGE_FINDINGS ? all.n : MAX_MESSAGE_FINDINGS;
+        for (size_t i = 0; i < n; i++) {
             buf_puts(b, i ? "," : "");
             run_out_finding(b, &all.at[i]);
             buf_puts(b, "}");
         }
-        buf_puts(b, "],\"text\":");
+        buf_printf(b, "],\"more_findings\":%zu,\"text\":", all.n - n);
         buf_json_str(b, buf_str(&text));
         buf_puts(b, "}");
         if (b->failed || text.failed)

@@ -321,7 +321,8 @@ is $h1->{'X-Farm-Delivery'}, $h2->{'X-Farm-Delivery'}, 'as the same delivery';
 is $h2->{'X-Farm-Signature'}, 'sha256=' . hmac_sha256_hex("$h2->{'X-Farm-Timestamp'}.$b2", 'top secret'), 'signed';
 ok abs($h2->{'X-Farm-Timestamp'} - time) < 60, 'with the time';
 my $message = JSON::PP::decode_json($b2);
-is_deeply [$message->{event}, $message->{run}{id}, $message->{run}{verdict}, $message->{findings}[0]{kind}], ['run', $slow->{id}, 'regression', 'slower'],
+is_deeply [$message->{event}, $message->{run}{id}, $message->{run}{verdict}, $message->{findings}[0]{kind}, $message->{more_findings}],
+    ['run', $slow->{id}, 'regression', 'slower', 0],
     'it says what happened';
 like $message->{text}, qr/\| slower \| tiny\\_mbv2 /, 'in words as well';
 my $log;
