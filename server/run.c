@@ -13,6 +13,8 @@
 #include "server/run_out.h"
 
 #define MAX_CAMPAIGNS 1000 // of a run with open jobs, at once
+#define IMPORT_AHEAD_MS                                                                            \
+    60000 // an import may be so much later than this server's clock: clocks differ
 
 // *moved false: somebody has cancelled it in the meantime.
 static int run_to(struct app *a, struct run *r, enum run_state to, bool *moved, struct err *e)
@@ -265,11 +267,31 @@ static int import_point_add(struct app *a, const struct run *r, const struct run
     return 0;
 }
 
+// Imports come in order of date. One from the future would stand in the way of all that come until then.
+static int import_date(struct app *a, const char *plan, int64_t slot_ms, int64_t now_ms,
+                       struct problem *p)
+{
+    struct run last;
+    struct err none = {0};
+    char now[CLOCK_TEXT_SIZE];
+    if (slot_ms > now_ms + IMPORT_AHEAD_MS)
+        return problem_field(p, ERR_BAD_FIELD, "date",
+                             "is in the future: the server's clock says %s",
+                             clock_text(now_ms, now));
+    if (store_run_last(a->store, plan, false, &last, &none))
+        return none.code == ERR_NOT_FOUND ? 0 : err_set(&p->err, none.code, "%s", none.msg);
+    if (last.slot_ms >= slot_ms)
+        return problem_field(p, ERR_CONFLICT, "date",
+                             "the plan has a run of that date or later, %" PRId64
+                             "; runs are imported in order of date",
+                             last.id);
+    return 0;
+}
+
 int run_import(struct app *a, const char *plan, const char *plan_text, const struct plan *how,
                const struct run_import_in *in, int64_t now_ms, struct run *out, struct problem *p)
 {
-    struct err *e = &p->err, none = {0};
-    struct run last;
+    struct err *e = &p->err;
     struct judgement j = {0};
     bool added = false;
     *out = (struct run){
@@ -278,13 +300,8 @@ int run_import(struct app *a, const char *plan, const char *plan_text, const str
     snprintf(out->note, sizeof out->note, "%s", in->note);
     if (store_begin(a->store, e))
         return -1;
-    if (store_run_last(a->store, plan, false, &last, &none) == 0 && last.slot_ms >= in->slot_ms) {
-        problem_field(p, ERR_CONFLICT, "date",
-                      "the plan has a run of that date or later, %" PRId64
-                      "; runs are imported in order of date",
-                      last.id);
+    if (import_date(a, plan, in->slot_ms, now_ms, p))
         goto fail;
-    }
     if (store_run_add(a->store, out, plan_text, &added, e))
         goto fail;
     for (int i = 0; i < in->n_points; i++) {

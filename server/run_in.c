@@ -28,7 +28,10 @@ static int field_time(const cJSON *obj, const char *path, const char *name, int6
         end += 1 + strspn(end + 1, "0123456789");
     if (!end || strcmp(end, "Z") != 0)
         return field_fail(p, path, name, "must be a time such as 2026-01-31T12:00:00Z");
-    int64_t s = (int64_t)timegm(&tm);
+    int day = tm.tm_mday;
+    int64_t s = (int64_t)timegm(&tm); // makes the 3rd of March of the 31st of February
+    if (tm.tm_mday != day)
+        return field_fail(p, path, name, "names a day that its month does not have");
     if (s <= 0 || s > INT64_C(13569465600)) // the year 2400
         return field_fail(p, path, name, "must be between 1970 and 2400");
     *ms = s * 1000;

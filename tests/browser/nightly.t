@@ -30,12 +30,14 @@
         }),
     );
     writeFileSync(join(dir, "plans/broken.json"), '{"title":"Broken","repeats":-1}');
+    writeFileSync(join(dir, "clock"), String(Date.UTC(2026, 5, 1))); // after the last night
     let server = null;
     process.once("exit", () => server?.kill("SIGKILL"));
     const startServer = () =>
         new Promise((done, fail) => {
             const args = ["--listen", "127.0.0.1:0", "--data", join(dir, "data"), "--boards", "firmware/boards"];
-            server = spawn(join(BIN, "farm-server"), [...args, "--web", WEB, "--plans", join(dir, "plans")], {
+            args.push("--plans", join(dir, "plans"), "--clock", join(dir, "clock"));
+            server = spawn(join(BIN, "farm-server"), [...args, "--web", WEB], {
                 cwd: ROOT,
                 stdio: ["ignore", "pipe", "ignore"],
             });

@@ -17,6 +17,7 @@ ok $api->start, 'the server starts' or BAIL_OUT('no server');
 my $MODEL = 'a1' x 32;
 my @CONFIGS = (['pareto least-ram', 8000, 2_000_000], ['pareto F<=1.1', 9000, 1_500_000], ['pareto least-work', 12000, 1_000_000]);
 my $night = 1_780_000_000;    # seconds
+$api->set_clock($night + 400 * 86400);
 my $noise = 7;
 sub jitter { $noise = ($noise * 1103515245 + 12345) % 2147483648; return $noise / 2147483648 - 0.5 }
 
@@ -200,7 +201,7 @@ for my $list (qw(points markers band changes findings)) {
 }
 
 # What is refused
-my $ok = { date => '2030-01-01T00:00:00Z', points => [{ model => $MODEL, model_name => 'net', board => $Api::BOARD, configuration => 'x',
+my $ok = { date => '2027-01-01T00:00:00Z', points => [{ model => $MODEL, model_name => 'net', board => $Api::BOARD, configuration => 'x',
     state => 'not-run' }] };
 sub refused_import { my ($want, $what, $change) = @_;
     my $copy = JSON::PP::decode_json(JSON::PP::encode_json($ok));
@@ -209,6 +210,8 @@ sub refused_import { my ($want, $what, $change) = @_;
 }
 refused_import('422 bad-field date', 'no date', sub { delete $_[0]{date} });
 refused_import('422 bad-field date', 'a date that is none', sub { $_[0]{date} = 'yesterday' });
+refused_import('422 bad-field date', 'a date that no calendar has', sub { $_[0]{date} = '2027-02-31T00:00:00Z' });
+refused_import('422 bad-field date', 'a date in the future, which would stand in the way of all imports until then', sub { $_[0]{date} = '2099-01-01T00:00:00Z' });
 refused_import('409 conflict date', 'a date before the newest run', sub { $_[0]{date} = '2020-01-01T00:00:00Z' });
 refused_import('422 bad-field points', 'no points', sub { $_[0]{points} = [] });
 refused_import('422 bad-field points[0].model', 'a model that is no hash', sub { $_[0]{points}[0]{model} = 'net' });
