@@ -341,13 +341,12 @@ static void compare_cell_out(struct buf *b, const struct side_point *x, size_t n
 }
 
 static int compare_cell(struct buf *b, const struct side_point *x, size_t n_x,
-                        const struct side_point *y, size_t n_y, struct err *e)
+                        const struct side_point *y, size_t n_y, double tolerance, struct err *e)
 {
     struct front_diff d = {0};
     struct front_diff_point *before = calloc(n_x + 1, sizeof *before);
     struct front_diff_point *after = calloc(n_y + 1, sizeof *after);
     bool emulated = (n_x ? x : y)->emulated && (n_y ? y : x)->emulated;
-    double tolerance = emulated ? 0 : detect_limits_default().latency_percent;
     int bad = -1;
     if (!before || !after) {
         err_set(e, ERR_NO_MEMORY, "no memory to compare fronts");
@@ -355,7 +354,7 @@ static int compare_cell(struct buf *b, const struct side_point *x, size_t n_x,
     }
     side_diff_points(x, n_x, before);
     side_diff_points(y, n_y, after);
-    bad = front_diff(before, n_x, after, n_y, tolerance, &d, e);
+    bad = front_diff(before, n_x, after, n_y, emulated ? 0 : tolerance, &d, e);
     if (!bad)
         compare_cell_out(b, x, n_x, y, n_y, &d);
     front_diff_free(&d);
@@ -366,7 +365,8 @@ out:
 }
 
 // Both sides are sorted by model and board: walks them side by side.
-static int compare_sides(struct buf *b, const struct side *x, const struct side *y, struct err *e)
+static int compare_sides(struct buf *b, const struct side *x, const struct side *y,
+                         double tolerance, struct err *e)
 {
     size_t i = 0, k = 0;
     buf_puts(b, "[");
@@ -380,7 +380,7 @@ static int compare_sides(struct buf *b, const struct side *x, const struct side 
         }
         size_t n_x = order <= 0 ? side_cell(x, i) : 0, n_y = order >= 0 ? side_cell(y, k) : 0;
         buf_puts(b, first ? "" : ",");
-        if (compare_cell(b, x->at + i, n_x, y->at + k, n_y, e))
+        if (compare_cell(b, x->at + i, n_x, y->at + k, n_y, tolerance, e))
             return -1;
         i += n_x;
         k += n_y;
@@ -401,7 +401,8 @@ enum outcome api_run_compare(struct request *r, struct reply *out, struct proble
     buf_puts(&out->body, "},\"after\":");
     run_out_run(&out->body, &after);
     buf_puts(&out->body, "},\"cells\":");
-    compare_sides(&out->body, &x, &y, &p->err);
+    double tolerance = run_limits(r->app->store, after.id).latency_percent; // as it was judged by
+    compare_sides(&out->body, &x, &y, tolerance, &p->err);
     buf_puts(&out->body, "}");
 out:
     free(x.at);

@@ -15,6 +15,7 @@
 #include "server/json_out.h"
 #include "server/nightly/changepoint.h"
 #include "server/page.h"
+#include "server/run.h"
 #include "server/run_in.h"
 #include "server/run_out.h"
 
@@ -106,24 +107,6 @@ static void series_view_add(void *cls, const struct point *p)
     }
 }
 
-// The thresholds of the newest run's plan, which is what the next night is judged by.
-static struct detect_limits series_limits(struct app *a, const struct series *s)
-{
-    struct plan *plan = calloc(1, sizeof *plan);
-    struct detect_limits limits = detect_limits_default();
-    struct problem p = {0};
-    struct buf text;
-    buf_init(&text, PLAN_MAX_BYTES);
-    if (plan && s->last_run && store_run_text(a->store, s->last_run, &text, NULL) == 0 &&
-        plan_parse(buf_str(&text), text.len, NULL, plan, &p) == 0) {
-        limits = plan->thresholds;
-        plan_free(plan);
-    }
-    buf_free(&text);
-    free(plan);
-    return limits;
-}
-
 // Median and band that each night was judged by: what the baseline was before it.
 static void series_band_out(struct buf *b, const struct judge_series *j)
 {
@@ -198,7 +181,8 @@ enum outcome api_series_get(struct request *r, struct reply *out, struct problem
     if (series_param(r, &s, p) ||
         store_point_of_series(r->app->store, s.id, INT64_MAX, series_view_add, &v, &p->err))
         goto out;
-    struct detect_limits limits = series_limits(r->app, &s);
+    // Of the newest run's plan, which is what the next night is judged by.
+    struct detect_limits limits = run_limits(r->app->store, s.last_run);
     if (judge_series(r->app->store, &s, &limits, &j, &p->err))
         goto out;
     run_out_series(b, &s);
@@ -375,24 +359,37 @@ static int triage_apply(struct app *a, const struct triage_in *in, struct findin
     return 0;
 }
 
+// Saying the same once more changes nothing, and so is not told in the history.
+static bool triage_changes(const struct finding_row *was, const struct finding_row *is)
+{
+    bool accepted = was->accepted == is->accepted || (isnan(was->accepted) && isnan(is->accepted));
+    return !accepted || strcmp(was->state, is->state) != 0 || strcmp(was->owner, is->owner) != 0 ||
+           strcmp(was->note, is->note) != 0;
+}
+
 enum outcome api_finding_triage(struct request *r, struct reply *out, struct problem *p)
 {
-    struct finding_row f;
+    struct finding_row f, was;
     struct triage_in in;
     struct app *a = r->app;
     if (json_in_triage(buf_str(&r->body), r->body.len, &in, p) || store_begin(a->store, &p->err))
         return OUTCOME_REPLY;
-    if (finding_param(r, &f, p) || triage_apply(a, &in, &f, p))
+    if (finding_param(r, &f, p))
+        goto fail;
+    was = f;
+    if (triage_apply(a, &in, &f, p))
         goto fail;
     if (in.owner[0])
         snprintf(f.owner, sizeof f.owner, "%s", in.owner);
     if (in.note[0])
         snprintf(f.note, sizeof f.note, "%s", in.note);
-    f.updated_ms = clock_now_ms();
-    if (store_finding_put(a->store, &f, &p->err) ||
-        store_note_add(a->store, f.id, triage_action_names[in.action], in.owner, in.note,
-                       f.updated_ms, &p->err))
-        goto fail;
+    if (triage_changes(&was, &f)) {
+        f.updated_ms = clock_now_ms();
+        if (store_finding_put(a->store, &f, &p->err) ||
+            store_note_add(a->store, f.id, triage_action_names[in.action], in.owner, in.note,
+                           f.updated_ms, &p->err))
+            goto fail;
+    }
     if (store_commit(a->store, &p->err) == 0)
         finding_reply(a, &f, &out->body, &p->err);
     return OUTCOME_REPLY;

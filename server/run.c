@@ -42,17 +42,30 @@ static int run_failed(struct app *a, struct run *r, const char *why, int64_t now
     return run_moved(a, r, RUN_FAILED, e);
 }
 
-// Parses the plan as it was when the run was made.
-static int run_plan_of(struct app *a, const struct run *r, struct plan *plan, struct err *e)
+int run_plan_of(struct store *s, int64_t run, struct plan *out, struct err *e)
 {
     struct buf text;
     struct problem p = {0};
+    *out = (struct plan){0};
     buf_init(&text, PLAN_MAX_BYTES);
-    int bad = store_run_text(a->store, r->id, &text, e);
-    if (!bad && plan_parse(buf_str(&text), text.len, NULL, plan, &p))
-        bad = err_set(e, ERR_BAD_FIELD, "%s: %s", p.field, p.err.msg);
+    int bad = store_run_text(s, run, &text, e);
+    if (!bad && text.len && plan_parse(buf_str(&text), text.len, NULL, out, &p))
+        bad = err_set(e, p.err.code, "%s: %s", p.field, p.err.msg);
     buf_free(&text);
     return bad;
+}
+
+struct detect_limits run_limits(struct store *s, int64_t run)
+{
+    struct detect_limits limits = detect_limits_default();
+    struct plan *plan = calloc(1, sizeof *plan);
+    if (plan && run_plan_of(s, run, plan, NULL) == 0) {
+        if (plan->n_models)
+            limits = plan->thresholds;
+        plan_free(plan);
+    }
+    free(plan);
+    return limits;
 }
 
 // Worth another try: the plan is not to blame.
@@ -190,7 +203,7 @@ int run_step(struct app *a, struct run *r, const char *plans_dir, int64_t now_ms
     *moved = false;
     if (!plan) {
         err_set(e, ERR_NO_MEMORY, "no memory for run %" PRId64, r->id);
-    } else if (run_plan_of(a, r, plan, &why)) {
+    } else if (run_plan_of(a->store, r->id, plan, &why)) {
         bad = is_passing(why.code) ? err_set(e, why.code, "%s", why.msg)
                                    : run_failed(a, r, why.msg, now_ms, e);
     } else if (r->state == RUN_PLANNING) {

@@ -22,6 +22,12 @@
 #include "server/run_in.h"
 #include "server/store_runs.h"
 
+// The plan of a run as it was when the run was made, to be freed by plan_free(); zeroed where a run has none, as one that was
+// skipped. -1: it is wrong, ERR_IO or ERR_NO_MEMORY: it could not be read.
+int run_plan_of(struct store *s, int64_t run, struct plan *out, struct err *e);
+// Its thresholds; the defaults where it has none.
+struct detect_limits run_limits(struct store *s, int64_t run);
+
 // Makes models, campaigns, jobs and points of a run that is planning. What cannot be imported and is optional is left out and
 // named in r->detail. May take seconds. -1: e says what is wrong with the plan; ERR_IO: try again.
 int run_plan(struct app *a, struct run *r, const struct plan *plan, const char *plans_dir,

@@ -8,6 +8,7 @@
 
 #include "server/clock.h"
 #include "server/json_out.h"
+#include "server/run.h"
 #include "server/run_out.h"
 
 #define MAX_TEXT_FINDINGS 100     // in Markdown; JSON and CSV have all
@@ -291,15 +292,8 @@ static void comparison_point(void *cls, const struct point *p)
 
 static int comparison_load(struct app *a, const struct run *r, struct comparison *c, struct err *e)
 {
-    struct buf text;
-    struct problem p = {0};
     *c = (struct comparison){0};
-    buf_init(&text, PLAN_MAX_BYTES);
-    int bad = store_run_text(a->store, r->id, &text, e);
-    if (!bad && text.len && plan_parse(buf_str(&text), text.len, NULL, &c->plan, &p))
-        bad = err_set(e, p.err.code, "%s", p.err.msg);
-    buf_free(&text);
-    if (bad)
+    if (run_plan_of(a->store, r->id, &c->plan, e))
         return -1;
     c->at = calloc((size_t)c->plan.n_published + 1, sizeof *c->at);
     if (!c->at)

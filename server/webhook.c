@@ -13,6 +13,7 @@
 #include "server/clock.h"
 #include "server/hash.h"
 #include "server/plan.h"
+#include "server/run.h"
 #include "server/store_runs.h"
 
 #define CONNECT_MS 5000L
@@ -158,24 +159,18 @@ static int webhook_try(struct app *a, const char *dir, struct delivery *d, const
                        atomic_bool *stop, struct err *e)
 {
     struct plan *plan = calloc(1, sizeof *plan);
-    struct buf text;
-    struct problem p = {0};
     struct err why = {0};
-    buf_init(&text, PLAN_MAX_BYTES);
-    int bad = plan ? store_run_text(a->store, d->run, &text, e)
-                   : err_set(e, ERR_NO_MEMORY, "no memory for a plan");
+    int bad = plan ? 0 : err_set(e, ERR_NO_MEMORY, "no memory for a plan");
     if (!bad) {
         d->status = 0;
         d->attempts++;
-        int refused = plan_parse(buf_str(&text), text.len, NULL, plan, &p)
-                          ? err_set(&why, ERR_BAD_FIELD, "%s: %s", p.field, p.err.msg)
-                          : webhook_send(plan, dir, d, body, stop, &d->status, &why);
+        int refused = run_plan_of(a->store, d->run, plan, &why) ||
+                      webhook_send(plan, dir, d, body, stop, &d->status, &why);
         if (!refused || !atomic_load(stop))
             bad = webhook_note(a, d, !refused, &why, e);
         plan_free(plan);
     }
     free(plan);
-    buf_free(&text);
     return bad;
 }
 

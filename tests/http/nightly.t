@@ -85,6 +85,9 @@ $api->post("/findings/$f->{id}", { action => 'assign', owner => 'Ada' });
 my ($known) = $api->post("/findings/$f->{id}", { action => 'acknowledge', note => 'ring of one row more, on purpose?' });
 is_deeply [@{$known}{qw(state owner note)}], ['acknowledged', 'Ada', 'ring of one row more, on purpose?'], 'acknowledged, with owner and note';
 is_deeply [map { $_->{action} } @{ $known->{history} }], ['assign', 'acknowledge'], 'the history says what was done';
+$api->post("/findings/$f->{id}", { action => 'acknowledge', note => 'ring of one row more, on purpose?' });
+my $twice = $api->get("/findings/$f->{id}");
+is_deeply [scalar @{ $twice->{history} }, $twice->{updated}], [2, $known->{updated}], 'saying the same once more is no history';
 my $grown = sub { my ($more) = @_; return sub { my ($b, $c, $p) = @_; $p->{arena_bytes} += $more if $b eq $Api::BOARD && $c eq 'pareto F<=1.1'; $p } };
 my $quiet = night($grown->(64), firmware => 'f2');
 isnt $quiet->{verdict}, 'regression', 'what somebody knows of makes no run red';
@@ -150,6 +153,18 @@ my ($cell) = grep { $_->{board} eq $Api::BOARD } @{ $diff->{cells} };
 is scalar @{ $cell->{before} }, 3, 'both fronts with all their points';
 ok $cell->{latency_percent} > 0.3, 'at equal RAM it is slower' or diag explain $cell;
 is_deeply [map { $_->{on_front} ? 1 : 0 } @{ $cell->{before} }], [1, 1, 1], 'all are on the front before';
+
+my ($wide, $narrow) = map { my ($plan, $limit) = @$_;
+    $api->plan($plan, thresholds => { latency_percent => $limit });
+    $api->wait_until(10, sub { $api->get("/plans/$plan") && $api->get("/plans/$plan")->{valid} });
+    my @ids = map { my ($cycles, $date) = @$_;
+        $api->post("/plans/$plan/import", { date => $date, points => [map { { model => $MODEL, model_name => 'net', board => $Api::BOARD,
+            configuration => $_->[0], state => 'done', cycles => { median => $_->[2] }, clock_hz => 100_000_000, arena_bytes => $_->[1],
+            firmware => "f$cycles", program => $_->[0], agent => 'host', rig => 'r', emulated => \0 } } ['less RAM', 8000, 1_000_000],
+            ['faster', 9000, $cycles]] })->{id}
+    } [990_000, '2026-01-01T00:00:00Z'], [1_015_000, '2026-01-02T00:00:00Z'];
+    $api->get("/runs/$ids[0]/compare/$ids[1]")->{cells}[0] } ['wide', 3], ['narrow', 1];
+is_deeply [$wide->{left}, $narrow->{left}], [0, 1], 'slower: within the threshold of one plan, beyond that of another';
 
 # For other tools
 my $junit = $api->get("/runs/$wrong->{id}/junit.xml");
