@@ -83,7 +83,7 @@ struct night_info { // what the detection need not know of a point
 };
 
 struct judged { // a series of the run
-    int64_t id;
+    int64_t id; // they come by rising id
     const char *model, *model_name, *board, *config;
     size_t first, n; // points
 };
@@ -489,6 +489,20 @@ static int judge_keep(struct judge *j, const struct finding *f, const char *mode
     return strcmp(row.state, "acknowledged") == 0 ? 0 : judge_tell(j, f);
 }
 
+// A series of the run; NULL: it is not part of it.
+static const struct judged *judge_find(const struct judge *j, int64_t series)
+{
+    size_t lo = 0, hi = j->h.n_series; // by id
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (j->h.series[mid].id < series)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < j->h.n_series && j->h.series[lo].id == series ? &j->h.series[lo] : NULL;
+}
+
 // Is what an open finding is about part of this run? Only then can the run say that it has stopped.
 static bool judge_covers(const struct judge *j, const struct finding_row *f)
 {
@@ -499,15 +513,7 @@ static bool judge_covers(const struct judge *j, const struct finding_row *f)
         }
         return false;
     }
-    size_t lo = 0, hi = j->h.n_series; // by id
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (j->h.series[mid].id < f->series)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < j->h.n_series && j->h.series[lo].id == f->series;
+    return judge_find(j, f->series) != NULL;
 }
 
 // What has stopped. A run that got no number of a series says nothing about its earlier findings.
@@ -515,14 +521,9 @@ static bool judge_has_number(const struct judge *j, const struct finding_row *f)
 {
     if (strcmp(f->kind, "missing") == 0 || strcmp(f->kind, "infrastructure") == 0 || f->series == 0)
         return true;
-    for (size_t i = 0; i < j->h.n_series; i++) {
-        const struct judged *s = &j->h.series[i];
-        if (s->id == f->series) {
-            enum point_state state = j->h.points[s->first + s->n - 1].state;
-            return state != POINT_MISSING && state != POINT_INFRASTRUCTURE;
-        }
-    }
-    return false;
+    const struct judged *s = judge_find(j, f->series);
+    enum point_state state = s ? j->h.points[s->first + s->n - 1].state : POINT_MISSING;
+    return state != POINT_MISSING && state != POINT_INFRASTRUCTURE;
 }
 
 static int judge_resolve(struct judge *j)
