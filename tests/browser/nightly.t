@@ -33,6 +33,7 @@
     writeFileSync(join(dir, "clock"), String(Date.UTC(2026, 5, 1))); // after the last night
     let server = null;
     process.once("exit", () => server?.kill("SIGKILL"));
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
     const startServer = () =>
         new Promise((done, fail) => {
             const args = ["--listen", "127.0.0.1:0", "--data", join(dir, "data"), "--boards", "firmware/boards"];

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 # A farm for a test: real server, agents and virtual boards in a folder of their own, with everything a test does to
-# them: call, kill, restart, wait. Whatever is left of it is killed at the end, however the test ends.
+# them: call, kill, restart, wait. Whatever is left of it is killed at the end, however the test ends (Ending.pm).
 package Farm;
 use strict;
 use warnings;
+use lib 'tests/lib';
 use Carp qw(croak);
+use Ending;
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
 use IO::Socket::INET;
@@ -155,18 +157,7 @@ sub stop { my ($self, $name, $signal, $limit_s) = @_;
 
 # Pids of everything alive that descends from this farm and whose program has the given name (any without one).
 sub processes { my ($self, $program) = @_;
-    my @found;
-    for my $environ (glob '/proc/[0-9]*/environ') {
-        my ($pid) = $environ =~ m{/(\d+)/};
-        next if $pid == $$;
-        local $/;
-        open my $f, '<', $environ or next;
-        my $text = <$f> // '';
-        next unless index("\0$text\0", "\0$self->{mark}\0") >= 0;
-        my $exe = readlink("/proc/$pid/exe") // next;
-        push @found, $pid if !defined $program || $exe =~ m{/\Q$program\E$};
-    }
-    return @found;
+    return grep { !defined $program || (readlink("/proc/$_/exe") // '') =~ m{/\Q$program\E$} } Ending::marked($self->{mark});
 }
 
 # TCP ports that this machine listens on: inode of the socket => port.
@@ -281,13 +272,6 @@ sub farm { my ($self, @words) = @_;
     my $text = <$f> // '';
     close $f;
     return wantarray ? ($text, $? >> 8) : $text;
-}
-
-sub DESTROY { my ($self) = @_;
-    local ($?, $!, $@);
-    return if ($self->{owner} //= $$) != $$;
-    kill 'KILL', $self->processes;
-    kill 'KILL', grep { $alive{$_} } values %{ $self->{pid} // {} };
 }
 
 1;

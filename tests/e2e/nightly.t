@@ -37,7 +37,6 @@ like do { local $/; <$f> }, qr/<testsuite name="smoke" id="1"[^>]* failures="0" 
 # Once more, with the server killed as soon as something is measured.
 my $pid = fork // die "fork: $!";
 if ($pid == 0) {
-    $farm->{owner} = -1;
     my ($said, $end) = $farm->farm(@run);
     print STDERR $said if $end;
     POSIX::_exit($end);
@@ -62,7 +61,6 @@ is scalar @other, 0, 'the same to the cycle and the byte';
 is $farm->stop('host-1'), 0, 'the agent stops';
 $pid = fork // die "fork: $!";
 if ($pid == 0) {
-    $farm->{owner} = -1;
     POSIX::_exit(($farm->farm(@run))[1]);
 }
 ok $farm->wait_until('a third run', 60, sub { my $r = $farm->get('/runs/3'); $r && $r->{state} eq 'running' }), 'a run without boards';

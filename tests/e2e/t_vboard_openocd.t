@@ -6,6 +6,8 @@
 # build/firmware.
 use strict;
 use warnings;
+use lib 'tests/lib';
+use Ending;
 use Fcntl;
 use File::Temp qw(tempdir);
 use IO::Select;
@@ -20,7 +22,6 @@ my $firmware = ($ENV{FARM_FIRMWARE} // 'build/firmware') . "/$board/firmware.elf
 my $config = "firmware/boards/$board/openocd.cfg";
 my $dir = tempdir('farm-vboard-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my ($count, $failed) = (0, 0);
-my %children;
 
 $| = 1;
 $SIG{PIPE} = 'IGNORE';
@@ -62,9 +63,11 @@ sub start {
             '--tty-link', $link, '--state', "$dir/flash.img", @options
             or POSIX::_exit(127);
     }
-    $children{$pid} = 1;
     my $line = IO::Select->new($out)->can_read(10) ? <$out> : undef;
-    return if !defined $line;
+    if (!defined $line) {
+        print map { "# $name: $_\n" } split /\n/, contents("$dir/$name.log");
+        return;
+    }
     my $ready = decode_json($line);
     return {pid => $pid, port => $ready->{stlink_port}, tty => $ready->{tty}, link => $link, ready => $ready,
             out => $out};
@@ -75,15 +78,11 @@ sub stop {
     kill $signal // 'TERM', $b->{pid};
     my $end = time + 5;
     while (time < $end) {
-        if (waitpid($b->{pid}, WNOHANG) == $b->{pid}) {
-            delete $children{$b->{pid}};
-            return $?;
-        }
+        return $? if waitpid($b->{pid}, WNOHANG) == $b->{pid};
         sleep 0.01;
     }
     kill 'KILL', $b->{pid};
     waitpid $b->{pid}, 0;
-    delete $children{$b->{pid}};
     return -1;
 }
 
@@ -271,8 +270,5 @@ stop($b);
 $b = start('nonsense', '--fault', 'bogus');
 ok(!$b && contents("$dir/nonsense.log") =~ /unknown kind/, 'an unknown fault is refused');
 
-END {
-    kill 'KILL', keys %children;
-}
 print "1..$count\n";
 exit($failed ? 1 : 0);

@@ -4,6 +4,8 @@
 package Api;
 use strict;
 use warnings;
+use lib 'tests/lib';
+use Ending;
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
@@ -15,11 +17,10 @@ use Time::HiRes qw(sleep time);
 our $BIN   = $ENV{FARM_BIN} // 'build/host/bin';
 our $BOARD = 'test-board';
 my $json = JSON::PP->new->utf8->canonical;
-my %alive;
 
 sub new { my ($class, %o) = @_;
     my $dir = tempdir('farm-http-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-    my $self = bless { dir => $dir, owner => $$, options => $o{options} // [] }, $class;
+    my $self = bless { dir => $dir, options => $o{options} // [] }, $class;
     $self->board($BOARD);
     # Too small for anything but the least, and too small for any program.
     $self->board('small-ram',   arena_max_bytes => 6000);
@@ -97,7 +98,6 @@ sub start { my ($self, @more) = @_;
         exec { $command[0] } @command or POSIX::_exit(127);
     }
     $self->{pid} = $pid;
-    $alive{$pid} = 1;
     my $end = time + 20;
     while (time < $end) {
         if (read_file("$self->{dir}/out") =~ /"url":"(http:[^"]+)"/) {
@@ -139,7 +139,6 @@ sub stop { my ($self, $signal) = @_;
     return unless $self->{pid};
     kill $signal // 'TERM', $self->{pid};
     waitpid $self->{pid}, 0;
-    delete $alive{ $self->{pid} };
     delete $self->{pid};
     return $?;
 }
@@ -265,12 +264,6 @@ sub wait_until { my ($self, $limit_s, $test) = @_;
         sleep 0.05;
     }
     return;
-}
-
-sub DESTROY { my ($self) = @_;
-    local ($?, $!, $@);
-    return if $self->{owner} != $$;
-    kill 'KILL', $self->{pid} if $self->{pid} && $alive{ $self->{pid} };
 }
 
 1;
