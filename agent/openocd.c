@@ -185,8 +185,3 @@ out:
     buf_free(&command);
     return rc;
 }
-
-int openocd_reset(const struct openocd_target *t, struct err *e)
-{
-    return openocd_execute(t, "init; farm_reset; shutdown", e);
-}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // OpenOCD as a child process: one process per flash. What is written where is the board folder's
-// openocd.cfg's affair (Tcl procedures farm_flash, farm_flash_program, farm_reset).
+// openocd.cfg's affair (Tcl procedures farm_flash and farm_flash_program).
 #ifndef AGENT_OPENOCD_H
 #define AGENT_OPENOCD_H
 
@@ -31,8 +31,5 @@ bool openocd_serial_ok(const char *serial);
 // board's file expects, ERR_OFFLINE when the probe or the board does not answer or on_tick stopped it.
 int openocd_flash(const struct openocd_target *t, const char *firmware_elf, const char *program,
                   struct err *e);
-
-// Connects and resets: a health check.
-int openocd_reset(const struct openocd_target *t, struct err *e);
 
 #endif

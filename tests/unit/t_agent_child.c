@@ -206,26 +206,27 @@ static void test_openocd_arguments(void)
                                         .serial = "VB0002",
                                         .jtag_tty = "/dev/pts/7",
                                         .deadline_ms = 5000};
-    EQ_INT(openocd_reset(&jtag, &e), 0);
+    EQ_INT(openocd_flash(&jtag, NULL, "p.prog", &e), 0);
     OK(buf_read_file(&args, path) == 0);
     EQ_STR(buf_str(&args), "-c\ngdb_port disabled; telnet_port disabled; tcl_port "
                            "disabled\n-c\nset FARM_JTAG_TTY {/dev/pts/7}\n"
                            "-c\nset FARM_SERIAL VB0002\n"
-                           "-f\nc.cfg\n-c\ninit; farm_reset; shutdown\n");
+                           "-f\nc.cfg\n-c\ninit; farm_flash_program {p.prog}; shutdown\n");
     buf_free(&args);
     // texts that would end a Tcl word never reach OpenOCD
     const struct openocd_target evil = {.openocd = "tests/fakes/openocd",
                                         .config = "c.cfg",
                                         .serial = "x; exit",
                                         .deadline_ms = 5000};
-    EQ_INT(openocd_reset(&evil, &e), -1);
+    EQ_INT(openocd_flash(&evil, NULL, "p.prog", &e), -1);
+    OK(strstr(e.msg, "serial") != NULL);
     err_clear(&e);
     const struct openocd_target evil_tty = {.openocd = "tests/fakes/openocd",
                                             .config = "c.cfg",
                                             .serial = "VB0002",
                                             .jtag_tty = "/dev/pts/7} {x",
                                             .deadline_ms = 5000};
-    EQ_INT(openocd_reset(&evil_tty, &e), -1);
+    EQ_INT(openocd_flash(&evil_tty, NULL, "p.prog", &e), -1);
     OK(strstr(e.msg, "terminal") != NULL);
     err_clear(&e);
     EQ_INT(openocd_flash(&usb, NULL, "p}; exec rm {", &e), -1);

@@ -472,7 +472,7 @@ static void test_power_cycle(void)
 // What the agent makes for itself: a program for every variant, with the reference's answer.
 static void test_known_program(void)
 {
-    static const char *const variants[] = {"generic", "armv7em"};
+    static const char *const variants[] = {"generic", "armv7em", "rv32"};
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
         struct health_program p;
         struct err e = {0};
