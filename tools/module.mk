@@ -13,6 +13,8 @@ PROGS += msfcnn-table
 msfcnn-table_MAIN := tools/msfcnn_table.c
 PROGS += front-table
 front-table_MAIN := tools/front_table.c
+PROGS += front-fastest
+front-fastest_MAIN := tools/front_fastest.c
 PROGS += plan-bench
 plan-bench_MAIN := tools/plan_bench.c
 
@@ -37,7 +39,7 @@ sanitize:  ## unit, corpus and HTTP tests under the address and undefined-behavi
 lint:  ## format check, gcc -fanalyzer, cppcheck and clang-tidy on LINT_SRC (default: every C file)
 	@tools/install lint
 	@tools/lint $(LINT_SRC)
-bench: all  ## planner time and memory, exact instructions per inference and per MAC on the virtual board, nightly detection
+bench: all  ## planner time and memory, exact instructions per inference and per MAC on the virtual boards beside the peers', nightly detection
 	@$(OUT)/bin/plan-bench $(wildcard $(O)/models/*_chain.tflite ../shared/models/files/mcunet_512kb_imagenet.tflite)
 	@tools/bench
 	@$(OUT)/bin/nightly-bench

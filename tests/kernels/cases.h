@@ -17,7 +17,7 @@
 enum case_fault { // why a case failed; bits
     CASE_NOT_ACCEPTED = 1,
     CASE_WRONG_BYTES = 2,
-    CASE_ARENA_GUARD = 4, // a byte beside the arena was written
+    CASE_ARENA_GUARD = 4, // a byte beside the arena, or beside an output outside of it, was written
     CASE_INPUT_GUARD = 8, // the input, or a byte beside it, was written
 };
 
