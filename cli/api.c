@@ -3,8 +3,11 @@
 #include "cli/api.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cli/reply.h"
 
@@ -81,6 +84,9 @@ static int refuse(struct api *a, long status, const struct buf *body, struct err
     reply_problem(buf_str(body), &a->problem);
     a->problem.status = (int)status;
     enum err_code code = err_from_type(a->problem.type);
+    if (!a->problem.title[0] && status >= 502 && status <= 504)
+        return err_set(e, ERR_OFFLINE, "no answer from %s (HTTP %ld of a proxy)", a->server,
+                       status);
     if (code == ERR_NONE)
         code = ERR_INTERNAL;
     if (!a->problem.title[0])
@@ -155,6 +161,32 @@ out:
 const struct api_problem *api_problem(const struct api *a)
 {
     return &a->problem;
+}
+
+static int64_t now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec;
+}
+
+void api_heard(struct api_patience *w)
+{
+    if (w->away)
+        fprintf(stderr, "farm: the server answers again\n");
+    w->away = false;
+    w->heard_s = now_s();
+}
+
+bool api_may_return(struct api_patience *w, const struct err *why)
+{
+    if ((why->code != ERR_OFFLINE && why->code != ERR_RATE) || now_s() - w->heard_s >= w->limit_s)
+        return false;
+    if (!w->away)
+        fprintf(stderr, "%sfarm: %s; waiting up to %ld s for it\n",
+                isatty(STDERR_FILENO) ? "\n" : "", why->msg, w->limit_s);
+    w->away = true;
+    return true;
 }
 
 const char *api_advice(const char *type)

@@ -4,7 +4,9 @@
 #ifndef CLI_API_H
 #define CLI_API_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/buf.h"
 #include "common/err.h"
@@ -39,10 +41,23 @@ int api_open(struct api **out, const char *server, const char *token, struct err
 void api_close(struct api *a); // accepts NULL
 
 // One call; body receives the reply (it is reset first). 0 for a 2xx answer. -1: ERR_OFFLINE when
-// nobody answered, else the error of the problem document; api_problem() then tells more. Waits at
+// nobody answered, or only a proxy (502, 503, 504), else the error of the problem document; api_problem() then tells more. Waits at
 // most 10 s for a connection and 120 s in all.
 int api_call(struct api *a, const struct api_request *rq, struct buf *body, struct err *e);
 const struct api_problem *api_problem(const struct api *a);
+
+// Patience with a server that is away for a while, being started again or behind a proxy that says so: for commands that wait for
+// what goes on without them. Zeroed: none.
+struct api_patience {
+    long limit_s;    // how long it may be away
+    int64_t heard_s; // when it answered last; set by api_heard()
+    bool away;
+};
+// It has answered. A person is told on stderr when it had been away.
+void api_heard(struct api_patience *w);
+// It has not, and this is why. True: worth asking again in a moment; a person is told the first time. False: that is no server
+// that is away, or it has been away for too long.
+bool api_may_return(struct api_patience *w, const struct err *why);
 
 // What a user can do about a problem type; NULL when nothing better than its detail is known.
 const char *api_advice(const char *type);

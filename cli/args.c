@@ -10,6 +10,7 @@
 #include "common/buf.h"
 
 #define DEFAULT_SERVER "http://127.0.0.1:8080"
+#define DEFAULT_PATIENCE_S 60
 
 const char cli_usage[] =
     "farm - measure how little RAM a model needs on a microcontroller, and what that costs\n"
@@ -63,6 +64,8 @@ const char cli_usage[] =
     "  --server URL   else $FARM_SERVER, else " DEFAULT_SERVER "\n"
     "  --token TEXT   else $FARM_TOKEN (better: others can see a command line)\n"
     "  --json         the server's JSON instead of a table, for jq and scripts\n"
+    "  --patience N   watch, submit --watch and plan run --wait: seconds that the server may be "
+    "away (60)\n"
     "\n"
     "RAM is the arena: every byte that activations need, without the model input, with the "
     "output.\n"
@@ -73,7 +76,8 @@ const char cli_usage[] =
     "\n"
     "Exit status: 0 done, 1 something measured failed or a plan's run is a regression, 2 wrong "
     "command\n"
-    "line, 3 no server there, 4 the server refused, 5 a plan's run came to no verdict about the "
+    "line, 3 no server there (any more), 4 the server refused, 5 a plan's run came to no verdict "
+    "about the "
     "code.\n";
 
 struct option {
@@ -87,7 +91,7 @@ static const struct option options[] = {
     {"--max-overhead", true}, {"--watch", false},   {"--json", false},   {"--all", false},
     {"--help", false},        {"--version", false}, {"-h", false},       {"--board", true},
     {"--spec", true},         {"--save", true},     {"--axis", true},    {"--measured", false},
-    {"--wait", false},        {"--junit", true},    {"--choose", true},
+    {"--wait", false},        {"--junit", true},    {"--choose", true},  {"--patience", true},
 };
 
 static const struct {
@@ -201,6 +205,8 @@ static int take_option(struct cli_args *a, const char *name, const char *value, 
         return parse_count(name, value, 200, &a->points, e);
     else if (strcmp(name, "--repeats") == 0)
         return parse_count(name, value, 100, &a->repeats, e);
+    else if (strcmp(name, "--patience") == 0)
+        return parse_count(name, value, 86400, &a->patience, e);
     else if (strcmp(name, "--max-ram") == 0) {
         a->max_ram = cli_parse_bytes(value);
         if (a->max_ram < 0)
@@ -264,6 +270,7 @@ int cli_args_parse(struct cli_args *a, int argc, char **argv, const char *env_se
         .command = CLI_HELP,
         .server = env_server && *env_server ? env_server : DEFAULT_SERVER,
         .token = env_token && *env_token ? env_token : NULL,
+        .patience = DEFAULT_PATIENCE_S,
         .max_overhead = -1,
         .max_ram = -1,
     };

@@ -44,6 +44,7 @@ struct cli_args {
     const char *name;    // of the campaign; NULL: the server's choice
     long points;         // 1..200; 0: the server's default
     long repeats;        // 1..100; 0: the server's default
+    long patience;       // seconds that a server may be away while something is waited for
     double max_overhead; // F; < 0: not given
     int64_t max_ram;     // bytes; < 0: not given
     const char *save;    // file for a program; NULL: none

@@ -26,8 +26,6 @@
 #define MAX_MODEL_BYTES (32u << 20)
 #define MAX_PAGES 100000
 #define WATCH_PERIOD_MS 500
-#define WATCH_PATIENCE_S                                                                           \
-    60 // how long a campaign is watched while the server is away (it may be restarting)
 
 #ifndef FARM_VERSION
 #define FARM_VERSION "0.1.0"
@@ -209,13 +207,6 @@ static void sleep_ms(long ms)
     nanosleep(&t, NULL);
 }
 
-static int64_t now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec;
-}
-
 // One line over the last: [#####.....] 5/12 done, 1 failed; f767-1 flashing
 static void draw_bar(const struct reply_campaign *c, const char *running)
 {
@@ -280,22 +271,15 @@ static int watch(struct session *s, const char *id, int *status)
     int result = -1;
     char path[64];
     snprintf(path, sizeof path, API "/campaigns/%s", id);
-    bool tty = isatty(STDOUT_FILENO) && !s->args->json, away = false;
+    bool tty = isatty(STDOUT_FILENO) && !s->args->json;
     struct reply_seen seen = {0};
     struct reply_campaign c = {0};
-    int64_t last_answer = now_s();
+    struct api_patience patience = {0};
     for (;;) {
         if (watch_once(s, path, tty, &seen, &c) == 0) {
-            if (away)
-                fprintf(stderr, "farm: the server answers again\n");
-            away = false;
-            last_answer = now_s();
-        } else if (s->err.code == ERR_OFFLINE && seen.n + (size_t)c.id > 0 &&
-                   now_s() - last_answer < WATCH_PATIENCE_S) {
-            if (!away)
-                fprintf(stderr, "%sfarm: %s; waiting up to %d s for it\n", tty ? "\n" : "",
-                        s->err.msg, WATCH_PATIENCE_S);
-            away = true;
+            patience.limit_s = s->args->patience; // from the first answer on
+            api_heard(&patience);
+        } else if (api_may_return(&patience, &s->err)) {
             err_clear(&s->err);
         } else {
             goto out;
@@ -615,7 +599,7 @@ static int run(struct session *s, int *status)
 static int report(const struct session *s)
 {
     const struct api_problem *p = s->api ? api_problem(s->api) : NULL;
-    if (s->err.code == ERR_OFFLINE && (!p || !p->status)) {
+    if (s->err.code == ERR_OFFLINE && (!p || !p->title[0])) {
         fprintf(stderr,
                 "farm: %s\n  next: start one with `make run`, or name another with --server URL or "
                 "$FARM_SERVER\n",

@@ -15,7 +15,6 @@
 #define API "/api/v1"
 #define MAX_REPLY (64u << 20)
 #define POLL_MS 500
-#define PATIENCE_S 60 // how long a run is waited for while no server answers (it may be restarting)
 #define LOG_EVERY_S 30 // no terminal: so often at the most
 
 // What wait_line() said last.
@@ -108,6 +107,23 @@ static int get(struct api *api, const char *path, struct buf *body, struct err *
     return api_call(api, &rq, body, e);
 }
 
+// The same while something is waited for: a server that is away may come back.
+static int get_patiently(struct api *api, struct api_patience *w, const char *path,
+                         struct buf *body, struct err *e)
+{
+    for (;;) {
+        struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+        struct err why = {0};
+        if (get(api, path, body, &why) == 0) {
+            api_heard(w);
+            return 0;
+        }
+        if (!api_may_return(w, &why))
+            return err_set(e, why.code, "%s", why.msg);
+        nanosleep(&pause, NULL);
+    }
+}
+
 static void take(struct buf *out, const struct buf *body)
 {
     buf_add(out, body->data, body->len);
@@ -159,13 +175,14 @@ static int find_run(struct api *api, const char *name, struct nightly_run *run, 
     return 0;
 }
 
-static int show_run(struct api *api, int64_t id, bool json, struct buf *out, struct err *e)
+static int show_run(struct api *api, struct api_patience *w, int64_t id, bool json, struct buf *out,
+                    struct err *e)
 {
     struct buf body;
     char path[64];
     buf_init(&body, MAX_REPLY);
     snprintf(path, sizeof path, API "/runs/%" PRId64 "%s", id, json ? "" : "/summary.md");
-    int bad = get(api, path, &body, e);
+    int bad = get_patiently(api, w, path, &body, e);
     if (!bad && json)
         take(out, &body);
     for (size_t i = 0; !bad && !json && i < body.len; i++) {
@@ -176,13 +193,14 @@ static int show_run(struct api *api, int64_t id, bool json, struct buf *out, str
     return bad;
 }
 
-static int write_junit(struct api *api, int64_t id, const char *file, struct err *e)
+static int write_junit(struct api *api, struct api_patience *w, int64_t id, const char *file,
+                       struct err *e)
 {
     struct buf body;
     char path[64];
     buf_init(&body, MAX_REPLY);
     snprintf(path, sizeof path, API "/runs/%" PRId64 "/junit.xml", id);
-    int bad = get(api, path, &body, e);
+    int bad = get_patiently(api, w, path, &body, e);
     FILE *f = bad ? NULL : fopen(file, "wb");
     if (!bad && (!f || fwrite(body.data, 1, body.len, f) != body.len))
         bad = err_set(e, ERR_IO, "cannot write %s: %s", file, strerror(errno));
@@ -192,18 +210,10 @@ static int write_junit(struct api *api, int64_t id, const char *file, struct err
     return bad;
 }
 
-static int64_t now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec;
-}
-
 // One line over the last on a terminal; in a log a line of its own, when something has changed and not every second.
-static void wait_line(const struct nightly_run *r, struct told *last)
+static void wait_line(const struct nightly_run *r, int64_t now, struct told *last)
 {
     bool tty = isatty(STDERR_FILENO);
-    int64_t now = now_s();
     if (!tty && !r->finished && (r->open == last->open || now < last->at + LOG_EVERY_S))
         return;
     *last = (struct told){.at = now, .open = r->open};
@@ -212,26 +222,20 @@ static void wait_line(const struct nightly_run *r, struct told *last)
             tty && !r->finished ? "" : "\n");
 }
 
-static int wait_for(struct api *api, struct nightly_run *r, struct err *e)
+static int wait_for(struct api *api, struct api_patience *w, struct nightly_run *r, struct err *e)
 {
     struct buf body;
     char path[64];
     int bad = 0;
-    int64_t heard = now_s();
-    struct told last = {.at = heard, .open = -1};
+    struct told last = {.at = w->heard_s, .open = -1};
     buf_init(&body, MAX_REPLY);
     snprintf(path, sizeof path, API "/runs/%" PRId64, r->id);
     while (!bad && !r->finished) {
         struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
-        struct err why = {0};
         nanosleep(&pause, NULL);
-        if (get(api, path, &body, &why) == 0) {
-            heard = now_s();
-            bad = nightly_parse_run(buf_str(&body), r, e);
-            wait_line(r, &last);
-        } else if (why.code != ERR_OFFLINE || now_s() - heard > PATIENCE_S) {
-            bad = err_set(e, why.code, "%s", why.msg);
-        }
+        bad = get_patiently(api, w, path, &body, e) || nightly_parse_run(buf_str(&body), r, e);
+        if (!bad)
+            wait_line(r, w->heard_s, &last);
     }
     buf_free(&body);
     return bad;
@@ -266,6 +270,7 @@ static int run(struct api *api, const struct cli_args *a, struct buf *out,
 {
     struct nightly_run r;
     struct buf body;
+    struct api_patience w = {.limit_s = a->patience};
     buf_init(&body, MAX_REPLY);
     int bad = start(api, a, &r, &body, e);
     if (!bad && !a->wait) {
@@ -275,8 +280,9 @@ static int run(struct api *api, const struct cli_args *a, struct buf *out,
             buf_printf(out, "run %" PRId64 " of %s has begun: farm plan show %" PRId64 "\n", r.id,
                        a->plan, r.id);
     } else if (!bad) {
-        bad = wait_for(api, &r, e) || (a->junit && write_junit(api, r.id, a->junit, e)) ||
-              show_run(api, r.id, a->json, out, e);
+        api_heard(&w);
+        bad = wait_for(api, &w, &r, e) || (a->junit && write_junit(api, &w, r.id, a->junit, e)) ||
+              show_run(api, &w, r.id, a->json, out, e);
         *outcome = nightly_outcome_of(&r);
     }
     buf_free(&body);
@@ -293,8 +299,9 @@ int nightly_command(struct api *api, const struct cli_args *a, struct buf *out,
         return run(api, a, out, outcome, e);
     struct nightly_run r;
     struct buf body;
+    struct api_patience none = {0};
     buf_init(&body, MAX_REPLY);
-    int bad = find_run(api, a->plan, &r, &body, e) || show_run(api, r.id, a->json, out, e);
+    int bad = find_run(api, a->plan, &r, &body, e) || show_run(api, &none, r.id, a->json, out, e);
     buf_free(&body);
     return bad ? -1 : 0;
 }

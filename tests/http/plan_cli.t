@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use lib 'tests/http';
 use Api;
+use IO::Socket::INET;
 use JSON::PP ();
 use Test::More;
 
@@ -14,7 +15,8 @@ $api->plan('one', title => 'One network', configurations => [{ strategy => 'vani
 $api->plan('bad', boards => ['nowhere']);
 ok $api->start, 'the server starts' or BAIL_OUT('no server');
 
-# Starts the client; measures what it queues, each measurement taking so many cycles; gives its text and exit status.
+# Starts the client; measures what it queues, each measurement taking so many cycles, or does what stands in place of one; gives its
+# text and exit status.
 sub farm { my ($words, @cycles) = @_;
     my $pid = open(my $f, '-|') // die "fork: $!";
     if ($pid == 0) {
@@ -26,6 +28,7 @@ sub farm { my ($words, @cycles) = @_;
     }
     for my $cycles (@cycles) {
         my $l;
+        $cycles->(), next if ref $cycles;
         $api->wait_until(15, sub { ($l, my $s) = $api->lease; $s == 200 }) or last;
         $api->result($l, 'hello.emulated' => JSON::PP::false, 'hello.timing' => undef, 'hello.timing_version' => undef,
             'hello.firmware' => $cycles > 1_020_000 ? 'cd' x 20 : 'ab' x 20, runs => [map { { cycles => $cycles, instructions => '9' } } 1, 2]);
@@ -77,5 +80,29 @@ is $status, 5, 'a run that was cancelled says nothing about the code: 5';
 ($status, $text) = farm(['plan', 'run', 'bad', '--wait']);
 is $status, 4, 'a wrong plan is refused';
 like $text, qr/boards\[0\]/, 'naming the field';
+
+# A server that goes away while the run is waited for
+sub running { $api->wait_until(15, sub { (($api->get('/plans/two/runs')->{items}[0] // {})->{state} // '') eq 'running' }) }
+$api->plan('two', configurations => [{ strategy => 'vanilla' }]);
+$api->wait_until(15, sub { ($api->get('/plans/two') // {})->{valid} });
+($status, $text) = farm(['plan', 'run', 'two', '--wait'], sub {
+    running();
+    $api->stop('KILL');
+    my $proxy = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $api->{port}, Listen => 5, ReuseAddr => 1) or die "proxy: $!";
+    for (1 .. 2) {
+        my $c = $proxy->accept;
+        sysread $c, my $request, 4096;
+        print $c "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        close $c;
+    }
+    close $proxy;
+    $api->start or die 'no server';
+}, 1_000_000);
+is $status, 0, 'a server that is away, and a proxy that says 502, are waited for' or diag $text;
+like $text, qr/^farm: no answer from \S+ \(.+\); waiting up to 60 s for it\nfarm: the server answers again$/m, 'and it says so, once';
+($status, $text) = farm(['plan', 'run', 'two', '--wait', '--patience', 1], sub { running(); $api->stop('KILL') });
+is $status, 3, 'one that stays away is given up: no server, 3';
+like $text, qr/; waiting up to 1 s for it\nfarm: no answer from/, 'which says so as well';
+ok $api->start, 'the server is back';
 is $api->stop, 0, 'SIGTERM ends the server well';
 done_testing;
