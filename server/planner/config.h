@@ -37,7 +37,7 @@ int config_format(const struct config_block *blocks, int n_blocks, bool output_o
 
 // The schedule of a block: "plain", "rows", "cols4", "patch3", "groups8x2",
 // "cells(0-2:cols1,3-5:groups8x2)".
-#define CONFIG_MAX_SCHEDULE 4096
+#define CONFIG_MAX_SCHEDULE 8192 // as long as the text of a whole configuration may be
 void config_schedule(const struct config_block *b, char text[CONFIG_MAX_SCHEDULE]);
 
 // Arena of a configuration: the largest of its blocks'. -1: a block cannot run (ERR_BAD_FIELD).

@@ -120,6 +120,14 @@ static void check_text(void)
     EQ_STR(text, "0-2:plain 3-4:rows");
     static const char same[] = "0:plain 1-8:cells(1-3:cols2,4:cols1,5-8:groups8x2) "
                                "9-11:groups4 12-13:cells(12-13:cols1) output:outside";
+    static struct config_block many[700]; // cells of one block; its text is longer than 4096 bytes
+    static char schedule[CONFIG_MAX_SCHEDULE];
+    for (int i = 0; i < 700; i++)
+        many[i] = (struct config_block){
+            .first = i, .last = i, .axis = FUSION_COLS, .band_rows = 1, .cells = 700 - i};
+    config_schedule(many, schedule);
+    OKF(strlen(schedule) > 4096 && strcmp(schedule + strlen(schedule) - 11, ",699:cols1)") == 0,
+        "a long block's schedule is written to its end: %zu bytes", strlen(schedule));
     if (OK(config_parse(same, 14, blocks, &n, &e) == 0)) {
         EQ_INT(n, 6);
         EQ_INT(blocks[1].cells, 3);
