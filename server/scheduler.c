@@ -88,10 +88,12 @@ static void scheduler_reload(struct scheduler *s)
     if (now - s->reloaded_ms < RELOAD_MS)
         return;
     s->reloaded_ms = now;
-    if (plans_stamp(dir) == s->plans.stamp)
+    uint64_t stamp = plans_stamp(dir);
+    if (stamp == s->plans.stamp)
         return;
     if (plans_load(dir, &s->app->boards, &fresh, &e)) {
-        log_error("plans", "%s", e.msg);
+        log_error("plans", "%s; the plans stay as they were", e.msg);
+        s->plans.stamp = stamp; // told once: a folder that cannot be taken is looked at again when it changes
         return;
     }
     scheduler_tell(&fresh);

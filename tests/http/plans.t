@@ -82,6 +82,17 @@ is scalar(grep { $_->{valid} && $_->{name} =~ /^(vienna|hand)$/ } @plans), 2, 't
 rmdir "$api->{dir}/plans/folder.json";
 unlink glob "$api->{dir}/plans/{wrong-*,broken,pipe,endless}.json";
 $api->wait_until(10, sub { @{ $api->get('/plans')->{items} } == 2 });
+# A folder with too many leaves the plans as they were, and is told once, not each time that it is looked at.
+$api->plan("many-$_") for 1 .. 65;
+sub told { return scalar(() = $api->log =~ /more than 64 plans; the plans stay as they were/g) }
+settle 'too many plans are told', sub { told() };
+sleep 4.5;
+is_deeply [told(), scalar @{ $api->get('/plans')->{items} }], [1, 2], '... once, and the others stay';
+unlink glob "$api->{dir}/plans/many-*.json";
+$api->plan('many');
+settle 'and then the folder is read again', sub { @{ $api->get('/plans')->{items} } == 3 };
+unlink "$api->{dir}/plans/many.json";
+$api->wait_until(10, sub { @{ $api->get('/plans')->{items} } == 2 });
 # Every field of the JSON Schema is one that the parser knows, and the other way round.
 my $schema = $api->get('/plan-schema.json');
 is_deeply [sort keys %{ $schema->{properties} }], [sort 'description', grep { $_ ne 'colour' } keys %wrong], 'the schema has the same fields';
