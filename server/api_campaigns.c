@@ -275,7 +275,7 @@ enum outcome api_campaign_front(struct request *r, struct reply *out, struct pro
     buf_puts(&out->body, "}");
 out:
     planning_release(r->app, planner);
-    planning_front_free(&front);
+    front_free(&front);
     for (size_t i = 0; i < f.n; i++)
         free(f.at[i].json);
     free(f.at);

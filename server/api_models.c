@@ -106,9 +106,8 @@ enum outcome api_model_file(struct request *r, struct reply *out, struct problem
     return OUTCOME_REPLY;
 }
 
-// The front over RAM and a board's predicted latency, with the planner that predicts.
 static int latency_front(struct request *r, const struct front_query *q, struct front *f,
-                         const struct planner **planner, struct problem *p)
+                         struct problem *p)
 {
     if (!q->board)
         return problem_field(p, ERR_BAD_FIELD, "board",
@@ -117,8 +116,7 @@ static int latency_front(struct request *r, const struct front_query *q, struct 
         return problem_field(p, ERR_BAD_FIELD, "board",
                              "%s has no latency coefficients: tools/fit-latency measures them",
                              q->board->id);
-    *planner = planning_acquire(r->app, r->params[0], p);
-    return *planner ? planner_latency_front(*planner, &q->board->latency, f, &p->err) : -1;
+    return planning_latency_front(r->app, r->params[0], q->board, f, p);
 }
 
 enum outcome api_model_front(struct request *r, struct reply *out, struct problem *p)
@@ -144,11 +142,10 @@ enum outcome api_model_front(struct request *r, struct reply *out, struct proble
         return OUTCOME_REPLY;
     }
     if (model_param(r, p) || front_query_read(r, &q, p) ||
-        (by_latency ? latency_front(r, &q, &f, &planner, p)
+        (by_latency ? latency_front(r, &q, &f, p)
                     : planning_front(r->app, r->params[0], (enum planner_strategy)strategy, &f, p)))
         goto out;
-    if (!planner && q.board && q.board->has_latency &&
-        !(planner = planning_acquire(r->app, r->params[0], p)))
+    if (q.board && q.board->has_latency && !(planner = planning_acquire(r->app, r->params[0], p)))
         goto out;
     struct model m;
     if (store_model_get(r->app->store, r->params[0], &m, &p->err))
@@ -161,7 +158,7 @@ enum outcome api_model_front(struct request *r, struct reply *out, struct proble
     buf_puts(&out->body, "}");
 out:
     planning_release(r->app, planner);
-    planning_front_free(&f);
+    front_free(&f);
     return OUTCOME_REPLY;
 }
 

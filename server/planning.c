@@ -17,8 +17,9 @@
 #include "server/json_out.h"
 #include "server/no_fit.h"
 
-#define CACHE_SIZE 8 // open models; each holds its file and some tables
-#define MAX_EXTRA 64 // models beyond that, while all of the cache is in use
+#define CACHE_SIZE 8      // open models; each holds its file and some tables
+#define MAX_EXTRA 64      // models beyond that, while all of the cache is in use
+#define LATENCY_FRONTS 16 // that are kept: of a large model they take seconds
 
 struct planning_entry {
     char model[HASH_HEX_SIZE];
@@ -28,6 +29,13 @@ struct planning_entry {
     int64_t used; // tick of the last use
 };
 
+struct latency_front {
+    char model[HASH_HEX_SIZE];
+    const struct board *board; // NULL: free
+    struct front front;
+    int64_t used;
+};
+
 struct planning {
     char version[HASH_HEX_SIZE]; // of the planner
     pthread_mutex_t lock;
@@ -35,6 +43,7 @@ struct planning {
     struct planning_entry at[CACHE_SIZE];
     int n_extra;
     struct planner *extra[MAX_EXTRA];
+    struct latency_front latency[LATENCY_FRONTS];
 };
 
 int planning_open(struct planning **out, struct err *e)
@@ -59,6 +68,8 @@ void planning_close(struct planning *pl)
         return;
     for (int i = 0; i < CACHE_SIZE; i++)
         planner_free(pl->at[i].planner);
+    for (int i = 0; i < LATENCY_FRONTS; i++)
+        front_free(&pl->latency[i].front);
     pthread_mutex_destroy(&pl->lock);
     free(pl);
 }
@@ -195,12 +206,6 @@ out:
     return bad;
 }
 
-void planning_front_free(struct front *f)
-{
-    free(f->at);
-    *f = (struct front){0};
-}
-
 // A strategy's restricted front, computed each time: it takes milliseconds.
 static int planning_strategy(struct app *a, const char *model, enum planner_strategy strategy,
                              struct front *out, struct problem *p)
@@ -240,6 +245,72 @@ int planning_front(struct app *a, const char *model, enum planner_strategy strat
     }
     front_free(&computed);
     return bad ? -1 : 0;
+}
+
+static int front_copy(const struct front *from, struct front *to, struct err *e)
+{
+    *to = (struct front){.n = from->n, .at = malloc((from->n + 1) * sizeof *to->at)};
+    if (!to->at)
+        return err_set(e, ERR_NO_MEMORY, "no memory for a front");
+    memcpy(to->at, from->at, from->n * sizeof *to->at);
+    return 0;
+}
+
+// 1: a copy is in out, 0: it is not kept, -1: e is set.
+static int latency_front_kept(struct planning *pl, const char *model, const struct board *board,
+                              struct front *out, struct err *e)
+{
+    int got = 0;
+    pthread_mutex_lock(&pl->lock);
+    for (int i = 0; i < LATENCY_FRONTS && got == 0; i++) {
+        struct latency_front *f = &pl->latency[i];
+        if (f->board != board || strcmp(f->model, model) != 0)
+            continue;
+        f->used = ++pl->tick;
+        got = front_copy(&f->front, out, e) ? -1 : 1;
+    }
+    pthread_mutex_unlock(&pl->lock);
+    return got;
+}
+
+// Keeps a copy in place of the one that was not asked for the longest. No memory: it is computed again next time.
+static void latency_front_keep(struct planning *pl, const char *model, const struct board *board,
+                               const struct front *front)
+{
+    struct front copy;
+    if (front_copy(front, &copy, NULL))
+        return;
+    pthread_mutex_lock(&pl->lock);
+    struct latency_front *oldest = &pl->latency[0];
+    for (int i = 1; i < LATENCY_FRONTS; i++) {
+        if (pl->latency[i].used < oldest->used)
+            oldest = &pl->latency[i];
+    }
+    front_free(&oldest->front);
+    *oldest = (struct latency_front){.board = board, .front = copy, .used = ++pl->tick};
+    snprintf(oldest->model, sizeof oldest->model, "%s", model);
+    pthread_mutex_unlock(&pl->lock);
+}
+
+int planning_latency_front(struct app *a, const char *model, const struct board *board,
+                           struct front *out, struct problem *p)
+{
+    *out = (struct front){0};
+    int got = latency_front_kept(a->planning, model, board, out, &p->err);
+    if (got)
+        return got < 0 ? -1 : 0;
+    const struct planner *planner = planning_acquire(a, model, p);
+    if (!planner)
+        return -1;
+    int64_t start = clock_monotonic_ms();
+    int bad = planner_latency_front(planner, &board->latency, out, &p->err);
+    planning_release(a, planner);
+    if (bad)
+        return -1;
+    log_info("planning", "model %.12s on %s: latency front of %zu points in %" PRId64 " ms", model,
+             board->id, out->n, clock_monotonic_ms() - start);
+    latency_front_keep(a->planning, model, board, out);
+    return 0;
 }
 
 // --- campaigns ------------------------------------------------------------------------------------------------------
@@ -336,7 +407,7 @@ static int draft_strategies(struct draft *d, struct problem *p)
         if (!board->has_latency)
             return problem_field(p, ERR_BAD_FIELD, field,
                                  "%s has no latency coefficients to choose by", board->id);
-        bad = planner_latency_front(d->planner, &board->latency, &f, &p->err) ||
+        bad = planning_latency_front(d->app, d->in->model, board, &f, p) ||
               draft_offers(d, PLANNER_PARETO, &f, p);
         front_free(&f);
     }
@@ -433,7 +504,7 @@ static int draft_no_fit(struct draft *d, const struct board *board, const struct
                                      .field = field,
                                      .any = any};
     no_fit_set(p, &wish, d->planner, &f, d->input);
-    planning_front_free(&f);
+    front_free(&f);
     return -1;
 }
 
@@ -517,7 +588,6 @@ out:
     return bad;
 }
 
-// The points of every strategy; a board that none fits is an error, a strategy is left out.
 // What to measure next on a board: of its fronts over RAM and MACs and over RAM and latency.
 static int draft_board_next(struct draft *d, const struct board *board, struct problem *p)
 {
@@ -544,6 +614,7 @@ static int draft_board_next(struct draft *d, const struct board *board, struct p
     return 0;
 }
 
+// The points of every strategy; a board that none fits is an error, a strategy is left out.
 static int draft_board_strategies(struct draft *d, const struct board *board, int i_board,
                                   struct problem *p)
 {

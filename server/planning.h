@@ -26,10 +26,13 @@ const struct planner *planning_acquire(struct app *a, const char *model, struct 
 void planning_release(struct app *a, const struct planner *planner); // accepts NULL
 
 // What a strategy offers; pareto's front comes from the database when this build of the server has computed it before.
-// The caller frees it.
+// The caller frees it (front_free).
 int planning_front(struct app *a, const char *model, enum planner_strategy strategy,
                    struct front *out, struct problem *p);
-void planning_front_free(struct front *f);
+// The front over RAM and a board's predicted latency, computed anew only where it is none of the last few that were asked for.
+// The board has latency coefficients.
+int planning_latency_front(struct app *a, const char *model, const struct board *board,
+                           struct front *out, struct problem *p);
 
 // Creates a campaign with all its jobs and their programs. *known: the Idempotency-Key had been used for the same request.
 int planning_campaign(struct app *a, const struct campaign_in *in, const char *idempotency_key,

@@ -214,7 +214,7 @@ static const struct front *offer(struct draft_run *d, struct offers *o, enum pla
 static void offers_free(struct offers *o)
 {
     for (int s = 0; s < PLANNER_STRATEGIES; s++)
-        planning_front_free(&o->at[s]);
+        front_free(&o->at[s]);
 }
 
 // That part of a front that fits the board; why: of its smallest point that does not. The specs are copies.

@@ -71,6 +71,8 @@ my @ms = @{ $by_ms->{points} };
 ok @ms > 3, scalar(@ms) . ' points over RAM and latency';
 ok !(grep { $ms[$_]{arena_bytes} <= $ms[$_ - 1]{arena_bytes} || $ms[$_]{predicted_ms} >= $ms[$_ - 1]{predicted_ms} } 1 .. $#ms),
     'RAM rises, latency falls';
+is_deeply $api->get("/models/$tiny->{id}/front?board=fast-board&axis=latency")->{points}, $by_ms->{points}, 'asked again, the same';
+is scalar(() = $api->log =~ /on fast-board: latency front of/g), 1, '... without being computed again';
 for my $point (grep { $_->{spec} !~ /cells|groups/ } @{ $t->{points} }) {
     my ($best) = reverse grep { $_->{arena_bytes} <= $point->{arena_bytes} } @ms;
     ok $best && $best->{predicted_ms} <= $point->{predicted_ms} * 1.000001, "$point->{arena_bytes} bytes: no slower";
