@@ -163,11 +163,11 @@ const struct api_problem *api_problem(const struct api *a)
     return &a->problem;
 }
 
-static int64_t now_s(void)
+static int64_t now_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec;
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 void api_heard(struct api_patience *w)
@@ -175,12 +175,14 @@ void api_heard(struct api_patience *w)
     if (w->away)
         fprintf(stderr, "farm: the server answers again\n");
     w->away = false;
-    w->heard_s = now_s();
 }
 
 bool api_may_return(struct api_patience *w, const struct err *why)
 {
-    if ((why->code != ERR_OFFLINE && why->code != ERR_RATE) || now_s() - w->heard_s >= w->limit_s)
+    if (!w->away)
+        w->since_ms = now_ms();
+    if ((why->code != ERR_OFFLINE && why->code != ERR_RATE) ||
+        now_ms() - w->since_ms >= w->limit_s * 1000)
         return false;
     if (!w->away)
         fprintf(stderr, "%sfarm: %s; waiting up to %ld s for it\n",

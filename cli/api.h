@@ -49,9 +49,9 @@ const struct api_problem *api_problem(const struct api *a);
 // Patience with a server that is away for a while, being started again or behind a proxy that says so: for commands that wait for
 // what goes on without them. Zeroed: none.
 struct api_patience {
-    long limit_s;    // how long it may be away
-    int64_t heard_s; // when it answered last; set by api_heard()
+    long limit_s; // how long it may be away, from the first call that gets no answer
     bool away;
+    int64_t since_ms;
 };
 // It has answered. A person is told on stderr when it had been away.
 void api_heard(struct api_patience *w);

@@ -210,9 +210,17 @@ static int write_junit(struct api *api, struct api_patience *w, int64_t id, cons
     return bad;
 }
 
-// One line over the last on a terminal; in a log a line of its own, when something has changed and not every second.
-static void wait_line(const struct nightly_run *r, int64_t now, struct told *last)
+static int64_t now_s(void)
 {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec;
+}
+
+// One line over the last on a terminal; in a log a line of its own, when something has changed and not every second.
+static void wait_line(const struct nightly_run *r, struct told *last)
+{
+    int64_t now = now_s();
     bool tty = isatty(STDERR_FILENO);
     if (!tty && !r->finished && (r->open == last->open || now < last->at + LOG_EVERY_S))
         return;
@@ -227,7 +235,7 @@ static int wait_for(struct api *api, struct api_patience *w, struct nightly_run 
     struct buf body;
     char path[64];
     int bad = 0;
-    struct told last = {.at = w->heard_s, .open = -1};
+    struct told last = {.at = now_s(), .open = -1};
     buf_init(&body, MAX_REPLY);
     snprintf(path, sizeof path, API "/runs/%" PRId64, r->id);
     while (!bad && !r->finished) {
@@ -235,7 +243,7 @@ static int wait_for(struct api *api, struct api_patience *w, struct nightly_run 
         nanosleep(&pause, NULL);
         bad = get_patiently(api, w, path, &body, e) || nightly_parse_run(buf_str(&body), r, e);
         if (!bad)
-            wait_line(r, w->heard_s, &last);
+            wait_line(r, &last);
     }
     buf_free(&body);
     return bad;
@@ -280,7 +288,6 @@ static int run(struct api *api, const struct cli_args *a, struct buf *out,
             buf_printf(out, "run %" PRId64 " of %s has begun: farm plan show %" PRId64 "\n", r.id,
                        a->plan, r.id);
     } else if (!bad) {
-        api_heard(&w);
         bad = wait_for(api, &w, &r, e) || (a->junit && write_junit(api, &w, r.id, a->junit, e)) ||
               show_run(api, &w, r.id, a->json, out, e);
         *outcome = nightly_outcome_of(&r);
