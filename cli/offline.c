@@ -108,7 +108,7 @@ static int plan_front(struct plan *p, struct err *e)
         return planner_latency_front(p->planner, &p->board->latency, &p->front, e);
     }
     if (!p->a->spec)
-        return planner_strategy_front(p->planner, p->strategy, &p->front, e);
+        return planner_strategy_front(p->planner, p->strategy, false, &p->front, e);
     p->front.at = calloc(1, sizeof *p->front.at);
     if (!p->front.at)
         return err_set(e, ERR_NO_MEMORY, "no memory for a configuration");
@@ -120,8 +120,7 @@ static int plan_front(struct plan *p, struct err *e)
 
 static bool fits(const struct plan *p, const struct config *c, struct err *why)
 {
-    return !p->board ||
-           board_fits(p->board, c->spec, c->arena_bytes, p->info.weight_bytes, why) == 0;
+    return !p->board || board_fits(p->board, c, p->info.weight_bytes, why) == 0;
 }
 
 // What the options choose: within --max-overhead the least RAM, else within --max-ram the least
@@ -158,7 +157,7 @@ static int save_program(const struct plan *p, struct err *e)
     }
     planner_input(p->planner, PLANNER_INPUT_UNIFORM, PLANNER_DEFAULT_SEED, input);
     if (planner_program(p->planner, c->spec, p->board->kernels, input, &program, e) ||
-        board_fits(p->board, c->spec, c->arena_bytes, program.len, e))
+        board_fits(p->board, c, program.len, e))
         goto out;
     FILE *f = fopen(p->a->save, "wb");
     if (!f || fwrite(program.data, 1, program.len, f) != program.len) {

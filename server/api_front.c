@@ -25,8 +25,7 @@ void front_view_point_open(const struct front_view *v, struct buf *b, const stru
     const struct board *board = v->query->board;
     double ms = board && v->planner ? board_predict_ms(board, v->planner, c->spec) : -1;
     // The program's exact size is known only once it is built; its weights are a lower bound.
-    bool fits = !board ||
-                board_fits(board, c->spec, c->arena_bytes, v->model->info.weight_bytes, NULL) == 0;
+    bool fits = !board || board_fits(board, c, v->model->info.weight_bytes, NULL) == 0;
     json_out_point_open(b, c, ms, fits);
 }
 

@@ -86,21 +86,20 @@ uint64_t boards_bit(const struct boards *b, const char *id)
     return found ? UINT64_C(1) << (found - b->at) : 0;
 }
 
-int board_fits(const struct board *b, const char *spec, uint32_t arena_bytes, size_t program_bytes,
-               struct err *e)
+int board_fits(const struct board *b, const struct config *c, size_t program_bytes, struct err *e)
 {
-    uint64_t need = (uint64_t)arena_bytes + b->arena_overhead_bytes;
+    uint64_t need = (uint64_t)c->arena_bytes + c->outside_bytes + b->arena_overhead_bytes;
     if (need > b->arena_max_bytes)
         return err_set(
             e, ERR_NO_FIT,
             "%s: \"%.120s\" needs %llu bytes of RAM, %llu more than the %u that there are", b->id,
-            spec, (unsigned long long)need, (unsigned long long)(need - b->arena_max_bytes),
+            c->spec, (unsigned long long)need, (unsigned long long)(need - b->arena_max_bytes),
             b->arena_max_bytes);
     if (program_bytes > b->program_max_bytes)
         return err_set(
             e, ERR_NO_FIT,
             "%s: the program of \"%.120s\" has %zu bytes, %zu more than the %u of its flash", b->id,
-            spec, program_bytes, program_bytes - b->program_max_bytes, b->program_max_bytes);
+            c->spec, program_bytes, program_bytes - b->program_max_bytes, b->program_max_bytes);
     return 0;
 }
 

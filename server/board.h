@@ -39,8 +39,7 @@ uint64_t boards_bit(const struct boards *b,
                     const char *id); // its bit in a set of boards; 0: unknown
 
 // Does a configuration fit? 0, or -1 with ERR_NO_FIT and the bytes that are missing. program_bytes 0: not built yet.
-int board_fits(const struct board *b, const char *spec, uint32_t arena_bytes, size_t program_bytes,
-               struct err *e);
+int board_fits(const struct board *b, const struct config *c, size_t program_bytes, struct err *e);
 // Predicted time of a configuration in ms; negative when the board has no coefficients or the prediction fails.
 double board_predict_ms(const struct board *b, const struct planner *p, const char *spec);
 

@@ -40,7 +40,7 @@ int choose_next(struct app *a, const struct board *board, const struct planner *
         goto out;
     }
     for (size_t i = 0; i < n; i++) {
-        if (board_fits(board, configs[i].spec, configs[i].arena_bytes, weight_bytes, NULL))
+        if (board_fits(board, &configs[i], weight_bytes, NULL))
             continue;
         c[known.n] = (struct next_candidate){.arena_bytes = configs[i].arena_bytes,
                                              .predicted_ms =

@@ -86,6 +86,7 @@ struct plan {
     struct plan_model models[PLAN_MAX_MODELS];
     char boards[JSON_IN_MAX_BOARDS][64];
     struct plan_config configs[PLAN_MAX_CONFIGS];
+    bool output_outside; // the model output is not in the arena
     int repeats;
     int max_jobs, max_minutes;
     char owners[PLAN_MAX_OWNERS][128];

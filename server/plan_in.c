@@ -425,8 +425,8 @@ int plan_parse(const char *text, size_t n, const struct boards *boards, struct p
     *out = (struct plan){.repeats = 3};
     cJSON *root = json_parse(text, n, p);
     int bad = !root || OBJECT_CHECK(root, "", p, "title", "description", "schedule", "models",
-                                    "boards", "configurations", "repeats", "budget", "thresholds",
-                                    "owners", "webhook", "published");
+                                    "boards", "configurations", "output_outside", "repeats",
+                                    "budget", "thresholds", "owners", "webhook", "published");
     if (!bad)
         bad =
             field_text(root, "", "title", out->title, sizeof out->title, 1, p) ||
@@ -439,6 +439,8 @@ int plan_parse(const char *text, size_t n, const struct boards *boards, struct p
         bad = field_fail(p, "", "title", "must not contain control characters");
     if (!bad && field(root, "repeats"))
         bad = field_int(root, "", "repeats", 1, JSON_IN_MAX_RUNS, &out->repeats, p);
+    if (!bad && field(root, "output_outside"))
+        bad = field_bool(root, "", "output_outside", &out->output_outside, p);
     cJSON_Delete(root);
     if (bad)
         plan_free(out);

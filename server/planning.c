@@ -213,7 +213,7 @@ static int planning_strategy(struct app *a, const char *model, enum planner_stra
     const struct planner *planner = planning_acquire(a, model, p);
     if (!planner)
         return -1;
-    int bad = planner_strategy_front(planner, strategy, out, &p->err);
+    int bad = planner_strategy_front(planner, strategy, false, out, &p->err);
     planning_release(a, planner);
     return bad;
 }
@@ -393,9 +393,9 @@ static int draft_strategies(struct draft *d, struct problem *p)
         struct front f = {0};
         if (!(d->in->strategies >> s & 1))
             continue;
-        bad = s == PLANNER_PARETO
-                  ? planning_front(d->app, d->in->model, PLANNER_PARETO, &f, p)
-                  : planner_strategy_front(d->planner, (enum planner_strategy)s, &f, &p->err);
+        bad = s == PLANNER_PARETO ? planning_front(d->app, d->in->model, PLANNER_PARETO, &f, p)
+                                  : planner_strategy_front(d->planner, (enum planner_strategy)s,
+                                                           false, &f, &p->err);
         bad = bad || draft_offers(d, (enum planner_strategy)s, &f, p);
         front_free(&f);
     }
@@ -474,7 +474,7 @@ static int draft_job(struct draft *d, const struct board *board, const struct co
                      struct problem *p)
 {
     const struct built *b = draft_build(d, c->spec, board->kernels, p);
-    if (!b || board_fits(board, c->spec, c->arena_bytes, b->bytes, &p->err))
+    if (!b || board_fits(board, c, b->bytes, &p->err))
         return -1;
     struct job *j = &d->jobs[d->n_jobs++];
     *j = (struct job){.program_crc32 = b->crc32,
@@ -499,7 +499,7 @@ static int draft_no_fit(struct draft *d, const struct board *board, const struct
         return -1;
     const struct no_fit_wish wish = {.board = board,
                                      .spec = c->spec,
-                                     .arena_bytes = c->arena_bytes,
+                                     .arena_bytes = c->arena_bytes + c->outside_bytes,
                                      .program_bytes = b->bytes,
                                      .field = field,
                                      .any = any};
@@ -558,7 +558,7 @@ static int draft_board_strategy(struct draft *d, const struct board *board, size
         if (!(d->strategies[i] >> s & 1))
             continue;
         least = c->arena_bytes < least ? c->arena_bytes : least;
-        if (board_fits(board, c->spec, c->arena_bytes, 0, NULL) == 0)
+        if (board_fits(board, c, 0, NULL) == 0)
             fits[n_fits++] = c;
     }
     if (n_fits)

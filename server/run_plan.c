@@ -194,6 +194,7 @@ static void want_none(struct wanted *w, const char *type, const char *why)
 // What strategies offer for one model, computed when it is first needed.
 struct offers {
     const char *model;
+    const struct planner *planner;
     bool known[PLANNER_STRATEGIES];
     struct front at[PLANNER_STRATEGIES];
 };
@@ -202,7 +203,9 @@ static const struct front *offer(struct draft_run *d, struct offers *o, enum pla
 {
     struct problem p = {0};
     if (!o->known[s]) {
-        if (planning_front(d->app, o->model, s, &o->at[s], &p)) {
+        // With the output in the arena a model's front is kept in the store.
+        if (d->plan->output_outside ? planner_strategy_front(o->planner, s, true, &o->at[s], &p.err)
+                                    : planning_front(d->app, o->model, s, &o->at[s], &p)) {
             err_set(d->e, p.err.code, "%s", p.err.msg);
             return NULL;
         }
@@ -225,30 +228,33 @@ static int front_that_fits(const struct front *all, const struct board *board, s
     if (!out->at)
         return err_set(e, ERR_NO_MEMORY, "no memory for a front");
     for (size_t i = 0; i < all->n; i++) {
-        if (board_fits(board, all->at[i].spec, all->at[i].arena_bytes, 0, why) == 0)
+        if (board_fits(board, &all->at[i], 0, why) == 0)
             out->at[out->n++] = all->at[i];
     }
     return 0;
 }
 
-// Is a better than b? What a strategy offers need not be a front: a published rule may offer what its own model takes for one.
+// Is a better than b?
 static bool pick_better(const struct plan_config *rule, const struct config *a,
                         const struct config *b)
 {
     bool by_ram = rule->pick == PLAN_PICK_LEAST_RAM || rule->pick == PLAN_PICK_MAX_OVERHEAD;
-    if (by_ram && a->arena_bytes != b->arena_bytes)
-        return a->arena_bytes < b->arena_bytes;
-    return a->macs != b->macs ? a->macs < b->macs : a->arena_bytes < b->arena_bytes;
+    if (by_ram && a->believed_bytes != b->believed_bytes)
+        return a->believed_bytes < b->believed_bytes;
+    return a->believed_overhead != b->believed_overhead
+               ? a->believed_overhead < b->believed_overhead
+               : a->believed_bytes < b->believed_bytes;
 }
 
-// One of the configurations that fit, by the rule; NULL: none is within its limit.
+// One of the configurations that fit, by the rule and by what its strategy believes: a published method answers as its
+// authors' own planner does. NULL: none is within the limit.
 static const struct config *pick_one(const struct front *fits, const struct plan_config *rule)
 {
     const struct config *best = NULL;
     for (size_t i = 0; i < fits->n; i++) {
         const struct config *c = &fits->at[i];
-        if ((rule->pick == PLAN_PICK_MAX_OVERHEAD && c->overhead > rule->limit) ||
-            (rule->pick == PLAN_PICK_MAX_RAM && c->arena_bytes > rule->limit))
+        if ((rule->pick == PLAN_PICK_MAX_OVERHEAD && c->believed_overhead > rule->limit) ||
+            (rule->pick == PLAN_PICK_MAX_RAM && (double)c->believed_bytes > rule->limit))
             continue;
         if (!best || pick_better(rule, c, best))
             best = c;
@@ -282,8 +288,7 @@ static void want_priced(struct draft_run *d, const struct plan_config *c,
 {
     struct wanted *w = want(d, c, 0);
     struct err why = {0};
-    if (planner_price(planner, spec, &w->config, &why) ||
-        board_fits(board, w->config.spec, w->config.arena_bytes, 0, &why))
+    if (planner_price(planner, spec, &w->config, &why) || board_fits(board, &w->config, 0, &why))
         want_none(w, err_type(why.code), why.msg);
 }
 
@@ -304,9 +309,10 @@ static int run_configs(struct draft_run *d, const struct planner *planner, struc
                        const struct board *board)
 {
     struct planner_info info;
-    char plain[32];
+    char plain[64];
     planner_info(planner, &info);
-    snprintf(plain, sizeof plain, info.layers > 1 ? "0-%d:plain" : "%d:plain", info.layers - 1);
+    snprintf(plain, sizeof plain, "%s%d:plain%s", info.layers > 1 ? "0-" : "", info.layers - 1,
+             d->plan->output_outside ? " output:outside" : "");
     d->n_wanted = 0;
     for (int i = 0; i < d->plan->n_configs; i++) {
         const struct plan_config *c = &d->plan->configs[i];
@@ -429,6 +435,7 @@ static int run_model_board(struct draft_run *d, const struct run_model *m, struc
     const struct planner *planner = planning_acquire(d->app, m->id, &p);
     if (!planner)
         return err_set(d->e, p.err.code, "%s", p.err.msg);
+    o->planner = planner;
     int bad = run_configs(d, planner, o, board);
     planning_release(d->app, planner); // the campaign takes it itself
     for (int i = 0; i < d->n_wanted; i++) {

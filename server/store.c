@@ -471,6 +471,8 @@ int store_front_get(struct store *s, const char *model, const char *planner, str
         c->arena_bytes = col_u32(q, 1);
         c->macs = (uint64_t)col_i64(q, 2);
         c->overhead = sqlite3_column_double(q, 3);
+        c->believed_bytes = c->arena_bytes;
+        c->believed_overhead = c->overhead;
         c->input_streamed = col_int(q, 4) != 0;
         c->input_bytes = col_u32(q, 5);
         c->blocks = col_u32(q, 6);

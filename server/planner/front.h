@@ -17,6 +17,10 @@ struct front_path {
     uint32_t arena_bytes;
     uint64_t macs;
     double cycles; // predicted; 0 of front_search()
+    // What the cost model that chose it says, where that is another than this one.
+    bool is_believed;
+    uint64_t believed_bytes;
+    double believed_overhead;
     int n_blocks;
     struct config_block *blocks;
 };

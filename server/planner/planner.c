@@ -117,7 +117,10 @@ static int fill_config(struct planner *p, const struct config_block *blocks, int
     c->arena_bytes = cost.arena_bytes;
     c->macs = cost.macs;
     c->overhead = p->graph.macs ? (double)cost.macs / (double)p->graph.macs : 1.0;
-    c->output_outside = p->fusion.output_outside;
+    c->believed_bytes = c->arena_bytes;
+    c->believed_overhead = c->overhead;
+    c->outside_bytes =
+        p->fusion.output_outside ? fusion_tensor_bytes(&p->graph, p->graph.output) : 0;
     c->input_streamed = reads_input_once(p, blocks, n);
     c->input_bytes = fusion_tensor_bytes(&p->graph, p->graph.input);
     c->blocks = 0;
@@ -254,7 +257,7 @@ int planner_strategy(const char *name)
 
 int planner_front(const struct planner *p, struct front *out, struct err *e)
 {
-    return planner_strategy_front(p, PLANNER_PARETO, out, e);
+    return planner_strategy_front(p, PLANNER_PARETO, false, out, e);
 }
 
 // Prices paths; frees them.
@@ -268,8 +271,14 @@ static int take_paths(struct planner *s, struct front_paths *paths, struct front
         goto out;
     }
     for (size_t i = 0; i < paths->n; i++) {
-        if (fill_config(s, paths->at[i].blocks, paths->at[i].n_blocks, &out->at[i], e))
+        const struct front_path *path = &paths->at[i];
+        struct config *c = &out->at[i];
+        if (fill_config(s, path->blocks, path->n_blocks, c, e))
             goto out;
+        if (path->is_believed) {
+            c->believed_bytes = path->believed_bytes;
+            c->believed_overhead = path->believed_overhead;
+        }
         out->n++;
     }
     rc = 0;
@@ -281,12 +290,12 @@ out:
 }
 
 int planner_strategy_front(const struct planner *p, enum planner_strategy strategy,
-                           struct front *out, struct err *e)
+                           bool output_outside, struct front *out, struct err *e)
 {
     struct planner *s = scratch(p);
     struct front_paths paths = {0};
     *out = (struct front){0};
-    s->fusion.output_outside = false; // whatever was asked before
+    s->fusion.output_outside = output_outside;
     return strategy_search(&s->fusion, strategy, &paths, e) ? -1 : take_paths(s, &paths, out, e);
 }
 

@@ -49,11 +49,15 @@ void planner_layers_json(const struct planner *p, struct buf *out);
 #define PLANNER_MAX_SPEC 8192
 struct config {
     char spec[PLANNER_MAX_SPEC];
-    uint32_t
-        arena_bytes; // exact; without the model input, with the model output unless output_outside
-    uint64_t macs;   // exact
-    double overhead; // F = macs / plain macs; 1 when the model has none
-    bool output_outside;  // the model output is not in the arena
+    // Exact; without the model input, with the model output unless that has its outside_bytes.
+    uint32_t arena_bytes;
+    uint64_t macs;          // exact
+    double overhead;        // F = macs / plain macs; 1 when the model has none
+    uint32_t outside_bytes; // of the model output where it is not in the arena; else 0
+    // RAM and F as the strategy that offers it believes them to be, by which it chooses: the exact ones, but for
+    // PLANNER_MSFCNN_PAPER.
+    uint64_t believed_bytes;
+    double believed_overhead;
     bool input_streamed;  // the model input is read once, in order
     uint32_t input_bytes; // to add when the input is resident in RAM
     uint32_t blocks;
@@ -80,10 +84,10 @@ enum planner_strategy {
 };
 extern const char *const planner_strategy_names[PLANNER_STRATEGIES]; // "vanilla", ...
 int planner_strategy(const char *name);                              // -1: unknown
-// The configurations that a strategy offers, by rising arena_bytes; planner_front() is
-// PLANNER_PARETO's. Those of PLANNER_MSFCNN_PAPER may dominate each other.
-int planner_strategy_front(const struct planner *p, enum planner_strategy strategy, struct front *f,
-                           struct err *e);
+// The configurations that a strategy offers, by rising arena_bytes, with the model output in the arena or outside;
+// planner_front() is PLANNER_PARETO's with the output in it. Those of PLANNER_MSFCNN_PAPER may dominate each other.
+int planner_strategy_front(const struct planner *p, enum planner_strategy strategy,
+                           bool output_outside, struct front *f, struct err *e);
 // The exact front over RAM and predicted cycles, of all schedules but cells and groups: by rising
 // arena_bytes and falling cycles. -1:
 // ERR_NO_MEMORY.

@@ -45,10 +45,14 @@ static int price_path(struct fusion *f, const struct msfcnn_path *path, struct f
     return 0;
 }
 
-static int take_path(struct fusion *f, const struct msfcnn_path *path, struct front_paths *out,
-                     struct err *e)
+static int take_path(struct fusion *f, const struct msfcnn *m, const struct msfcnn_path *path,
+                     struct front_paths *out, struct err *e)
 {
-    struct front_path new = {.n_blocks = path->n_blocks};
+    struct front_path new = {.n_blocks = path->n_blocks,
+                             .is_believed = true,
+                             .believed_bytes = path->ram,
+                             .believed_overhead =
+                                 m->plain_macs ? (double)path->macs / (double)m->plain_macs : 1};
     struct front_path *at = realloc(out->at, (out->n + 1) * sizeof *at);
     if (at)
         out->at = at;
@@ -86,7 +90,7 @@ static int search_paper(struct fusion *f, struct front_paths *out, struct err *e
     }
     forbid_impossible(&m, f);
     for (uint64_t limit = UINT64_MAX; msfcnn_shortest(&m, limit, &path); limit = path.ram - 1) {
-        if (take_path(f, &path, out, e))
+        if (take_path(f, &m, &path, out, e))
             goto out;
         if (path.ram == 0)
             break;

@@ -44,6 +44,7 @@ my %wrong = (
         [{ spec => '0:plain' }], [{ spec => '0:plain', name => 'a', strategy => 'pareto' }], [({ strategy => 'vanilla' }) x 2],
         [{ strategy => 'pareto', max_overhead => 0.5 }], [{ strategy => 'pareto', points => 150 }, { strategy => 'msfcnn', points => 100 }]],
     schedule       => [{}, { cron => '61 * * * *', timezone => 'UTC' }, { cron => '@daily', timezone => 'Mars/Olympus' }, { cron => '@daily' }],
+    output_outside => ['yes', 1],
     repeats        => [0, 101, 'x'],
     budget         => [{ max_jobs => 0 }, { max_minutes => 0 }, { money => 1 }],
     thresholds     => [{ latency_percent => -1 }, { window_nights => 1 }, { x => 1 }],
@@ -270,6 +271,28 @@ my ($no_fit) = @{ $api->get("/runs/$run->{id}/points")->{items} };
 is_deeply [@{$no_fit}{qw(state error_type)}], ['no-fit', 'does-not-fit'], 'its points do not fit';
 is $api->get("/runs/$run->{id}")->{verdict}, 'incomplete', 'and a run that measured nothing is no pass';
 like $no_fit->{error_detail}, qr/more than the \d+ that there are/, 'with the bytes that are missing';
+
+# --- a published method answers as its authors' planner does, its RAM counted as they count it (docs/strategies.md) ---
+my @method = map { { strategy => 'msfcnn-paper', max_overhead => $_ } } 1.1, 1.3;
+$api->plan('talk', output_outside => JSON::PP::true, models => [map { { network => "${_}_chain" } } 'mbv2_w035_r144', 'mcunet_vww5_r80'],
+    configurations => [{ strategy => 'vanilla' }, @method, map({ { strategy => $_, pick => 'least-ram' } } 'msfcnn-paper', 'pareto'),
+        { strategy => 'pareto', max_overhead => 1.1 }]);
+$api->wait_until(10, sub { $api->get('/plans/talk') && $api->get('/plans/talk')->{valid} });
+($run) = $api->post('/plans/talk/runs');
+ok $api->wait_until(60, run_is($run->{id}, 'running')), 'a plan with the output outside of the arena';
+my %answer;
+for my $point (@{ $api->get("/runs/$run->{id}/points?limit=100")->{items} }) {
+    my $job = $api->get("/jobs/$point->{job}");
+    $answer{ $point->{model_name} }{ $point->{configuration} } = sprintf '%d %.3f', @{ $job->{predicted} }{qw(arena_bytes overhead)};
+    like $job->{spec}, qr/ output:outside$/, "$point->{model_name}, $point->{configuration}: outside";
+}
+is_deeply \%answer, {
+    mbv2_w035_r144_chain => { 'vanilla' => '156600 1.000', 'msfcnn-paper F<=1.1' => '57916 1.104', 'msfcnn-paper F<=1.3' => '17028 1.327',
+        'msfcnn-paper least-ram' => '6304 1.878', 'pareto least-ram' => '4584 1.571', 'pareto F<=1.1' => '7029 1.095' },
+    mcunet_vww5_r80_chain => { 'vanilla' => '77760 1.000', 'msfcnn-paper F<=1.1' => '26744 1.254', 'msfcnn-paper F<=1.3' => '14440 1.609',
+        'msfcnn-paper least-ram' => '10800 2.445', 'pareto least-ram' => '6568 1.712', 'pareto F<=1.1' => '8912 1.100' },
+}, 'the table of docs/strategies.md';
+$api->call('DELETE', "/runs/$run->{id}");
 
 # --- published figures beside ours; configurations that turn out to be the same ---
 $api->plan('theirs', configurations => [{ strategy => 'vanilla' }, { spec => '0-20:plain', name => 'by hand' }],

@@ -83,13 +83,13 @@ static bool forgets_outside(const struct planner *p, const struct planner_info *
     struct planner_info again;
     struct err e = {0};
     snprintf(text, sizeof text, "0-%d:plain output:outside", info->layers - 1);
-    if (planner_price(p, text, &c, &e) || !c.output_outside)
+    if (planner_price(p, text, &c, &e) || !c.outside_bytes)
         return false;
     planner_info(p, &again);
-    if (planner_price(p, text, &c, &e) || planner_strategy_front(p, PLANNER_VANILLA, &f, &e))
+    if (planner_price(p, text, &c, &e) || planner_strategy_front(p, PLANNER_VANILLA, false, &f, &e))
         return false;
     bool ok = again.plain_arena_bytes == info->plain_arena_bytes && f.n == 1 &&
-              !f.at[0].output_outside && f.at[0].arena_bytes == info->plain_arena_bytes;
+              !f.at[0].outside_bytes && f.at[0].arena_bytes == info->plain_arena_bytes;
     front_free(&f);
     return ok;
 }
@@ -118,7 +118,7 @@ static size_t add_strategies(const struct planner *p, char (*spec)[PLANNER_MAX_S
     for (int s = 0; s < PLANNER_STRATEGIES; s++) {
         struct front f;
         struct err ignored = {0};
-        if (planner_strategy_front(p, (enum planner_strategy)s, &f, &ignored))
+        if (planner_strategy_front(p, (enum planner_strategy)s, false, &f, &ignored))
             continue;
         bool known = f.n == 0;
         for (size_t i = 0; i < n && !known; i++)

@@ -72,15 +72,20 @@ static void check_board(void)
 {
     struct board b = {
         .arena_max_bytes = 1000, .arena_overhead_bytes = 100, .program_max_bytes = 5000};
+    struct config fits = {.spec = "0:plain", .arena_bytes = 900}, large = fits, outside = fits;
+    large.arena_bytes = 901;
+    outside.outside_bytes = 1;
     struct err e = {0};
-    EQ_INT(board_fits(&b, "0:plain", 900, 5000, &e), 0);
-    EQ_INT(board_fits(&b, "0:plain", 901, 5000, &e), -1);
+    EQ_INT(board_fits(&b, &fits, 5000, &e), 0);
+    EQ_INT(board_fits(&b, &outside, 5000, NULL), -1); // the output is in the same memory
+    EQ_INT(board_fits(&b, &large, 5000, &e), -1);
     EQ_INT(e.code, ERR_NO_FIT);
     OKF(strstr(e.msg, " 1 more than"), "the missing byte is named: %s", e.msg);
     e = (struct err){0};
-    EQ_INT(board_fits(&b, "0:plain", 900, 5001, &e), -1);
+    EQ_INT(board_fits(&b, &fits, 5001, &e), -1);
     OKF(strstr(e.msg, " 1 more than"), "of the flash as well: %s", e.msg);
-    EQ_INT(board_fits(&b, "0:plain", UINT32_MAX, 0, NULL), -1); // no overflow
+    large.arena_bytes = UINT32_MAX;
+    EQ_INT(board_fits(&b, &large, 0, NULL), -1); // no overflow
     struct boards boards;
     e = (struct err){0};
     EQ_INT(boards_load("/nonexistent", &boards, &e), -1);
