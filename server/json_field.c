@@ -214,6 +214,8 @@ int field_hex(const cJSON *obj, const char *path, const char *name, char *out, s
 int item_integer(const cJSON *item, const char *path, const char *name, int64_t min, int64_t max,
                  int64_t *out, struct problem *p)
 {
+    if (!item)
+        return field_fail(p, path, name, "is missing");
     if (cJSON_IsNumber(item)) {
         double v = item->valuedouble;
         if (!isfinite(v) || floor(v) != v || fabs(v) > MAX_EXACT)
@@ -226,7 +228,7 @@ int item_integer(const cJSON *item, const char *path, const char *name, int64_t 
             return field_fail(p, path, name, "must be an integer: up to 18 decimal digits");
         *out = strtoll(s, NULL, 10);
     } else {
-        return field_fail(p, path, name, item ? "must be an integer" : "is missing");
+        return field_fail(p, path, name, "must be an integer");
     }
     if (*out < min || *out > max)
         return field_fail(p, path, name, "must be %lld to %lld, is %lld", (long long)min,

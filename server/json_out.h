@@ -30,8 +30,8 @@ void json_out_rig(struct buf *b, const struct rig *r, int64_t job, int64_t now_m
                   int64_t offline_ms); // job 0: none
 void json_out_runs(struct buf *b, const struct result_in *r);
 void json_out_block_cycles(struct buf *b, const struct result_in *r);
-void json_out_profile(struct buf *b, const struct result_in *r);  // nothing where there is none
-void json_out_strategies(struct buf *b, uint32_t strategies);     // array of names
+void json_out_profile(struct buf *b, const struct result_in *r); // nothing where there is none
+void json_out_strategies(struct buf *b, uint32_t strategies);    // array of names
 // What a board's predictions are worth; null where that was not tested, or without a board.
 void json_out_prediction(struct buf *b, const struct board *board);
 void json_out_boards(struct buf *b, const struct campaign_in *c); // array of ids

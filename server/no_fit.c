@@ -111,7 +111,7 @@ int no_fit_set(struct problem *p, const struct no_fit_wish *wish, const struct p
     buf_init(&text, sizeof p->err.msg);
     f.nearest = near ? strdup(near->spec) : NULL;
     say_missing(&text, wish, &f);
-    if (f.nearest) {
+    if (near && f.nearest) {
         f.nearest_arena_bytes = near->arena_bytes;
         f.nearest_overhead = near->overhead;
         buf_printf(&text, "; the nearest that fits takes %u at F %.3f: \"%.60s\"",

@@ -88,8 +88,8 @@ static inline int32_t graph_run_element(const struct layer *l, const int8_t *a, 
     case LAYER_ADD: {
         int32_t p =
             graph_run_scale((a[i] - l->add.in_zero[0]) * (1 << l->add.left_shift), l->add.in[0]);
-        int32_t q =
-            graph_run_scale((b[i] - l->add.in_zero[1]) * (1 << l->add.left_shift), l->add.in[1]);
+        int32_t q = b[i] - l->add.in_zero[1]; // -fanalyzer: an addition has two inputs
+        q = graph_run_scale(q * (1 << l->add.left_shift), l->add.in[1]);
         return graph_run_scale(p + q, l->add.out) + l->out_zero;
     }
     case LAYER_RESCALE:

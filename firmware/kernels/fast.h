@@ -79,6 +79,7 @@ static inline struct fast_out fast_out_of(const struct prog_op *op)
 static inline int8_t fast_finish_simple(const struct prog_requant_fast *r, int32_t sum2)
 {
     int32_t v = simd_mul_high_round(sum2, r->mult);
+    // cppcheck-suppress shiftTooManyBitsSigned ; gcc and clang define it: the sign is shifted in
     return (int8_t)simd_saturate8((v + (v >> 31) + r->round) >> r->right);
 }
 
@@ -89,6 +90,7 @@ static inline int8_t fast_finish(const struct fast_out *o, const struct prog_req
         return fast_finish_simple(r, sum2);
     int32_t v = simd_mul_high_round((int32_t)((uint32_t)sum2 << r->left), r->mult);
     if (r->right)
+        // cppcheck-suppress shiftTooManyBitsSigned ; gcc and clang define it: the sign is shifted in
         v = (v + (v >> 31) + r->round) >> r->right;
     v += o->zero;
     v = v < o->min ? o->min : v;

@@ -20,6 +20,7 @@ static inline int32_t fx_shift_right(int32_t x, int n)
     int32_t mask = (int32_t)((1u << n) - 1u);
     int32_t remainder = x & mask;
     int32_t threshold = (mask >> 1) + (x < 0);
+    // cppcheck-suppress [shiftNegativeLHS, shiftTooManyBitsSigned] ; gcc and clang define it: the sign is shifted in
     return (x >> n) + (remainder > threshold);
 }
 

@@ -16,6 +16,7 @@ static inline int32_t scale(int32_t x, int32_t mult, int32_t right, int32_t roun
                             int32_t sign_mask)
 {
     int32_t v = simd_mul_high_round((int32_t)((uint32_t)x << 1), mult);
+    // cppcheck-suppress shiftTooManyBitsSigned ; gcc and clang define it: the sign is shifted in
     return (v + ((v >> 31) & sign_mask) + round) >> right;
 }
 

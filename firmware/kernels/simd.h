@@ -125,6 +125,7 @@ static inline int32_t simd_saturate8(int32_t v)
     __asm__("ssat %0, #8, %1" : "=r"(r) : "r"(v));
     return r;
 #else
+    // cppcheck-suppress shiftTooManyBitsSigned ; gcc and clang define it: the sign is shifted in
     return (uint32_t)(v + 128) > 255 ? (v >> 31) ^ 127 : v;
 #endif
 }

@@ -455,7 +455,7 @@ static const char *fill(struct cells *c, const struct cell *cells, int n, int ch
     c->chunk = chunk;
     for (int i = 0; i < n; i++) {
         c->own[i] = cell_facts(c->f, &cells[i], chunk);
-        if (!c->own[i]) {
+        if (!c->own[i]) { // -fanalyzer: no leak, free_own() has it
             *no_memory = true;
             return NULL;
         }

@@ -51,7 +51,7 @@ static struct layer some_outputs(const struct layer *l, int first, int n, int8_t
     some.in_c = n;
     some.weights = room;
     for (int tap = 0; tap < l->kh * l->kw; tap++)
-        memcpy(room + (size_t)tap * (size_t)n,
+        memcpy(room + (size_t)tap * (size_t)n, // -fanalyzer: only convolutions come without room
                l->weights + (size_t)tap * (size_t)l->out_c + (size_t)first, (size_t)n);
     return some;
 }

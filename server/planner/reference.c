@@ -164,7 +164,7 @@ static int allocate(struct run *run, int index)
         return err_set(run->e, ERR_UNSUPPORTED, "the tensors of the model need more than %u MB",
                        MAX_TENSOR_BYTES >> 20);
     run->r->data[index] = calloc(1, n ? n : 1);
-    run->r->bytes[index] = n;
+    run->r->bytes[index] = n; // -fanalyzer: no leak, the run has it
     return run->r->data[index]
                ? 0
                : err_set(run->e, ERR_NO_MEMORY, "out of memory for tensor %d", index);

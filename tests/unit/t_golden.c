@@ -48,7 +48,7 @@ static void run(const struct planner *p, const char *spec, const char *variant, 
     } else {
         uint32_t bytes = exec_arena_bytes(program.data), mark = 0;
         uint8_t *arena = malloc(bytes);
-        for (int pass = 0; pass < 2; pass++) {
+        for (int pass = 0; arena && pass < 2; pass++) {
             const uint8_t paint = pass ? 0x5A : 0xA5;
             const int8_t *out;
             memset(arena, paint, bytes);

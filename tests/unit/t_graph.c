@@ -53,6 +53,8 @@ static int difference(const struct imported *i, uint32_t seed, bool extreme, str
     struct reference *r = NULL;
     int8_t *in = malloc(n_in), *hwc = malloc(n_in), *want = malloc(n_out), *got = NULL;
     int worst = -1;
+    if (!in || !hwc || !want)
+        goto out;
     for (size_t k = 0; k < n_in; k++) {
         int v = tfnet_pick(&random, -128, 127);
         in[k] = (int8_t)(extreme ? (v < 0 ? -128 : 127) : v);
@@ -69,6 +71,8 @@ static int difference(const struct imported *i, uint32_t seed, bool extreme, str
     if (i->g.output_chw)
         graph_run_permute(to, bytes, want, false);
     got = graph_run(&i->g, hwc, 1);
+    if (!got)
+        goto out;
     worst = 0;
     for (size_t k = 0; k < n_out; k++)
         worst = abs(got[k] - want[k]) > worst ? abs(got[k] - want[k]) : worst;

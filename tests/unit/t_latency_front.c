@@ -67,7 +67,8 @@ static void all_from(struct brute *b, int first, int n)
             if (axis == FUSION_PATCH && l->out_w > most)
                 most = l->out_w;
             for (int r = axis == FUSION_ROWS ? 0 : 1; r <= most && (last > first || r == 0); r++) {
-                b->blocks[n] = (struct config_block){.first = first, .last = last, .axis = (enum fusion_axis)axis, .band_rows = r};
+                b->blocks[n] = (struct config_block){
+                    .first = first, .last = last, .axis = (enum fusion_axis)axis, .band_rows = r};
                 err_clear(&e);
                 if (fusion_block_layout(b->f, first, last, (enum fusion_axis)axis, r, &e) == 0)
                     all_from(b, last + 1, n + 1);

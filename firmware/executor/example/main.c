@@ -12,21 +12,24 @@
 int main(int argc, char **argv)
 {
     FILE *f = argc == 2 ? fopen(argv[1], "rb") : NULL;
-    void *program = malloc(PROGRAM_MAX);
+    void *program = malloc(PROGRAM_MAX), *arena = NULL;
     size_t bytes = f && program ? fread(program, 1, PROGRAM_MAX, f) : 0;
-    int error = exec_check(program, bytes);
+    int error = exec_check(program, bytes), status = 1;
+    const int8_t *output;
     if (error) {
         fprintf(stderr, "usage: example PROGRAM; exec_check() says %d\n", error);
-        return 1;
+        goto out;
     }
-    void *arena = malloc(exec_arena_bytes(program));
-    const int8_t *output;
+    arena = malloc(exec_arena_bytes(program));
     if (!arena || exec_run(program, arena, exec_arena_bytes(program), NULL, NULL, &output))
-        return 1;
+        goto out;
     for (size_t i = 0; i < exec_output_bytes(program); i++)
         printf("%d\n", output[i]);
-    fclose(f);
+    status = 0;
+out:
+    if (f)
+        fclose(f);
     free(arena);
     free(program);
-    return 0;
+    return status;
 }
