@@ -599,9 +599,6 @@ void board_run(struct board *b, uint64_t instructions)
         log_info("board", "system reset requested by the program");
         return;
     }
-    const char *trouble = b->soc_ops->clock_trouble ? b->soc_ops->clock_trouble(b->soc) : NULL;
-    if (trouble)
-        board_misuse(b, "%s", trouble);
     if (b->misuse_due)
         take_misuse(b);
 }

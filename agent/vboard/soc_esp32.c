@@ -39,7 +39,6 @@ enum {
     CPUPERIOD_240 = 2, CPU_PER_CONF_PLL_480 = 1 << 2,
     CPU_PER_CONF_RESET = 0x0c, SYSCLK_XTAL = 40 << 12, SYSCLK_XTAL_MASK = 0xff << 12,
     MMU_ENTRIES_MAX = 512, MMU_ENTRIES_OF_ROM = 64, MMU_PAGE = 64 * KB,
-    LOGGED_MAX = 64,
     JTAG_IDCODE_C3 = 0x00005c25,
 };
 // clang-format on
@@ -124,27 +123,8 @@ struct soc {
     uint32_t rtc[BLOCK_BYTES / 4], timg[2][BLOCK_BYTES / 4], system[BLOCK_BYTES / 4];
     uint32_t mmu[MMU_ENTRIES_MAX];
     uint64_t boot_cycle;
-    uint32_t logged[LOGGED_MAX];
-    int logged_count;
+    struct soc_seen seen;
 };
-
-static bool first_time(struct soc *s, uint32_t address)
-{
-    for (int i = 0; i < s->logged_count; i++) {
-        if (s->logged[i] == address)
-            return false;
-    }
-    if (s->logged_count == LOGGED_MAX)
-        return false;
-    s->logged[s->logged_count++] = address;
-    return true;
-}
-
-// Offset inside the block at base, or -1.
-static int32_t inside(uint32_t address, uint32_t base, uint32_t size)
-{
-    return address - base < size ? (int32_t)(address - base) : -1;
-}
 
 static uint32_t cpu_hz(const struct soc *s)
 {
@@ -246,16 +226,14 @@ static void esp_close(struct soc *s)
     free(s);
 }
 
-// Memory with a pattern that finds firmware which relies on zeros, mapped and known to the debugger.
+// RAM, new or seen at another address already: mapped, and known to the debugger.
 static int add_ram(struct soc *s, uint8_t **memory, uint32_t base, uint32_t bytes, unsigned access,
                    struct err *e)
 {
-    if (!*memory) {
-        *memory = malloc(bytes);
-        if (!*memory)
-            return err_set(e, ERR_NO_MEMORY, "no memory for the RAM");
-        memset(*memory, 0xa5, bytes);
-    }
+    if (!*memory)
+        *memory = soc_new_ram(bytes, e);
+    if (!*memory)
+        return -1;
     board_add_range(s->board, base, bytes, *memory, false);
     return cpu_map_memory(s->board->cpu, base, bytes, *memory, access, e);
 }
@@ -332,7 +310,7 @@ static void esp_reset(struct soc *s, bool by_software)
         map_page(s, i);
     }
     s->boot_cycle = cpu_cycles(s->board->cpu);
-    s->logged_count = 0;
+    s->seen.count = 0;
 }
 
 static bool watchdog_on(const struct soc *s)
@@ -362,7 +340,7 @@ static void esp_after_slice(struct soc *s)
 static uint32_t esp_read(struct soc *s, uint32_t address, bool debugger)
 {
     int32_t at;
-    if ((at = inside(address, UART0_BASE, ESP_UART_BYTES)) >= 0) {
+    if ((at = soc_inside(address, UART0_BASE, ESP_UART_BYTES)) >= 0) {
         uint64_t skip;
         if (debugger)
             return (uint32_t)at == ESP_UART_FIFO ? 0 : s->uart.reg[at / 4]; // without side effects
@@ -376,23 +354,22 @@ static uint32_t esp_read(struct soc *s, uint32_t address, bool debugger)
             cpu_request_stop(s->board->cpu);
         return v;
     }
-    if ((at = inside(address, s->chip->efuse_base, BLOCK_BYTES)) >= 0)
+    if ((at = soc_inside(address, s->chip->efuse_base, BLOCK_BYTES)) >= 0)
         return at == EFUSE_SYS_3   ? EFUSE_SYS_3_VIRTUAL
                : at == EFUSE_SYS_5 ? EFUSE_SYS_5_VIRTUAL
                                    : 0;
-    if ((at = inside(address, RTC_BASE, BLOCK_BYTES)) >= 0)
+    if ((at = soc_inside(address, RTC_BASE, BLOCK_BYTES)) >= 0)
         return s->rtc[at / 4];
-    if ((at = inside(address, TIMG0_BASE, BLOCK_BYTES)) >= 0)
+    if ((at = soc_inside(address, TIMG0_BASE, BLOCK_BYTES)) >= 0)
         return s->timg[0][at / 4];
-    if ((at = inside(address, TIMG1_BASE, BLOCK_BYTES)) >= 0)
+    if ((at = soc_inside(address, TIMG1_BASE, BLOCK_BYTES)) >= 0)
         return s->timg[1][at / 4];
-    if ((at = inside(address, SYSTEM_BASE, BLOCK_BYTES)) >= 0)
+    if ((at = soc_inside(address, SYSTEM_BASE, BLOCK_BYTES)) >= 0)
         return s->system[at / 4];
-    if ((at = inside(address, MMU_BASE, s->chip->mmu_entries * 4)) >= 0)
+    if ((at = soc_inside(address, MMU_BASE, s->chip->mmu_entries * 4)) >= 0)
         return s->mmu[at / 4];
-    if (!debugger && first_time(s, address))
-        log_info("soc", "load from 0x%08x: no such peripheral on the virtual board, reads 0",
-                 address);
+    if (!debugger)
+        soc_log_load(&s->seen, address);
     return 0;
 }
 
@@ -413,19 +390,19 @@ static void rtc_write(struct soc *s, uint32_t offset, uint32_t value)
 static void esp_write(struct soc *s, uint32_t address, uint32_t value, bool debugger)
 {
     int32_t at;
-    if ((at = inside(address, UART0_BASE, ESP_UART_BYTES)) >= 0) {
+    if ((at = soc_inside(address, UART0_BASE, ESP_UART_BYTES)) >= 0) {
         struct esp_uart_now now = uart_now(s);
         if (!uart_clocked(s) || ((uint32_t)at == ESP_UART_FIFO && !uart_ticks(s)))
             return;
         esp_uart_write(&s->uart, (uint32_t)at, value, &now);
-    } else if ((at = inside(address, RTC_BASE, BLOCK_BYTES)) >= 0) {
+    } else if ((at = soc_inside(address, RTC_BASE, BLOCK_BYTES)) >= 0) {
         rtc_write(s, (uint32_t)at, value);
-    } else if ((at = inside(address, TIMG0_BASE, BLOCK_BYTES)) >= 0 ||
-               (at = inside(address, TIMG1_BASE, BLOCK_BYTES)) >= 0) {
+    } else if ((at = soc_inside(address, TIMG0_BASE, BLOCK_BYTES)) >= 0 ||
+               (at = soc_inside(address, TIMG1_BASE, BLOCK_BYTES)) >= 0) {
         uint32_t *timg = s->timg[address >= TIMG1_BASE];
         if (at < TIMG_WDTCONFIG0 || at >= TIMG_WDTWPROTECT || timg[TIMG_WDTWPROTECT / 4] == WDT_KEY)
             timg[at / 4] = value;
-    } else if ((at = inside(address, SYSTEM_BASE, BLOCK_BYTES)) >= 0) {
+    } else if ((at = soc_inside(address, SYSTEM_BASE, BLOCK_BYTES)) >= 0) {
         if ((uint32_t)at == s->chip->sysclk_conf)
             value = (value & ~(uint32_t)SYSCLK_XTAL_MASK) | SYSCLK_XTAL; // read-only
         s->system[at / 4] = value;
@@ -436,12 +413,11 @@ static void esp_write(struct soc *s, uint32_t address, uint32_t value, bool debu
                      "the flash chip is given a command (SPI1_CMD 0x%08x), which the virtual board "
                      "does not have: the flash stays as it is",
                      value);
-    } else if ((at = inside(address, MMU_BASE, s->chip->mmu_entries * 4)) >= 0) {
+    } else if ((at = soc_inside(address, MMU_BASE, s->chip->mmu_entries * 4)) >= 0) {
         s->mmu[at / 4] = value & s->chip->mmu_writable;
         map_page(s, (uint32_t)at / 4);
-    } else if (!debugger && first_time(s, address)) {
-        log_info("soc", "store to 0x%08x: no such peripheral on the virtual board, ignored",
-                 address);
+    } else if (!debugger) {
+        soc_log_store(&s->seen, address);
     }
 }
 

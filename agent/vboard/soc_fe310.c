@@ -30,7 +30,6 @@ enum {
     SPI_FCTRL = 0x60, SPI_FFMT = 0x64, SPI_WORDS = 0x78 / 4,
     CSMODE_HOLD = 2, FMT_DIR_TX = 1 << 3, SPI_IP_TXWM = 1, SPI_IP_RXWM = 2, SPI_FIFO = 8,
     LOCK_POLLS = 16, // a program that reads the lock bit so often waits for it
-    LOGGED_MAX = 64,
 };
 // clang-format on
 #define RAM_BASE 0x80000000u
@@ -56,22 +55,8 @@ struct soc {
     uint32_t burst_start, burst_byte; // cycles of the core: command, address and dummies; each byte
     bool warned_pin;
     unsigned lock_polls; // of a PLL that cannot lock, since its last setting
-    char trouble[160], last_trouble[160];
-    uint32_t logged[LOGGED_MAX]; // addresses that were complained about
-    int logged_count;
+    struct soc_seen seen;
 };
-
-static bool first_time(struct soc *s, uint32_t address)
-{
-    for (int i = 0; i < s->logged_count; i++) {
-        if (s->logged[i] == address)
-            return false;
-    }
-    if (s->logged_count == LOGGED_MAX)
-        return false;
-    s->logged[s->logged_count++] = address;
-    return true;
-}
 
 // ---- clocks ---------------------------------------------------------------------------------------
 // Output of the PLL, or 0 when it is out of its limits and does not lock.
@@ -151,32 +136,26 @@ static uint32_t flash_read_cost(void *user, uint32_t address, unsigned size)
     return cost;
 }
 
-// Can the core run from flash at all? When not, the next fetch fails and the log says why.
+// Can the core run from flash at all?
 static void check_flash(struct soc *s, bool debugger)
 {
     struct spi_read_format r = read_format(s);
     uint32_t hz = core_hz(s), max = spi_flash_read_max_hz(&s->flash, &r);
     uint32_t sck = hz / (2 * ((s->spi[SPI_SCKDIV / 4] & 0xfff) + 1));
-    char why[sizeof s->trouble] = "";
-    if (hz == 0)
-        snprintf(why, sizeof why, "the core runs from a PLL that is not locked (pllcfg 0x%08x)",
-                 s->prci[PLLCFG / 4]);
-    else if (hz > CORE_MAX_HZ)
-        snprintf(why, sizeof why, "the core clock is %u Hz, the most is %u", hz, CORE_MAX_HZ);
-    else if ((s->spi[SPI_FCTRL / 4] & 1) && max == 0)
-        snprintf(why, sizeof why, "the SPI flash does not answer to reads as ffmt 0x%08x has them",
-                 s->spi[SPI_FFMT / 4]);
-    else if ((s->spi[SPI_FCTRL / 4] & 1) && sck > max)
-        snprintf(why, sizeof why,
-                 "the SPI flash is clocked with %u Hz, its command 0x%02x takes %u", sck, r.command,
-                 max);
-    if (debugger || !why[0]) {
-        if (!why[0])
-            s->trouble[0] = s->last_trouble[0] = '\0';
+    bool mapped = s->spi[SPI_FCTRL / 4] & 1;
+    if (debugger)
         return;
-    }
-    memcpy(s->trouble, why, sizeof why);
-    cpu_request_stop(s->board->cpu);
+    if (hz == 0)
+        board_misuse(s->board, "the core runs from a PLL that is not locked (pllcfg 0x%08x)",
+                     s->prci[PLLCFG / 4]);
+    else if (hz > CORE_MAX_HZ)
+        board_misuse(s->board, "the core clock is %u Hz, the most is %u", hz, CORE_MAX_HZ);
+    else if (mapped && max == 0)
+        board_misuse(s->board, "the SPI flash does not answer to reads as ffmt 0x%08x has them",
+                     s->spi[SPI_FFMT / 4]);
+    else if (mapped && sck > max)
+        board_misuse(s->board, "the SPI flash is clocked with %u Hz, its command 0x%02x takes %u",
+                     sck, r.command, max);
 }
 
 static void spi_send(struct soc *s, uint8_t byte)
@@ -258,12 +237,6 @@ static struct fe310_uart_now uart_now(const struct soc *s)
     return (struct fe310_uart_now){cpu_cycles(s->board->cpu), hz ? hz : 1};
 }
 
-static void misuse(void *user, const char *why)
-{
-    struct soc *s = user;
-    board_misuse(s->board, "%s", why);
-}
-
 // The watchdog is modelled as far as it is used to reset the chip.
 static void aon_write(struct soc *s, uint32_t offset, uint32_t value)
 {
@@ -274,7 +247,7 @@ static void aon_write(struct soc *s, uint32_t offset, uint32_t value)
     if (offset / 4 >= AON_WORDS)
         return;
     if (!s->aon_unlocked) {
-        if (first_time(s, AON_BASE + offset))
+        if (soc_first_time(&s->seen, AON_BASE + offset))
             log_warn("aon", "store to 0x%08x without the key in wdogkey: ignored",
                      AON_BASE + offset);
         return;
@@ -294,15 +267,10 @@ static void aon_write(struct soc *s, uint32_t offset, uint32_t value)
     }
 }
 
-static int32_t inside(uint32_t address, uint32_t base, uint32_t size)
-{
-    return address - base < size ? (int32_t)(address - base) : -1;
-}
-
 static uint32_t fe310_read(struct soc *s, uint32_t address, bool debugger)
 {
     int32_t at;
-    if ((at = inside(address, UART0_BASE, BLOCK_BYTES)) >= 0) {
+    if ((at = soc_inside(address, UART0_BASE, BLOCK_BYTES)) >= 0) {
         uint64_t skip;
         struct fe310_uart_now now = uart_now(s);
         uint32_t v = fe310_uart_read(&s->uart, (uint32_t)at, &now, debugger, &skip);
@@ -312,54 +280,52 @@ static uint32_t fe310_read(struct soc *s, uint32_t address, bool debugger)
             cpu_request_stop(s->board->cpu);
         return v;
     }
-    if ((at = inside(address, SPI0_BASE, BLOCK_BYTES)) >= 0)
+    if ((at = soc_inside(address, SPI0_BASE, BLOCK_BYTES)) >= 0)
         return spi_read(s, (uint32_t)at, debugger);
-    if ((at = inside(address, PRCI_BASE, BLOCK_BYTES)) >= 0) {
+    if ((at = soc_inside(address, PRCI_BASE, BLOCK_BYTES)) >= 0) {
         if (at == PLLCFG && !debugger)
             check_lock(s);
         return prci_read(s, (uint32_t)at);
     }
-    if ((at = inside(address, GPIO_BASE, 4 * GPIO_WORDS)) >= 0)
+    if ((at = soc_inside(address, GPIO_BASE, 4 * GPIO_WORDS)) >= 0)
         return s->gpio[at / 4];
-    if ((at = inside(address, AON_BASE, 4 * AON_WORDS)) >= 0)
+    if ((at = soc_inside(address, AON_BASE, 4 * AON_WORDS)) >= 0)
         return s->aon[at / 4];
-    if (first_time(s, address))
-        log_info("soc", "load from 0x%08x: no such peripheral on the virtual board, reads 0",
-                 address);
+    soc_log_load(&s->seen, address);
     return 0;
 }
 
 static void fe310_write(struct soc *s, uint32_t address, uint32_t value, bool debugger)
 {
     int32_t at;
-    if ((at = inside(address, UART0_BASE, BLOCK_BYTES)) >= 0) {
+    if ((at = soc_inside(address, UART0_BASE, BLOCK_BYTES)) >= 0) {
         struct fe310_uart_now now = uart_now(s);
         if (at == FE310_UART_TXDATA && !(s->uart.txctrl & 1))
             board_misuse(s->board,
                          "UART0 is given a byte before txctrl enables it: nothing is sent");
         fe310_uart_write(&s->uart, (uint32_t)at, value, &now);
-    } else if ((at = inside(address, SPI0_BASE, BLOCK_BYTES)) >= 0) {
+    } else if ((at = soc_inside(address, SPI0_BASE, BLOCK_BYTES)) >= 0) {
         spi_write(s, (uint32_t)at, value, debugger);
-    } else if ((at = inside(address, PRCI_BASE, BLOCK_BYTES)) >= 0) {
+    } else if ((at = soc_inside(address, PRCI_BASE, BLOCK_BYTES)) >= 0) {
         if (at / 4 < 4) {
             s->prci[at / 4] = value & ~READY_OR_LOCK;
             s->lock_polls = 0;
             check_flash(s, debugger);
         }
-    } else if ((at = inside(address, GPIO_BASE, 4 * GPIO_WORDS)) >= 0) {
+    } else if ((at = soc_inside(address, GPIO_BASE, 4 * GPIO_WORDS)) >= 0) {
         s->gpio[at / 4] = value;
-    } else if ((at = inside(address, AON_BASE, 4 * AON_WORDS)) >= 0) {
+    } else if ((at = soc_inside(address, AON_BASE, 4 * AON_WORDS)) >= 0) {
         aon_write(s, (uint32_t)at, value);
-    } else if (first_time(s, address)) {
-        log_info("soc", "store to 0x%08x: no such peripheral on the virtual board, ignored",
-                 address);
+    } else {
+        soc_log_store(&s->seen, address);
     }
 }
 
 // No register that is written here is read-to-clear except the FIFOs, where what is not written counts as 0.
 static uint32_t fe310_merge_base(struct soc *s, uint32_t address)
 {
-    if (inside(address, UART0_BASE, 8) >= 0 || inside(address, SPI0_BASE + SPI_TXDATA, 8) >= 0)
+    if (soc_inside(address, UART0_BASE, 8) >= 0 ||
+        soc_inside(address, SPI0_BASE + SPI_TXDATA, 8) >= 0)
         return 0;
     return fe310_read(s, address, true);
 }
@@ -370,7 +336,7 @@ static uint32_t fe310_program(struct soc *s, uint32_t offset, unsigned size, uin
     (void)value;
     uint32_t old = 0;
     memcpy(&old, s->board->flash + offset, size);
-    if (first_time(s, FLASH_BASE + offset))
+    if (soc_first_time(&s->seen, FLASH_BASE + offset))
         log_warn("flash", "store to 0x%08x: SPI flash is not written like memory",
                  FLASH_BASE + offset);
     return old;
@@ -385,23 +351,12 @@ static void fe310_close(struct soc *s)
     free(s);
 }
 
-// Silicon powers up with arbitrary contents; a pattern finds firmware that relies on zeros.
-static uint8_t *new_memory(uint32_t bytes, struct err *e)
-{
-    uint8_t *p = malloc(bytes);
-    if (p)
-        memset(p, 0xa5, bytes);
-    else
-        err_set(e, ERR_NO_MEMORY, "no memory for the RAM");
-    return p;
-}
-
 static int map_all(struct soc *s, struct err *e)
 {
     struct board *b = s->board;
     const unsigned rwx = CPU_READ | CPU_WRITE | CPU_EXECUTE;
-    s->ram = new_memory(RAM_BYTES, e);
-    s->itim = s->ram ? new_memory(ITIM_BYTES, e) : NULL;
+    s->ram = soc_new_ram(RAM_BYTES, e);
+    s->itim = s->ram ? soc_new_ram(ITIM_BYTES, e) : NULL;
     if (!s->itim || cpu_map_memory(b->cpu, RAM_BASE, RAM_BYTES, s->ram, rwx, e) ||
         cpu_riscv_map_slow(b->cpu, FLASH_BASE, b->config.flash_bytes, b->flash, flash_read_cost, s,
                            e) ||
@@ -436,7 +391,7 @@ static struct soc *fe310_open(struct board *b, struct err *e)
     }
     spi_flash_init(&s->flash, b->flash, bytes);
     s->flash.changed = flash_changed;
-    s->flash.misuse = misuse;
+    s->flash.misuse = soc_misuse(b);
     s->flash.user = s;
     fe310_uart_init(&s->uart, b->config.baud, transmit, s);
     return s;
@@ -463,16 +418,7 @@ static void fe310_reset(struct soc *s, bool by_software)
     burst_update(s);
     s->warned_pin = false;
     s->lock_polls = 0;
-    s->trouble[0] = s->last_trouble[0] = '\0';
-    s->logged_count = 0;
-}
-
-static const char *fe310_clock_trouble(struct soc *s)
-{
-    if (!s->trouble[0] || strcmp(s->trouble, s->last_trouble) == 0)
-        return NULL;
-    memcpy(s->last_trouble, s->trouble, sizeof s->trouble);
-    return s->last_trouble;
+    s->seen.count = 0;
 }
 
 static uint32_t fe310_cpu_hz(struct soc *s)
@@ -517,7 +463,6 @@ const struct soc_ops soc_fe310 = {
     .write = fe310_write,
     .merge_base = fe310_merge_base,
     .program = fe310_program,
-    .clock_trouble = fe310_clock_trouble,
     .cpu_hz = fe310_cpu_hz,
     .uart_idle = fe310_uart_is_idle,
     .uart_in = fe310_uart_in,

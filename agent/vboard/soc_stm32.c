@@ -33,7 +33,6 @@ enum {
     APB1_PWR = 28, APB2_SYSCFG = 14,
     GPIO_MODER = 0x00, GPIO_IDR = 0x10, GPIO_ODR = 0x14, GPIO_BSRR = 0x18, GPIO_AFRL = 0x20,
     MODE_ALTERNATE = 2,
-    LOGGED_MAX = 64,
 };
 // clang-format on
 #define QUADSPI_BASE 0xa0001000u
@@ -66,22 +65,8 @@ struct soc {
     uint32_t gpio[GPIO_PORTS_MAX][GPIO_STRIDE / 4];
     uint32_t dbgmcu[4], syscfg[16];
     bool warned_pin, warned_debugger_clock;
-    char trouble[160], last_trouble[160];
-    uint32_t logged[LOGGED_MAX]; // addresses that were complained about
-    int logged_count;
+    struct soc_seen seen;
 };
-
-static bool first_time(struct soc *s, uint32_t address)
-{
-    for (int i = 0; i < s->logged_count; i++) {
-        if (s->logged[i] == address)
-            return false;
-    }
-    if (s->logged_count == LOGGED_MAX)
-        return false;
-    s->logged[s->logged_count++] = address;
-    return true;
-}
 
 static struct stm32_usart_now usart_now(struct soc *s)
 {
@@ -121,12 +106,6 @@ static void flash_changed(void *user, uint32_t offset, uint32_t size)
     cpu_memory_changed(s->board->cpu, FLASH_BASE + offset, size);
 }
 
-static void misuse(void *user, const char *why)
-{
-    struct soc *s = user;
-    board_misuse(s->board, "%s", why);
-}
-
 static void stm32_close(struct soc *s)
 {
     if (!s)
@@ -163,17 +142,6 @@ static int take_wiring(struct soc *s, const struct board_config *cfg, struct err
     return 0;
 }
 
-// Silicon powers up with arbitrary contents; a pattern finds firmware that relies on zeros.
-static uint8_t *new_ram(uint32_t bytes, struct err *e)
-{
-    uint8_t *p = aligned_alloc(4 * KB, bytes);
-    if (p)
-        memset(p, 0xa5, bytes);
-    else
-        err_set(e, ERR_NO_MEMORY, "no memory for the RAM");
-    return p;
-}
-
 static int map_flash(struct board *b, uint32_t base, struct err *e)
 {
     if (cpu_map_memory(b->cpu, base, b->config.flash_bytes, b->flash, CPU_READ | CPU_EXECUTE, e))
@@ -195,13 +163,13 @@ static int map_all(struct soc *s, struct err *e)
     struct board *b = s->board;
     struct cpu *c = b->cpu;
     bool f7 = s->chip->family == STM32_F7;
-    s->ram = new_ram(s->chip->ram_bytes, e);
+    s->ram = soc_new_ram(s->chip->ram_bytes, e);
     if (!s->ram || map_flash(b, FLASH_BASE, e) ||
         map_flash(b, f7 ? FLASH_ITCM_BASE : BOOT_BASE, e) ||
         map_ram(b, RAM_BASE, s->chip->ram_bytes, s->ram, e))
         return -1;
     if (s->chip->itcm_ram_bytes) {
-        s->itcm = new_ram(s->chip->itcm_ram_bytes, e);
+        s->itcm = soc_new_ram(s->chip->itcm_ram_bytes, e);
         if (!s->itcm || map_ram(b, BOOT_BASE, s->chip->itcm_ram_bytes, s->itcm, e))
             return -1;
     }
@@ -231,11 +199,10 @@ static struct soc *stm32_open(struct board *b, struct err *e)
     m->fpu_double = s->chip->fpu_double;
     stm32_flash_init(&s->flash, &s->chip->flash, b->flash, b->config.flash_bytes);
     s->flash.changed = flash_changed;
-    s->flash.misuse = misuse;
+    s->flash.misuse = soc_misuse(b);
     s->flash.user = s;
     stm32_rcc_init(&s->rcc, &s->chip->rcc, b->config.hse_hz, b->config.hse_bypass);
-    s->rcc.misuse = misuse;
-    s->rcc.user = s;
+    s->rcc.misuse = soc_misuse(b);
     stm32_usart_init(&s->usart, s->chip->family == STM32_F7 ? STM32_USART_V2 : STM32_USART_V1,
                      b->config.baud, transmit, s);
     return s;
@@ -251,8 +218,7 @@ static void stm32_reset(struct soc *s, bool by_software)
     s->gpio[0][GPIO_MODER / 4] = 0xa8000000u; // the debug pins
     s->gpio[1][GPIO_MODER / 4] = 0x00000280u;
     s->warned_pin = s->warned_debugger_clock = false;
-    s->trouble[0] = s->last_trouble[0] = '\0';
-    s->logged_count = 0;
+    s->seen.count = 0;
 }
 
 static uint32_t system_read(const struct soc *s, uint32_t offset)
@@ -289,12 +255,6 @@ static bool clocked(struct soc *s, uint32_t address, uint32_t enable_register, u
     return false;
 }
 
-// Offset inside the block at base, or -1.
-static int32_t inside(uint32_t address, uint32_t base, uint32_t size)
-{
-    return address - base < size ? (int32_t)(address - base) : -1;
-}
-
 static uint32_t gpio_read(struct soc *s, uint32_t offset)
 {
     const uint32_t *port = s->gpio[offset / GPIO_STRIDE];
@@ -326,7 +286,7 @@ static uint32_t stm32_read(struct soc *s, uint32_t address, bool debugger)
     uint32_t system = s->chip->family == STM32_F7 ? SYSTEM_BASE_F7 : SYSTEM_BASE_F4;
     int32_t at;
     (void)debugger;
-    if ((at = inside(address, u->base, 0x400)) >= 0) {
+    if ((at = soc_inside(address, u->base, 0x400)) >= 0) {
         uint64_t skip;
         if (!clocked(s, address, u->enable_register, u->enable_bit, u->name))
             return 0;
@@ -338,89 +298,85 @@ static uint32_t stm32_read(struct soc *s, uint32_t address, bool debugger)
             cpu_request_stop(s->board->cpu);
         return v;
     }
-    if ((at = inside(address, RCC_BASE, 0x400)) >= 0)
+    if ((at = soc_inside(address, RCC_BASE, 0x400)) >= 0)
         return stm32_rcc_read(&s->rcc, (uint32_t)at);
-    if ((at = inside(address, FLASH_REGISTERS, 0x400)) >= 0)
+    if ((at = soc_inside(address, FLASH_REGISTERS, 0x400)) >= 0)
         return stm32_flash_read(&s->flash, (uint32_t)at);
-    if ((at = inside(address, PWR_BASE, 0x400)) >= 0)
+    if ((at = soc_inside(address, PWR_BASE, 0x400)) >= 0)
         return clocked(s, address, APB1ENR, APB1_PWR, "PWR")
                    ? stm32_rcc_pwr_read(&s->rcc, (uint32_t)at)
                    : 0;
-    if ((at = inside(address, GPIO_BASE, s->chip->gpio_ports * GPIO_STRIDE)) >= 0)
+    if ((at = soc_inside(address, GPIO_BASE, s->chip->gpio_ports * GPIO_STRIDE)) >= 0)
         return clocked(s, address, AHB1ENR, (unsigned)at / GPIO_STRIDE, "GPIO")
                    ? gpio_read(s, (uint32_t)at)
                    : 0;
-    if ((at = inside(address, SYSCFG_BASE, 0x40)) >= 0)
+    if ((at = soc_inside(address, SYSCFG_BASE, 0x40)) >= 0)
         return clocked(s, address, APB2ENR, APB2_SYSCFG, "SYSCFG") ? s->syscfg[at / 4] : 0;
-    if ((at = inside(address, system, 4 * KB)) >= 0)
+    if ((at = soc_inside(address, system, 4 * KB)) >= 0)
         return system_read(s, (uint32_t)at);
-    if ((at = inside(address, DBGMCU_BASE, 0x400)) >= 0)
+    if ((at = soc_inside(address, DBGMCU_BASE, 0x400)) >= 0)
         return dbgmcu_read(s, (uint32_t)at);
-    if (first_time(s, address))
-        log_info("soc", "load from 0x%08x: no such peripheral on the virtual board, reads 0",
-                 address);
+    soc_log_load(&s->seen, address);
     return 0;
 }
 
 static void check_clocks(struct soc *s, bool debugger)
 {
-    char why[sizeof s->trouble];
-    if (stm32_rcc_within_limits(&s->rcc, stm32_flash_latency(&s->flash), why, sizeof why)) {
-        s->trouble[0] = s->last_trouble[0] = '\0';
-    } else if (debugger) {
-        // OpenOCD's board/stm32f746g-disco.cfg flashes at 192 MHz without over-drive, which boards put up with.
-        if (!s->warned_debugger_clock)
-            log_warn("rcc", "the debugger set a clock that is out of limits: %s", why);
-        s->warned_debugger_clock = true;
-    } else {
-        memcpy(s->trouble, why, sizeof why);
-        cpu_request_stop(s->board->cpu);
+    char why[160];
+    if (stm32_rcc_within_limits(&s->rcc, stm32_flash_latency(&s->flash), why, sizeof why))
+        return;
+    if (!debugger) {
+        board_misuse(s->board, "%s", why);
+        return;
     }
+    // OpenOCD's board/stm32f746g-disco.cfg flashes at 192 MHz without over-drive, which boards put up with.
+    if (!s->warned_debugger_clock)
+        log_warn("rcc", "the debugger set a clock that is out of limits: %s", why);
+    s->warned_debugger_clock = true;
 }
 
 static void stm32_write(struct soc *s, uint32_t address, uint32_t value, bool debugger)
 {
     const struct usart_place *u = s->place;
     int32_t at;
-    if ((at = inside(address, u->base, 0x400)) >= 0) {
+    if ((at = soc_inside(address, u->base, 0x400)) >= 0) {
         if (!clocked(s, address, u->enable_register, u->enable_bit, u->name))
             return;
         struct stm32_usart_now now = usart_now(s);
         stm32_usart_write(&s->usart, (uint32_t)at, value, &now);
-    } else if ((at = inside(address, RCC_BASE, 0x400)) >= 0) {
+    } else if ((at = soc_inside(address, RCC_BASE, 0x400)) >= 0) {
         stm32_rcc_write(&s->rcc, (uint32_t)at, value);
         check_clocks(s, debugger);
-    } else if ((at = inside(address, FLASH_REGISTERS, 0x400)) >= 0) {
+    } else if ((at = soc_inside(address, FLASH_REGISTERS, 0x400)) >= 0) {
         stm32_flash_write(&s->flash, (uint32_t)at, value);
         if (at == 0) // wait states
             check_clocks(s, debugger);
-    } else if ((at = inside(address, PWR_BASE, 0x400)) >= 0) {
+    } else if ((at = soc_inside(address, PWR_BASE, 0x400)) >= 0) {
         if (clocked(s, address, APB1ENR, APB1_PWR, "PWR")) {
             stm32_rcc_pwr_write(&s->rcc, (uint32_t)at, value);
             check_clocks(s, debugger);
         }
-    } else if ((at = inside(address, GPIO_BASE, s->chip->gpio_ports * GPIO_STRIDE)) >= 0) {
+    } else if ((at = soc_inside(address, GPIO_BASE, s->chip->gpio_ports * GPIO_STRIDE)) >= 0) {
         if (clocked(s, address, AHB1ENR, (unsigned)at / GPIO_STRIDE, "GPIO"))
             gpio_write(s, (uint32_t)at, value);
-    } else if ((at = inside(address, SYSCFG_BASE, 0x40)) >= 0) {
+    } else if ((at = soc_inside(address, SYSCFG_BASE, 0x40)) >= 0) {
         if (clocked(s, address, APB2ENR, APB2_SYSCFG, "SYSCFG"))
             s->syscfg[at / 4] = value;
-    } else if ((at = inside(address, DBGMCU_BASE, 0x400)) >= 0) {
+    } else if ((at = soc_inside(address, DBGMCU_BASE, 0x400)) >= 0) {
         if (at > 0 && at < 16)
             s->dbgmcu[at / 4] = value;
-    } else if (first_time(s, address)) {
-        log_info("soc", "store to 0x%08x: no such peripheral on the virtual board, ignored",
-                 address);
+    } else {
+        soc_log_store(&s->seen, address);
     }
 }
 
 static uint32_t stm32_merge_base(struct soc *s, uint32_t address)
 {
     // Write-only and read-to-clear registers: what is not written counts as 0.
-    int32_t at = inside(address, s->place->base, 0x400);
+    int32_t at = soc_inside(address, s->place->base, 0x400);
     if (at >= 0 && stm32_usart_volatile(&s->usart, (uint32_t)at))
         return 0;
-    if (inside(address, GPIO_BASE, s->chip->gpio_ports * GPIO_STRIDE) >= 0 &&
+    if (soc_inside(address, GPIO_BASE, s->chip->gpio_ports * GPIO_STRIDE) >= 0 &&
         address % GPIO_STRIDE == GPIO_BSRR)
         return 0;
     return stm32_read(s, address, true);
@@ -429,14 +385,6 @@ static uint32_t stm32_merge_base(struct soc *s, uint32_t address)
 static uint32_t stm32_program(struct soc *s, uint32_t offset, unsigned size, uint32_t value)
 {
     return (uint32_t)stm32_flash_program(&s->flash, offset, size, value);
-}
-
-static const char *stm32_clock_trouble(struct soc *s)
-{
-    if (!s->trouble[0] || strcmp(s->trouble, s->last_trouble) == 0)
-        return NULL;
-    memcpy(s->last_trouble, s->trouble, sizeof s->trouble);
-    return s->last_trouble;
 }
 
 static uint32_t stm32_cpu_hz(struct soc *s)
@@ -474,8 +422,7 @@ static struct cpu *f7_new_cpu(const struct cpu_bus *bus, struct err *e)
     {                                                                                              \
         .prefix = (family_prefix), .new_cpu = (cpu), .open = stm32_open, .close = stm32_close,     \
         .reset = stm32_reset, .read = stm32_read, .write = stm32_write,                            \
-        .merge_base = stm32_merge_base, .program = stm32_program,                                  \
-        .clock_trouble = stm32_clock_trouble, .cpu_hz = stm32_cpu_hz,                              \
+        .merge_base = stm32_merge_base, .program = stm32_program, .cpu_hz = stm32_cpu_hz,          \
         .uart_idle = stm32_uart_idle, .uart_in = stm32_uart_in,                                    \
     }
 

@@ -3,8 +3,6 @@
 #include "agent/vboard/spi_flash.h"
 #include "common/log.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 // clang-format off
@@ -42,23 +40,11 @@ static uint32_t erase_size(const struct spi_flash *f)
     }
 }
 
-static void __attribute__((format(printf, 2, 3)))
-wrong(const struct spi_flash *f, const char *fmt, ...)
-{
-    char why[160];
-    va_list args;
-    if (!f->misuse)
-        return;
-    va_start(args, fmt);
-    vsnprintf(why, sizeof why, fmt, args);
-    va_end(args);
-    f->misuse(f->user, why);
-}
-
 static bool may_write(struct spi_flash *f)
 {
     if (!f->write_enabled)
-        wrong(f, "SPI flash command 0x%02x without a write enable: ignored", f->command);
+        misuse_tell(&f->misuse, "SPI flash command 0x%02x without a write enable: ignored",
+                    f->command);
     return f->write_enabled;
 }
 
@@ -77,10 +63,11 @@ static void program(struct spi_flash *f, uint8_t byte)
         return;
     // 0xff programs nothing: that pads a page.
     if (byte != 0xff && (byte & ~f->memory[offset]))
-        wrong(f,
-              "programming 0x%02x over 0x%02x at SPI flash offset 0x%x without an erase: bits only "
-              "clear",
-              byte, f->memory[offset], offset);
+        misuse_tell(
+            &f->misuse,
+            "programming 0x%02x over 0x%02x at SPI flash offset 0x%x without an erase: bits only "
+            "clear",
+            byte, f->memory[offset], offset);
     f->memory[offset] &= byte; // only an erase sets bits
     tell(f, offset, 1);
 }

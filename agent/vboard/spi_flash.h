@@ -4,6 +4,8 @@
 #ifndef VBOARD_SPI_FLASH_H
 #define VBOARD_SPI_FLASH_H
 
+#include "agent/vboard/misuse.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,8 +20,8 @@ struct spi_flash {
     bool warned_command;
     // Called after an erase or a programmed byte, with the range that changed.
     void (*changed)(void *user, uint32_t offset, uint32_t size);
-    // Told of commands without a write enable and of bits that only an erase sets; NULL: nobody listens.
-    void (*misuse)(void *user, const char *why);
+    struct misuse_ear
+        misuse; // told of commands without a write enable and of bits that only an erase sets
     void *user;
 };
 

@@ -2,8 +2,6 @@
 // See stm32_flash.h.
 #include "agent/vboard/stm32_flash.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 // clang-format off
@@ -20,19 +18,6 @@ enum {
 #define KEY2 0xcdef89abu
 #define OPTKEY1 0x08192a3bu
 #define OPTKEY2 0x4c5d6e7fu
-
-static void __attribute__((format(printf, 2, 3)))
-wrong(const struct stm32_flash *f, const char *fmt, ...)
-{
-    char why[160];
-    va_list args;
-    if (!f->misuse)
-        return;
-    va_start(args, fmt);
-    vsnprintf(why, sizeof why, fmt, args);
-    va_end(args);
-    f->misuse(f->user, why);
-}
 
 void stm32_flash_reset(struct stm32_flash *f)
 {
@@ -121,15 +106,16 @@ static void start_operation(struct stm32_flash *f)
     bool ser = f->cr & CR_SER, mer = f->cr & CR_MER;
     if ((f->cr & CR_PG) || ser == mer) {
         f->sr |= STM32_FLASH_SR_ERSERR;
-        wrong(f,
-              "erase started with CR = 0x%08x: exactly one of SER and MER, and no PG, is allowed",
-              f->cr);
+        misuse_tell(
+            &f->misuse,
+            "erase started with CR = 0x%08x: exactly one of SER and MER, and no PG, is allowed",
+            f->cr);
         return;
     }
     for (unsigned s = 0; s < sector_count(f); s++) {
         if ((mer || s == sector) && sector_protected(f, s)) {
             f->sr |= STM32_FLASH_SR_WRPERR;
-            wrong(f, "erase of write-protected sector %u refused", s);
+            misuse_tell(&f->misuse, "erase of write-protected sector %u refused", s);
             return;
         }
     }
@@ -141,7 +127,8 @@ static void start_operation(struct stm32_flash *f)
             base += sector_size(f, s);
         if (sector >= sector_count(f) || base + sector_size(f, sector) > f->bytes) {
             f->sr |= STM32_FLASH_SR_ERSERR;
-            wrong(f, "erase of sector %u, which this single-bank flash does not have", sector);
+            misuse_tell(&f->misuse,
+                        "erase of sector %u, which this single-bank flash does not have", sector);
             return;
         }
         erase(f, base, sector_size(f, sector));
@@ -159,7 +146,8 @@ static void write_key(struct stm32_flash *f, uint32_t value)
         f->key_step = 0;
     } else {
         f->blocked = true;
-        wrong(f, "wrong key 0x%08x: the flash stays locked until the next reset", value);
+        misuse_tell(&f->misuse, "wrong key 0x%08x: the flash stays locked until the next reset",
+                    value);
     }
 }
 
@@ -188,7 +176,7 @@ void stm32_flash_write(struct stm32_flash *f, uint32_t offset, uint32_t value)
     case STM32_FLASH_CR:
         if (f->cr & CR_LOCK) {
             if (!(value & CR_LOCK))
-                wrong(f, "write of 0x%08x to the locked FLASH_CR ignored", value);
+                misuse_tell(&f->misuse, "write of 0x%08x to the locked FLASH_CR ignored", value);
             break;
         }
         f->cr = (value & (CR_WRITABLE | CR_LOCK)) & ~(uint32_t)CR_STRT;
@@ -213,34 +201,38 @@ uint64_t stm32_flash_program(struct stm32_flash *f, uint32_t offset, unsigned si
     memcpy(&old, f->memory + offset, size);
     if ((f->cr & CR_LOCK) || !(f->cr & CR_PG)) {
         f->sr |= STM32_FLASH_SR_ERSERR;
-        wrong(f, "store to flash offset 0x%x while it is %s: ignored", offset,
-              f->cr & CR_LOCK ? "locked" : "not in programming mode");
+        misuse_tell(&f->misuse, "store to flash offset 0x%x while it is %s: ignored", offset,
+                    f->cr & CR_LOCK ? "locked" : "not in programming mode");
         return old;
     }
     if (1u << (f->cr >> CR_PSIZE_SHIFT & 3) != size) {
         f->sr |= STM32_FLASH_SR_PGPERR;
-        wrong(f, "store of %u bytes to flash offset 0x%x, FLASH_CR's PSIZE asks for %u", size,
-              offset, 1u << (f->cr >> CR_PSIZE_SHIFT & 3));
+        misuse_tell(&f->misuse,
+                    "store of %u bytes to flash offset 0x%x, FLASH_CR's PSIZE asks for %u", size,
+                    offset, 1u << (f->cr >> CR_PSIZE_SHIFT & 3));
         return old;
     }
     if (offset & (size - 1)) {
         f->sr |= STM32_FLASH_SR_PGAERR;
-        wrong(f, "store to flash offset 0x%x, which is no multiple of its %u bytes", offset, size);
+        misuse_tell(&f->misuse, "store to flash offset 0x%x, which is no multiple of its %u bytes",
+                    offset, size);
         return old;
     }
     uint32_t base, extent;
     if (sector_protected(f, stm32_flash_sector(f, offset, &base, &extent))) {
         f->sr |= STM32_FLASH_SR_WRPERR;
-        wrong(f, "store to flash offset 0x%x in a write-protected sector: ignored", offset);
+        misuse_tell(&f->misuse, "store to flash offset 0x%x in a write-protected sector: ignored",
+                    offset);
         return old;
     }
     f->programmed++;
     if (value & ~old) {
         f->overwritten++;
-        wrong(f,
-              "programming 0x%llx over 0x%llx at flash offset 0x%x without an erase: bits only "
-              "clear",
-              (unsigned long long)value, (unsigned long long)old, offset);
+        misuse_tell(
+            &f->misuse,
+            "programming 0x%llx over 0x%llx at flash offset 0x%x without an erase: bits only "
+            "clear",
+            (unsigned long long)value, (unsigned long long)old, offset);
     }
     return old & value;
 }

@@ -5,6 +5,8 @@
 #ifndef VBOARD_STM32_FLASH_H
 #define VBOARD_STM32_FLASH_H
 
+#include "agent/vboard/misuse.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -42,8 +44,7 @@ struct stm32_flash {
     uint64_t overwritten; // units that wanted to set a bit which was already cleared
     // Called after an erase or a direct write, with the range that changed.
     void (*changed)(void *user, uint32_t offset, uint32_t size);
-    // Told of whatever the controller refuses or cannot do; NULL: nobody listens.
-    void (*misuse)(void *user, const char *why);
+    struct misuse_ear misuse; // told of whatever the controller refuses or cannot do
     void *user;
 };
 

@@ -81,12 +81,6 @@ static uint32_t pll_hz(const struct stm32_rcc *r, char *why, size_t why_bytes)
     return (uint32_t)(vco / p);
 }
 
-static void wrong(const struct stm32_rcc *r, const char *why)
-{
-    if (r->misuse)
-        r->misuse(r->user, why);
-}
-
 static void update_ready(struct stm32_rcc *r)
 {
     uint32_t cr = get(r, RCC_CR) & ~(uint32_t)(CR_HSIRDY | CR_HSERDY | CR_PLLRDY);
@@ -110,11 +104,8 @@ static void update_ready(struct stm32_rcc *r)
             *reg(r, RCC_CR) |= CR_PLLRDY;
         } else if (!r->warned_pll) {
             r->warned_pll = true;
-            char text[192];
-            snprintf(text, sizeof text,
-                     "the PLL does not lock, PLLRDY stays 0: %s (PLLCFGR 0x%08x)", why,
-                     get(r, RCC_PLLCFGR));
-            wrong(r, text);
+            misuse_tell(&r->misuse, "the PLL does not lock, PLLRDY stays 0: %s (PLLCFGR 0x%08x)",
+                        why, get(r, RCC_PLLCFGR));
         }
     }
     // SWS follows SW as soon as the source is ready; until then the old clock goes on.
@@ -150,7 +141,7 @@ void stm32_rcc_write(struct stm32_rcc *r, uint32_t offset, uint32_t value)
         break;
     case RCC_PLLCFGR:
         if (get(r, RCC_CR) & CR_PLLON) {
-            wrong(r, "PLLCFGR is written while the PLL is on: ignored");
+            misuse_tell(&r->misuse, "PLLCFGR is written while the PLL is on: ignored");
             return;
         }
         *reg(r, RCC_PLLCFGR) = value;

@@ -4,6 +4,8 @@
 #ifndef VBOARD_STM32_RCC_H
 #define VBOARD_STM32_RCC_H
 
+#include "agent/vboard/misuse.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,9 +31,7 @@ struct stm32_rcc {
     uint32_t regs[0x98 / 4];
     uint32_t pwr_cr1;
     bool warned_bypass, warned_pll;
-    // Told of PLL settings that do not lock; NULL: nobody listens. Set after stm32_rcc_init().
-    void (*misuse)(void *user, const char *why);
-    void *user;
+    struct misuse_ear misuse; // told of PLL settings that do not lock; set after stm32_rcc_init()
 };
 
 struct stm32_rcc_clocks {
