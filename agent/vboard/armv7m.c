@@ -55,12 +55,13 @@ static bool load_word(struct armv7m *m, uint32_t address, uint32_t *value)
     return p != NULL;
 }
 
-bool armv7m_runnable(const struct armv7m *m)
+// Neither halted, locked up nor asleep.
+static bool runnable(const struct armv7m *m)
 {
     return !m->halted && !m->lockup && !m->sleeping;
 }
 
-void armv7m_halt(struct armv7m *m)
+static void halt(struct armv7m *m)
 {
     if (!m->halted)
         m->dfsr |= DFSR_HALTED;
@@ -121,7 +122,7 @@ void armv7m_reset(struct armv7m *m)
             m->halted = true;
             m->dfsr |= DFSR_VCATCH;
         } else if (m->dhcsr & DHCSR_C_HALT) {
-            armv7m_halt(m);
+            halt(m);
         }
     }
     if (m->halted)
@@ -342,7 +343,7 @@ static uint32_t dhcsr_read(struct armv7m *m)
         v |= DHCSR_S_SLEEP;
     if (m->lockup)
         v |= DHCSR_S_LOCKUP;
-    if (armv7m_runnable(m))
+    if (runnable(m))
         v |= DHCSR_S_RETIRE;
     if (m->reset_seen)
         v |= DHCSR_S_RESET;
@@ -358,14 +359,14 @@ static void dhcsr_write(struct armv7m *m, uint32_t v)
     bool debug = v & DHCSR_C_DEBUGEN;
     if (debug && (v & DHCSR_C_HALT)) {
         m->sleeping = false;
-        armv7m_halt(m);
+        halt(m);
     } else if (debug && m->halted && (v & DHCSR_C_STEP)) {
         struct core_event ev;
         m->halted = false;
         core_step(m->core, &ev);
         armv7m_handle(m, &ev);
         m->sleeping = false;
-        armv7m_halt(m);
+        halt(m);
     } else {
         m->halted = false;
     }

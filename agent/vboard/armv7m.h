@@ -51,7 +51,6 @@ void armv7m_init(struct armv7m *m, struct core *core, uint32_t boot_address,
                  armv7m_memory_fn memory, void *user);
 // Core reset: registers, vectors; halts when the debugger asked for a vector catch. Debug registers survive.
 void armv7m_reset(struct armv7m *m);
-bool armv7m_runnable(const struct armv7m *m); // neither halted, locked up nor asleep
 
 // Registers 0xe0000000-0xe00fffff. from_debugger: writes that only a debugger may do are let through.
 uint32_t armv7m_read(struct armv7m *m, uint32_t address, bool from_debugger);
@@ -61,7 +60,6 @@ void armv7m_write(struct armv7m *m, uint32_t address, uint32_t value, bool from_
 void armv7m_handle(struct armv7m *m, const struct core_event *ev);
 // Takes a bus fault at the current pc (a clock set outside its limits makes the flash unreadable).
 void armv7m_bus_fault(struct armv7m *m, uint32_t address, const char *why);
-void armv7m_halt(struct armv7m *m);
 uint32_t armv7m_swd_idcode(const struct armv7m *m); // of the debug port that comes with the core
 
 #endif

@@ -5,10 +5,6 @@
 
 #include <string.h>
 
-#define DHCSR 0xe000edf0u
-#define DHCSR_KEY 0xa05f0000u
-enum { C_DEBUGEN = 1, C_HALT = 2, C_STEP = 4 };
-
 enum debug_status debug_read(struct board *b, uint32_t address, unsigned unit, uint8_t *out,
                              size_t n, bool increment)
 {
@@ -65,19 +61,4 @@ void debug_reg_write(struct board *b, unsigned reg, uint32_t value)
 void debug_system_reset(struct board *b)
 {
     board_reset(b, true);
-}
-
-void debug_halt(struct board *b)
-{
-    board_debug_write(b, DHCSR, 4, DHCSR_KEY | C_DEBUGEN | C_HALT);
-}
-
-void debug_resume(struct board *b)
-{
-    board_debug_write(b, DHCSR, 4, DHCSR_KEY | C_DEBUGEN);
-}
-
-void debug_step(struct board *b)
-{
-    board_debug_write(b, DHCSR, 4, DHCSR_KEY | C_DEBUGEN | C_STEP);
 }

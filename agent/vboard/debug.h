@@ -15,8 +15,5 @@ enum debug_status debug_write(struct board *b, uint32_t address, unsigned unit, 
 uint32_t debug_reg_read(struct board *b, unsigned reg); // DCRSR numbering; 0 while the core runs
 void debug_reg_write(struct board *b, unsigned reg, uint32_t value);
 void debug_system_reset(struct board *b);
-void debug_halt(struct board *b);
-void debug_resume(struct board *b);
-void debug_step(struct board *b);
 
 #endif

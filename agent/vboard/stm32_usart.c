@@ -73,7 +73,8 @@ void stm32_usart_init(struct stm32_usart *u, enum stm32_usart_version version, u
     stm32_usart_reset(u);
 }
 
-double stm32_usart_baud(const struct stm32_usart *u, uint32_t kernel_hz)
+// What BRR gives; 0 when off.
+static double baud(const struct stm32_usart *u, uint32_t kernel_hz)
 {
     if (!is_on(u, 0))
         return 0;
@@ -87,7 +88,7 @@ double stm32_usart_baud(const struct stm32_usart *u, uint32_t kernel_hz)
 
 bool stm32_usart_line_ok(const struct stm32_usart *u, uint32_t kernel_hz)
 {
-    double error = stm32_usart_baud(u, kernel_hz) / u->line_baud - 1.0;
+    double error = baud(u, kernel_hz) / u->line_baud - 1.0;
     if ((u->cr1 & (CR1_M0 | CR1_PCE)) || (u->version == STM32_USART_V2 && (u->cr1 & CR1_M1_V2)))
         return false;
     return error * 100 < TOLERANCE_PERCENT && error * 100 > -TOLERANCE_PERCENT;
@@ -104,7 +105,7 @@ static void warn_baud(struct stm32_usart *u, uint32_t kernel_hz)
     if (!u->warned_baud)
         log_warn("usart",
                  "the USART runs at %.0f baud (clock %u Hz, BRR %u), the line at %u 8N1: garbage",
-                 stm32_usart_baud(u, kernel_hz), kernel_hz, u->brr, u->line_baud);
+                 baud(u, kernel_hz), kernel_hz, u->brr, u->line_baud);
     u->warned_baud = true;
 }
 

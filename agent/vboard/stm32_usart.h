@@ -72,8 +72,6 @@ bool stm32_usart_volatile(const struct stm32_usart *u, uint32_t offset);
 size_t stm32_usart_input(struct stm32_usart *u, const uint8_t *bytes, size_t n,
                          const struct stm32_usart_now *now);
 bool stm32_usart_idle(const struct stm32_usart *u); // the program polls and nothing is on its way
-double stm32_usart_baud(const struct stm32_usart *u,
-                        uint32_t kernel_hz); // what BRR gives; 0 when off
 bool stm32_usart_line_ok(const struct stm32_usart *u,
                          uint32_t kernel_hz); // 8N1 and within 3 % of the line's baud rate
 

@@ -400,13 +400,13 @@ static void test_debug(void)
     board_run(board, 1000);
     OK(rd(DHCSR) & 1 << 25); // S_RESET_ST, cleared by reading
     OK(!(rd(DHCSR) & 1 << 25));
-    debug_halt(board);
+    wr(DHCSR, 0xa05f0003u); // C_DEBUGEN, C_HALT
     OK(rd(DHCSR) & 1 << 17);
     uint32_t r0 = debug_reg_read(board, 0);
     board_run(board, 1000);
     EQ_INT(debug_reg_read(board, 0), r0);
     debug_reg_write(board, CORE_PC, CODE + 2);
-    debug_step(board);
+    wr(DHCSR, 0xa05f0005u); // C_STEP
     EQ_INT(debug_reg_read(board, 0), r0 + 1);
     EQ_INT(debug_reg_read(board, CORE_PC), CODE + 4);
     OK(rd(DHCSR) & 1 << 17);
@@ -415,7 +415,7 @@ static void test_debug(void)
     static const uint16_t other[] = {0x2063, 0xbe00}; // movs r0,#99; bkpt
     debug_write(board, CODE, 2, (const uint8_t *)other, sizeof other, true);
     debug_reg_write(board, CORE_PC, CODE);
-    debug_resume(board);
+    wr(DHCSR, 0xa05f0001u);
     run();
     OK(cpu_arm(board->cpu)->m.halted);
     EQ_INT(debug_reg_read(board, 0), 99);
