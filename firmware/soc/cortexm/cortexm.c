@@ -4,6 +4,7 @@
 #include "firmware/soc/cortexm/cortexm.h"
 
 #include "firmware/platform.h"
+#include "firmware/soc/soc.h"
 
 #include <stddef.h>
 
@@ -99,24 +100,14 @@ const char *cortexm_cycles_enable(void)
     DWT_CYCCNT = 0;
     DWT_CTRL |= DWT_CTRL_CYCCNTENA;
     barrier();
-    uint32_t before = DWT_CYCCNT;
-    for (int i = 0; i < 1000; i++) {
-        if (DWT_CYCCNT != before)
-            return NULL;
-    }
-    return "the cycle counter stands still";
-}
-
-uint32_t cortexm_cycles(void)
-{
-    return DWT_CYCCNT;
+    return soc_cycles_check();
 }
 
 const uint64_t platform_cycles_mask = UINT32_MAX;
 
 uint64_t platform_cycles(void)
 {
-    return cortexm_cycles();
+    return DWT_CYCCNT;
 }
 
 uint32_t platform_irq_off(void)

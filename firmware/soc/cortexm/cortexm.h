@@ -17,6 +17,5 @@ void cortexm_faults_enable(void);
 void cortexm_guard_stack(void);
 void cortexm_caches_enable(void);        // Cortex-M7: instruction and data cache
 const char *cortexm_cycles_enable(void); // NULL, or what is missing
-uint32_t cortexm_cycles(void);
 
 #endif

@@ -4,9 +4,9 @@
 #include "firmware/fault.h"
 #include "firmware/platform.h"
 #include "firmware/soc/cortexm/cortexm.h"
+#include "firmware/soc/soc.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #define SCB_CFSR REG32(0xE000ED28)
 #define SCB_HFSR REG32(0xE000ED2C)
@@ -19,13 +19,7 @@
 #define CFSR_BFARVALID (1u << 15)
 #define HFSR_FORCED (1u << 30)
 
-#define STACK_GUARD_BYTES 4096u // an access this far below the stack counts as its overflow
-#define FRAME_BYTES 32u         // r0-r3, r12, lr, pc, xpsr
-
-extern uint8_t fw_data_start[], fw_data_end[];
-extern const uint8_t fw_data_load[];
-extern uint8_t fw_bss_start[], fw_bss_end[];
-int main(void);
+#define FRAME_BYTES 32u // r0-r3, r12, lr, pc, xpsr
 
 void cortexm_reset(void);
 void cortexm_exception(void);
@@ -71,12 +65,9 @@ __attribute__((naked)) void cortexm_reset(void)
 
 _Noreturn void cortexm_start(void)
 {
-    memcpy(fw_data_start, fw_data_load, (uintptr_t)fw_data_end - (uintptr_t)fw_data_start);
-    memset(fw_bss_start, 0, (uintptr_t)fw_bss_end - (uintptr_t)fw_bss_start);
     cortexm_faults_enable();
     cortexm_guard_stack();
-    main();
-    __builtin_unreachable(); // main() ends in the session, which never returns
+    soc_start();
 }
 
 // r0 = the stack pointer at the fault, where the core put the frame; r1 = the exception's number.
@@ -98,18 +89,13 @@ __attribute__((naked)) void cortexm_exception(void)
                      "b cortexm_fault\n");
 }
 
-static bool in_guard(uint32_t address)
-{
-    return (uintptr_t)fw_stack_bottom - address - 1u < STACK_GUARD_BYTES;
-}
-
 static const char *fault_code(uint32_t exception, uint32_t cfsr, uint32_t hfsr, uint32_t sp)
 {
     // Where the core failed to push the frame, or the access was just below the stack, the stack is
     // full, whichever exception that became.
     if (sp < (uintptr_t)fw_stack_bottom + FRAME_BYTES || (cfsr & (CFSR_MSTKERR | CFSR_STKERR)) ||
-        ((cfsr & CFSR_MMARVALID) && in_guard(SCB_MMFAR)) ||
-        ((cfsr & CFSR_BFARVALID) && in_guard(SCB_BFAR)))
+        ((cfsr & CFSR_MMARVALID) && soc_below_stack(SCB_MMFAR)) ||
+        ((cfsr & CFSR_BFARVALID) && soc_below_stack(SCB_BFAR)))
         return "stack-overflow";
     if (exception == 2)
         return "nmi";
@@ -123,20 +109,6 @@ static const char *fault_code(uint32_t exception, uint32_t cfsr, uint32_t hfsr, 
     if (exception == 6 || (forced && (cfsr & 0xFFFF0000u)))
         return "usagefault";
     return "hardfault";
-}
-
-static char *put_text(char *at, const char *text)
-{
-    while (*text)
-        *at++ = *text++;
-    return at;
-}
-
-static char *put_hex(char *at, uint32_t value)
-{
-    for (int shift = 28; shift >= 0; shift -= 4)
-        *at++ = "0123456789abcdef"[value >> shift & 15];
-    return at;
 }
 
 _Noreturn void cortexm_fault(const uint32_t *frame, uint32_t exception)
@@ -153,18 +125,18 @@ _Noreturn void cortexm_fault(const uint32_t *frame, uint32_t exception)
     };
 
     char detail[96]; // the longest is 87 bytes
-    char *at = put_text(detail, "exception 0x");
-    at = put_hex(at, exception);
-    at = put_text(at, " cfsr ");
-    at = put_hex(at, cfsr);
-    at = put_text(at, " hfsr ");
-    at = put_hex(at, hfsr);
-    at = put_text(at, " sp ");
-    at = put_hex(at, sp);
+    char *at = soc_put_text(detail, "exception 0x");
+    at = soc_put_hex(at, exception);
+    at = soc_put_text(at, " cfsr ");
+    at = soc_put_hex(at, cfsr);
+    at = soc_put_text(at, " hfsr ");
+    at = soc_put_hex(at, hfsr);
+    at = soc_put_text(at, " sp ");
+    at = soc_put_hex(at, sp);
     if (cfsr & CFSR_MMARVALID)
-        at = put_hex(put_text(at, " address "), SCB_MMFAR);
+        at = soc_put_hex(soc_put_text(at, " address "), SCB_MMFAR);
     else if (cfsr & CFSR_BFARVALID)
-        at = put_hex(put_text(at, " address "), SCB_BFAR);
+        at = soc_put_hex(soc_put_text(at, " address "), SCB_BFAR);
     *at = '\0';
     f.detail = detail;
     fault_stop(&f);

@@ -10,7 +10,7 @@
 #include "firmware/soc/esp/esp.h"
 #include "board_config.h"
 #include "firmware/platform.h"
-#include "firmware/virtual_page.h"
+#include "firmware/soc/soc.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,7 +64,6 @@
 #define UART_FIFO_BYTES 128u
 
 #define XTAL_HZ 40000000u
-#define VIRTUAL_PAGE_ADDRESS 0xF0000000u
 #define WAIT_TURNS 1000000u // far longer than a full FIFO takes
 
 _Static_assert(BOARD_CLOCK_HZ == 160000000u || BOARD_CLOCK_HZ == 240000000u,
@@ -164,16 +163,6 @@ _Noreturn void platform_reset(void)
     }
 }
 
-static const char *cycles_check(void)
-{
-    uint64_t before = platform_cycles();
-    for (int i = 0; i < 1000; i++) {
-        if (platform_cycles() != before)
-            return NULL;
-    }
-    return "the cycle counter stands still";
-}
-
 const char *platform_init(void)
 {
     watchdogs_stop();
@@ -183,7 +172,7 @@ const char *platform_init(void)
     const char *failed = flash_map();
     if (!failed && platform_clock_hz() != BOARD_CLOCK_HZ)
         failed = "the clock registers give another frequency than the board's";
-    return failed ? failed : cycles_check();
+    return failed ? failed : soc_cycles_check();
 }
 
 // The eFuse block is read-only and names chip revision and package. Silicon has major revisions 0 and 1, and no package
@@ -194,8 +183,5 @@ const volatile struct virtual_page *platform_virtual(void)
     if ((EFUSE_MAC_SPI_SYS_3 & minor_and_package) != minor_and_package ||
         (EFUSE_MAC_SPI_SYS_5 & major) != major)
         return NULL;
-    const volatile struct virtual_page *page =
-        (const volatile struct virtual_page *)(uintptr_t)VIRTUAL_PAGE_ADDRESS;
-    bool usable = page->magic == VIRTUAL_PAGE_MAGIC && page->version == VIRTUAL_PAGE_VERSION;
-    return usable ? page : NULL;
+    return soc_virtual_page();
 }

@@ -15,7 +15,7 @@ __asm__("    .section .header, \"ax\"\n"
         "    csrw mtvec, t0\n"
         "    la sp, fw_stack_top\n"
         "    li ra, 0\n"
-        "    j riscv_start\n"
+        "    j soc_start\n"
         "    .text\n");
 
 // mpcer: the event that is counted; mpcmr: how; mpccr: the count.

@@ -3,10 +3,10 @@
 // call0 ABI: the register window that the ROM left is never rotated, window exceptions are off. Interrupts stay masked.
 #include "firmware/fault.h"
 #include "firmware/platform.h"
+#include "firmware/soc/soc.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
 
 #define CAUSE_ILLEGAL 0u
 #define CAUSE_FETCH_ERROR 2u
@@ -18,16 +18,8 @@
 #define CAUSE_LOAD_PROHIBITED 28u
 #define CAUSE_STORE_PROHIBITED 29u
 
-#define STACK_GUARD_BYTES 4096u // an access this far below the stack counts as its overflow
-
 enum vector { VECTOR_EXCEPTION, VECTOR_DOUBLE, VECTOR_DEBUG, VECTOR_NMI, VECTOR_INTERRUPT };
 
-extern uint8_t fw_data_start[], fw_data_end[];
-extern const uint8_t fw_data_load[];
-extern uint8_t fw_bss_start[], fw_bss_end[];
-int main(void);
-
-_Noreturn void esp32s3_start(void);
 _Noreturn void esp32s3_exception(enum vector vector, uint32_t sp, uint32_t lr);
 
 // clang-format off
@@ -52,7 +44,7 @@ __asm__(
     "    rsync\n"
     "    movi a1, fw_stack_top\n"
     "    movi a0, 0\n"
-    "    j esp32s3_start\n"
+    "    j soc_start\n"
 
     // a0 is saved, then says which vector it was.
     "    .macro vector offset, number\n"
@@ -94,22 +86,13 @@ __asm__(
     "    j esp32s3_exception\n");
 // clang-format on
 
-_Noreturn void esp32s3_start(void)
-{
-    memcpy(fw_data_start, fw_data_load, (uintptr_t)fw_data_end - (uintptr_t)fw_data_start);
-    memset(fw_bss_start, 0, (uintptr_t)fw_bss_end - (uintptr_t)fw_bss_start);
-    main();
-    __builtin_unreachable(); // main() ends in the session, which never returns
-}
-
 static const char *fault_code(enum vector vector, uint32_t cause, uint32_t address, uint32_t sp)
 {
     bool memory = cause == CAUSE_LOAD_PROHIBITED || cause == CAUSE_STORE_PROHIBITED ||
                   cause == CAUSE_LOAD_STORE;
     if (vector == VECTOR_NMI)
         return "nmi";
-    if (sp < (uintptr_t)fw_stack_bottom ||
-        (memory && (uintptr_t)fw_stack_bottom - address - 1u < STACK_GUARD_BYTES))
+    if (sp < (uintptr_t)fw_stack_bottom || (memory && soc_below_stack(address)))
         return "stack-overflow";
     if (vector != VECTOR_EXCEPTION)
         return "hardfault";
@@ -128,20 +111,6 @@ static const char *fault_code(enum vector vector, uint32_t cause, uint32_t addre
     default:
         return "hardfault";
     }
-}
-
-static char *put_text(char *at, const char *text)
-{
-    while (*text)
-        *at++ = *text++;
-    return at;
-}
-
-static char *put_hex(char *at, uint32_t value)
-{
-    for (int shift = 28; shift >= 0; shift -= 4)
-        *at++ = "0123456789abcdef"[value >> shift & 15];
-    return at;
 }
 
 _Noreturn void esp32s3_exception(enum vector vector, uint32_t sp, uint32_t lr)
@@ -163,11 +132,11 @@ _Noreturn void esp32s3_exception(enum vector vector, uint32_t sp, uint32_t lr)
     };
 
     char detail[96]; // the longest is 76 bytes
-    char *at = put_text(detail, "vector 0x");
-    at = put_hex(at, vector);
-    at = put_hex(put_text(at, " exccause "), cause);
-    at = put_hex(put_text(at, " excvaddr "), address);
-    at = put_hex(put_text(at, " sp "), sp);
+    char *at = soc_put_text(detail, "vector 0x");
+    at = soc_put_hex(at, vector);
+    at = soc_put_hex(soc_put_text(at, " exccause "), cause);
+    at = soc_put_hex(soc_put_text(at, " excvaddr "), address);
+    at = soc_put_hex(soc_put_text(at, " sp "), sp);
     *at = '\0';
     f.detail = detail;
     fault_stop(&f);

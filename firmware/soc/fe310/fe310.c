@@ -3,7 +3,7 @@
 // virtual board. Registers follow the FE310-G002 manual, flash commands the data sheet of ISSI's IS25LP032.
 #include "board_config.h"
 #include "firmware/platform.h"
-#include "firmware/virtual_page.h"
+#include "firmware/soc/soc.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,7 +53,6 @@
 #define HFROSC_MAX_HZ 72000000u // the ring oscillator's range is wide; only used for waiting
 #define WAIT_TURNS 1000000u
 #define VIRTUAL_REVISION 0xF00Du // upper half of mimpid that no silicon has
-#define VIRTUAL_PAGE_ADDRESS 0xF0000000u
 
 // 16 MHz / 2 = 8 MHz (6 to 12); * 80 = 640 MHz (384 to 768); / 2
 #define PLL_320 (PLL_R(2u) | PLL_F(80u) | PLL_Q(1) | PLL_REFSEL_HFXOSC)
@@ -209,16 +208,6 @@ _Noreturn void platform_reset(void)
     }
 }
 
-static const char *cycles_check(void)
-{
-    uint64_t before = platform_cycles();
-    for (int i = 0; i < 1000; i++) {
-        if (platform_cycles() != before)
-            return NULL;
-    }
-    return "the cycle counter stands still";
-}
-
 const char *platform_init(void)
 {
     watchdog_write(&AON_WDOGCFG, 0);
@@ -230,7 +219,7 @@ const char *platform_init(void)
         PRCI_PLLCFG = PLL_BYPASS | PLL_REFSEL_HFXOSC | PLL_SEL;
     }
     serial_start(failed ? HFXOSC_HZ : BOARD_CLOCK_HZ);
-    return failed ? failed : cycles_check();
+    return failed ? failed : soc_cycles_check();
 }
 
 const volatile struct virtual_page *platform_virtual(void)
@@ -239,8 +228,5 @@ const volatile struct virtual_page *platform_virtual(void)
     __asm__ volatile("csrr %0, mimpid" : "=r"(revision));
     if (revision >> 16 != VIRTUAL_REVISION)
         return NULL;
-    const volatile struct virtual_page *page =
-        (const volatile struct virtual_page *)(uintptr_t)VIRTUAL_PAGE_ADDRESS;
-    bool usable = page->magic == VIRTUAL_PAGE_MAGIC && page->version == VIRTUAL_PAGE_VERSION;
-    return usable ? page : NULL;
+    return soc_virtual_page();
 }

@@ -9,5 +9,5 @@ __asm__("    .section .entry, \"ax\"\n"
         "    csrw mtvec, t0\n"
         "    la sp, fw_stack_top\n"
         "    li ra, 0\n"
-        "    j riscv_start\n"
+        "    j soc_start\n"
         "    .text\n");

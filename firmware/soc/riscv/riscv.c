@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What all RISC-V chips share: C's start, and the way from a trap to its record. No interrupt is ever enabled.
-#include "firmware/soc/riscv/riscv.h"
+// What all RISC-V chips share: the way from a trap to its record. A chip's entry sets mtvec to
+// riscv_vector (a multiple of 256) and the stack pointer, and jumps to soc_start(). No interrupt is ever enabled.
 #include "firmware/fault.h"
 #include "firmware/platform.h"
+#include "firmware/soc/soc.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 // Causes of mcause, RISC-V privileged architecture
 #define CAUSE_FETCH_MISALIGNED 0u
@@ -17,13 +17,7 @@
 #define CAUSE_STORE_MISALIGNED 6u
 #define CAUSE_STORE_ACCESS 7u
 
-#define STACK_GUARD_BYTES 4096u // an access this far below the stack counts as its overflow
-#define STACK_LEFT_BYTES 32u    // with less than that left, the stack is what went wrong first
-
-extern uint8_t fw_data_start[], fw_data_end[];
-extern const uint8_t fw_data_load[];
-extern uint8_t fw_bss_start[], fw_bss_end[];
-int main(void);
+#define STACK_LEFT_BYTES 32u // with less than that left, the stack is what went wrong first
 
 _Noreturn void riscv_trap(uint32_t sp, uint32_t lr);
 
@@ -46,19 +40,10 @@ __asm__(
     "    .text\n");
 // clang-format on
 
-_Noreturn void riscv_start(void)
-{
-    memcpy(fw_data_start, fw_data_load, (uintptr_t)fw_data_end - (uintptr_t)fw_data_start);
-    memset(fw_bss_start, 0, (uintptr_t)fw_bss_end - (uintptr_t)fw_bss_start);
-    main();
-    __builtin_unreachable(); // main() ends in the session, which never returns
-}
-
 static const char *fault_code(uint32_t cause, uint32_t address, uint32_t sp)
 {
     bool data = cause == CAUSE_LOAD_ACCESS || cause == CAUSE_STORE_ACCESS;
-    if (sp < (uintptr_t)fw_stack_bottom + STACK_LEFT_BYTES ||
-        (data && (uintptr_t)fw_stack_bottom - address - 1u < STACK_GUARD_BYTES))
+    if (sp < (uintptr_t)fw_stack_bottom + STACK_LEFT_BYTES || (data && soc_below_stack(address)))
         return "stack-overflow";
     switch (cause) {
     case CAUSE_FETCH_MISALIGNED:
@@ -76,20 +61,6 @@ static const char *fault_code(uint32_t cause, uint32_t address, uint32_t sp)
     }
 }
 
-static char *put_text(char *at, const char *text)
-{
-    while (*text)
-        *at++ = *text++;
-    return at;
-}
-
-static char *put_hex(char *at, uint32_t value)
-{
-    for (int shift = 28; shift >= 0; shift -= 4)
-        *at++ = "0123456789abcdef"[value >> shift & 15];
-    return at;
-}
-
 _Noreturn void riscv_trap(uint32_t sp, uint32_t lr)
 {
     uint32_t cause, address, pc;
@@ -99,9 +70,9 @@ _Noreturn void riscv_trap(uint32_t sp, uint32_t lr)
     struct fault f = {.code = fault_code(cause, address, sp), .pc = pc, .lr = lr};
 
     char detail[64]; // the longest is 52 bytes
-    char *at = put_hex(put_text(detail, "mcause "), cause);
-    at = put_hex(put_text(at, " mtval "), address);
-    at = put_hex(put_text(at, " sp "), sp);
+    char *at = soc_put_hex(soc_put_text(detail, "mcause "), cause);
+    at = soc_put_hex(soc_put_text(at, " mtval "), address);
+    at = soc_put_hex(soc_put_text(at, " sp "), sp);
     *at = '\0';
     f.detail = detail;
     fault_stop(&f);

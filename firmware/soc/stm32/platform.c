@@ -5,13 +5,12 @@
 #include "board_config.h"
 #include "firmware/soc/cortexm/cortexm.h"
 #include "firmware/soc/stm32/stm32.h"
-#include "firmware/virtual_page.h"
+#include "firmware/soc/soc.h"
 
 #include <stddef.h>
 
 #define DBGMCU_IDCODE REG32(0xE0042000)
 #define VIRTUAL_REVISION 0xF00Du // DBGMCU_IDCODE.REV_ID that no silicon has
-#define VIRTUAL_PAGE_ADDRESS 0xF0000000u
 
 const char *platform_init(void)
 {
@@ -31,8 +30,5 @@ const volatile struct virtual_page *platform_virtual(void)
 {
     if (DBGMCU_IDCODE >> 16 != VIRTUAL_REVISION)
         return NULL;
-    const volatile struct virtual_page *page =
-        (const volatile struct virtual_page *)(uintptr_t)VIRTUAL_PAGE_ADDRESS;
-    bool usable = page->magic == VIRTUAL_PAGE_MAGIC && page->version == VIRTUAL_PAGE_VERSION;
-    return usable ? page : NULL;
+    return soc_virtual_page();
 }
