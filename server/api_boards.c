@@ -27,15 +27,13 @@ struct rig_list {
     int n;
     int64_t now_ms;
     struct err *e;
-    bool failed;
 };
 
 static void rig_list_add(void *cls, const struct rig *rig)
 {
     struct rig_list *l = cls;
     int64_t job = 0;
-    if (store_job_of_rig(l->app->store, rig->agent, rig->name, &job, l->e))
-        l->failed = true;
+    store_job_of_rig(l->app->store, rig->agent, rig->name, &job, l->e); // the reply looks at e
     buf_puts(l->out, l->n++ ? "," : "");
     json_out_rig(l->out, rig, job, l->now_ms, QUEUE_OFFLINE_MS);
 }

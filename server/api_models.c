@@ -9,6 +9,7 @@
 #include "server/app.h"
 #include "server/hash.h"
 #include "server/json_out.h"
+#include "server/page.h"
 #include "server/planning.h"
 #include "server/store.h"
 
@@ -34,37 +35,21 @@ enum outcome api_model_add(struct request *r, struct reply *out, struct problem 
     return OUTCOME_REPLY;
 }
 
-struct model_page {
-    struct json_list list;
-    int limit;
-    int64_t last;
-    bool more;
-};
-
 static void model_page_add(void *cls, const struct model *m)
 {
-    struct model_page *page = cls;
-    if (page->list.n == page->limit) {
-        page->more = true; // one row beyond the page tells that there is another page
-        return;
-    }
-    json_list_item(&page->list);
-    json_out_model(page->list.buf, m);
-    page->last = m->seq;
+    struct page *page = cls;
+    if (page_item(page, m->seq))
+        json_out_model(page->list.buf, m);
 }
 
 enum outcome api_model_list(struct request *r, struct reply *out, struct problem *p)
 {
-    struct model_page page = {0};
-    int64_t limit = 0, before = 0;
-    if (request_query_integer(r, "limit", 1, API_MAX_LIMIT, API_DEFAULT_LIMIT, &limit, p) ||
-        request_query_integer(r, "cursor", 1, INT64_MAX, INT64_MAX, &before, p))
-        return OUTCOME_REPLY;
-    page.limit = (int)limit;
-    json_list_open(&page.list, &out->body);
-    if (store_model_list(r->app->store, before, page.limit + 1, model_page_add, &page, &p->err) ==
-        0)
-        json_list_close(&page.list, page.more ? page.last : 0);
+    struct page page;
+    int64_t before = 0;
+    if (page_open(&page, r, out, INT64_MAX, &before, p) == 0 &&
+        store_model_list(r->app->store, before, page.limit + 1, model_page_add, &page, &p->err) ==
+            0)
+        page_close(&page);
     return OUTCOME_REPLY;
 }
 

@@ -115,20 +115,10 @@ enum outcome api_plan_runs(struct request *r, struct reply *out, struct problem 
     return OUTCOME_REPLY;
 }
 
-static void csv_point_add(void *cls, const struct point *point)
-{
-    run_out_point_csv(cls, point);
-}
-
-static void csv_finding_add(void *cls, const struct finding_row *f)
-{
-    run_out_finding_csv(cls, f);
-}
-
 enum outcome api_plan_points_csv(struct request *r, struct reply *out, struct problem *p)
 {
     run_out_points_csv_head(&out->body);
-    store_point_of_plan(r->app->store, r->params[0], csv_point_add, &out->body, &p->err);
+    store_point_of_plan(r->app->store, r->params[0], run_out_point_csv, &out->body, &p->err);
     out->type = "text/csv; charset=utf-8";
     out->disposition = "attachment; filename=\"points.csv\"";
     return OUTCOME_REPLY;
@@ -138,7 +128,7 @@ enum outcome api_plan_findings_csv(struct request *r, struct reply *out, struct 
 {
     struct finding_filter f = {.plan = r->params[0]};
     run_out_findings_csv_head(&out->body);
-    store_finding_list(r->app->store, &f, INT64_MAX, -1, csv_finding_add, &out->body, &p->err);
+    store_finding_list(r->app->store, &f, INT64_MAX, -1, run_out_finding_csv, &out->body, &p->err);
     out->type = "text/csv; charset=utf-8";
     out->disposition = "attachment; filename=\"findings.csv\"";
     return OUTCOME_REPLY;

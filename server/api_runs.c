@@ -88,28 +88,15 @@ enum outcome api_run_points(struct request *r, struct reply *out, struct problem
     return OUTCOME_REPLY;
 }
 
-static void csv_point_add(void *cls, const struct point *point)
-{
-    run_out_point_csv(cls, point);
-}
-
 enum outcome api_run_points_csv(struct request *r, struct reply *out, struct problem *p)
 {
     struct run run;
     run_out_points_csv_head(&out->body);
     if (run_param(r, 0, &run, p) == 0)
-        store_point_of_run(r->app->store, run.id, 0, -1, csv_point_add, &out->body, &p->err);
+        store_point_of_run(r->app->store, run.id, 0, -1, run_out_point_csv, &out->body, &p->err);
     out->type = "text/csv; charset=utf-8";
     out->disposition = "attachment; filename=\"points.csv\"";
     return OUTCOME_REPLY;
-}
-
-static void finding_list_add(void *cls, const struct finding_row *f)
-{
-    struct json_list *list = cls;
-    json_list_item(list);
-    run_out_finding(list->buf, f);
-    buf_puts(list->buf, "}");
 }
 
 enum outcome api_run_findings(struct request *r, struct reply *out, struct problem *p)
@@ -119,14 +106,9 @@ enum outcome api_run_findings(struct request *r, struct reply *out, struct probl
     if (run_param(r, 0, &run, p))
         return OUTCOME_REPLY;
     json_list_open(&list, &out->body);
-    if (store_finding_of_run(r->app->store, run.id, finding_list_add, &list, &p->err) == 0)
+    if (store_finding_of_run(r->app->store, run.id, run_out_finding_item, &list, &p->err) == 0)
         json_list_close(&list, 0);
     return OUTCOME_REPLY;
-}
-
-static void csv_finding_add(void *cls, const struct finding_row *f)
-{
-    run_out_finding_csv(cls, f);
 }
 
 enum outcome api_run_findings_csv(struct request *r, struct reply *out, struct problem *p)
@@ -134,7 +116,7 @@ enum outcome api_run_findings_csv(struct request *r, struct reply *out, struct p
     struct run run;
     run_out_findings_csv_head(&out->body);
     if (run_param(r, 0, &run, p) == 0)
-        store_finding_of_run(r->app->store, run.id, csv_finding_add, &out->body, &p->err);
+        store_finding_of_run(r->app->store, run.id, run_out_finding_csv, &out->body, &p->err);
     out->type = "text/csv; charset=utf-8";
     out->disposition = "attachment; filename=\"findings.csv\"";
     return OUTCOME_REPLY;

@@ -162,14 +162,6 @@ out:
     return found < 0 ? -1 : 0;
 }
 
-static void finding_list_add(void *cls, const struct finding_row *f)
-{
-    struct json_list *list = cls;
-    buf_puts(list->buf, list->n++ ? "," : "");
-    run_out_finding(list->buf, f);
-    buf_puts(list->buf, "}");
-}
-
 enum outcome api_series_get(struct request *r, struct reply *out, struct problem *p)
 {
     struct series s;
@@ -197,7 +189,7 @@ enum outcome api_series_get(struct request *r, struct reply *out, struct problem
     struct json_list list = {.buf = b};
     struct finding_filter f = {.series = s.id};
     buf_puts(b, ",\"findings\":[");
-    store_finding_list(r->app->store, &f, INT64_MAX, -1, finding_list_add, &list, &p->err);
+    store_finding_list(r->app->store, &f, INT64_MAX, -1, run_out_finding_item, &list, &p->err);
     buf_puts(b, "]}");
     b->failed = b->failed || points.failed || markers.failed;
 out:
@@ -207,17 +199,13 @@ out:
     return OUTCOME_REPLY;
 }
 
-static void csv_point_add(void *cls, const struct point *point)
-{
-    run_out_point_csv(cls, point);
-}
-
 enum outcome api_series_csv(struct request *r, struct reply *out, struct problem *p)
 {
     struct series s;
     run_out_points_csv_head(&out->body);
     if (series_param(r, &s, p) == 0)
-        store_point_of_series(r->app->store, s.id, INT64_MAX, csv_point_add, &out->body, &p->err);
+        store_point_of_series(r->app->store, s.id, INT64_MAX, run_out_point_csv, &out->body,
+                              &p->err);
     out->type = "text/csv; charset=utf-8";
     out->disposition = "attachment; filename=\"points.csv\"";
     return OUTCOME_REPLY;

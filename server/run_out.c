@@ -178,6 +178,14 @@ void run_out_finding(struct buf *b, const struct finding_row *f)
     out_time(b, "updated", f->updated_ms);
 }
 
+void run_out_finding_item(void *list, const struct finding_row *f)
+{
+    struct json_list *l = list;
+    json_list_item(l);
+    run_out_finding(l->buf, f);
+    buf_puts(l->buf, "}");
+}
+
 void run_out_series(struct buf *b, const struct series *s)
 {
     buf_printf(b, "{\"id\":%" PRId64, s->id);
@@ -461,8 +469,9 @@ void run_out_points_csv_head(struct buf *b)
                 "toolchain,kernels,agent,rig,emulated,timing,timing_version,baseline\r\n");
 }
 
-void run_out_point_csv(struct buf *b, const struct point *p)
+void run_out_point_csv(void *buf, const struct point *p)
 {
+    struct buf *b = buf;
     const char *const names[] = {p->model, p->model_name, p->board, p->config};
     const int64_t counts[] = {p->cycles_min, p->cycles_median, p->cycles_max,
                               p->repeats,    p->instructions,  p->clock_hz};
@@ -513,8 +522,9 @@ void run_out_findings_csv_head(struct buf *b)
              "firmware_changed,program_changed,rig_changed,owner,note,series\r\n");
 }
 
-void run_out_finding_csv(struct buf *b, const struct finding_row *f)
+void run_out_finding_csv(void *buf, const struct finding_row *f)
 {
+    struct buf *b = buf;
     const char *const names[] = {f->model, f->model_name, f->board, f->config, f->rig};
     const double numbers[] = {f->was, f->current, f->percent, f->noise};
     buf_printf(b, "%" PRId64 ",", f->id);
