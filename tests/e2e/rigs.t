@@ -11,12 +11,15 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 # --- the probe
+my $told = 0;
 for my $cfg (sort glob 'firmware/boards/*/openocd.cfg') {
     my ($id) = $cfg =~ m{boards/([^/]+)/};
     my $said = qx(openocd -d3 -c 'gdb_port disabled; telnet_port disabled; tcl_port disabled' -c 'set FARM_SERIAL S3R:1-A' -f $cfg -c shutdown 2>&1);
     next if $said =~ /only the virtual board can be flashed this way/;
     like $said, qr/command - adapter serial S3R:1-A$/m, "$id: OpenOCD is told which probe";
+    $told++;
 }
+cmp_ok $told, '>=', 4, "$told kinds of boards have a probe to tell";
 
 # --- two equal boards on one host
 my $farm = Farm->new(server_options => ['--attempts', 1]);

@@ -81,7 +81,7 @@ static bool bench_open(struct bench *b)
         .reset_pc = RAM, .misa = 0x40101105, .timing = &riscv_timing_fe310};
     const struct riscv_bus bus = {b, io_read, io_write, slow_read};
     const struct riscv_debug_bus debug = {b, debug_read, debug_write, chip_reset};
-    struct err e;
+    struct err e = {0};
     memset(b, 0, sizeof *b);
     b->core = riscv_new(&config, &bus, &e);
     if (!b->core ||
@@ -264,7 +264,7 @@ static void test_c3(void)
     const struct riscv_config config = {
         .reset_pc = RAM, .misa = 0x40101104, .espressif_csrs = true, .timing = &riscv_timing_c3};
     const struct riscv_bus bus = {&b, io_read, io_write, slow_read};
-    struct err e;
+    struct err e = {0};
     uint32_t v, again;
     b.core = riscv_new(&config, &bus, &e);
     if (!OK(b.core) ||

@@ -119,7 +119,9 @@ static void watchdog_write(volatile uint32_t *reg, uint32_t value)
 static void wait_us(uint32_t us) // at least, on any clock up to HFROSC_MAX_HZ
 {
     uint64_t start = platform_cycles();
-    while (platform_cycles() - start < us * (HFROSC_MAX_HZ / 1000000u)) {
+    for (uint32_t i = 0; i < WAIT_TURNS; i++) { // a counter that stands still is found later
+        if (platform_cycles() - start >= us * (HFROSC_MAX_HZ / 1000000u))
+            break;
     }
 }
 
@@ -171,7 +173,7 @@ static void serial_start(uint32_t clock_hz)
 
 void platform_put(char c)
 {
-    while (UART_TXDATA & UART_FULL_OR_EMPTY) {
+    for (uint32_t i = 0; i < WAIT_TURNS && (UART_TXDATA & UART_FULL_OR_EMPTY); i++) {
     }
     UART_TXDATA = (uint8_t)c;
 }
