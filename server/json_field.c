@@ -124,7 +124,7 @@ int field_fail(struct problem *p, const char *path, const char *name, const char
 // Refuses fields that are not in names (NULL-terminated) and fields that come twice.
 int object_check(const cJSON *obj, const char *path, const char *const *names, struct problem *p)
 {
-    unsigned seen = 0;
+    uint64_t seen = 0; // names[] has fewer than 64
     if (!cJSON_IsObject(obj))
         return field_fail(p, path, "", "must be an object");
     for (const cJSON *item = obj->child; item; item = item->next) {
@@ -133,9 +133,9 @@ int object_check(const cJSON *obj, const char *path, const char *const *names, s
             i++;
         if (!names[i])
             return field_fail(p, path, item->string, "is not a field of this request");
-        if (seen & (1u << i))
+        if (seen >> i & 1)
             return field_fail(p, path, item->string, "is given twice");
-        seen |= 1u << i;
+        seen |= UINT64_C(1) << i;
     }
     return 0;
 }
@@ -303,4 +303,18 @@ const cJSON *field_array(const cJSON *obj, const char *path, const char *name, i
         return NULL;
     }
     return item;
+}
+
+struct items items_of(const cJSON *list, const char *name)
+{
+    struct items it = {.item = list ? list->child : NULL, .name = name};
+    snprintf(it.path, sizeof it.path, "%.34s[0]", name);
+    return it;
+}
+
+void items_next(struct items *it)
+{
+    it->item = it->item->next;
+    it->i++;
+    snprintf(it->path, sizeof it->path, "%.34s[%d]", it->name, it->i);
 }

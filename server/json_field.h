@@ -49,4 +49,15 @@ int field_bool(const cJSON *obj, const char *path, const char *name, bool *out, 
 const cJSON *field_array(const cJSON *obj, const char *path, const char *name, int min, int max,
                          int *n, struct problem *p);
 
+// Walks the items of an array with the path of each:
+//   for (struct items it = items_of(list, "runs"); it.item; items_next(&it))      it.i 0, it.path "runs[0]"
+struct items {
+    const cJSON *item; // NULL: that was the last
+    int i;
+    const char *name; // borrowed
+    char path[48];
+};
+struct items items_of(const cJSON *list, const char *name); // list NULL: there are none
+void items_next(struct items *it);
+
 #endif

@@ -39,17 +39,14 @@ static int campaign_boards(const cJSON *root, struct campaign_in *c, struct prob
     const cJSON *list = field_array(root, "", "boards", 1, JSON_IN_MAX_BOARDS, &c->n_boards, p);
     if (!list)
         return -1;
-    int i = 0;
-    for (const cJSON *item = list->child; item; item = item->next, i++) {
-        char path[32];
-        snprintf(path, sizeof path, "boards[%d]", i);
-        if (!cJSON_IsString(item) || !json_in_id_valid(item->valuestring))
-            return field_fail(p, path, "",
+    for (struct items it = items_of(list, "boards"); it.item; items_next(&it)) {
+        if (!cJSON_IsString(it.item) || !json_in_id_valid(it.item->valuestring))
+            return field_fail(p, it.path, "",
                               "must be the id of a board; GET /api/v1/boards lists them");
-        snprintf(c->boards[i], sizeof c->boards[i], "%s", item->valuestring);
-        for (int k = 0; k < i; k++) {
-            if (strcmp(c->boards[k], c->boards[i]) == 0)
-                return field_fail(p, path, "", "is given twice");
+        snprintf(c->boards[it.i], sizeof c->boards[it.i], "%s", it.item->valuestring);
+        for (int k = 0; k < it.i; k++) {
+            if (strcmp(c->boards[k], c->boards[it.i]) == 0)
+                return field_fail(p, it.path, "", "is given twice");
         }
     }
     return 0;
@@ -57,7 +54,7 @@ static int campaign_boards(const cJSON *root, struct campaign_in *c, struct prob
 
 static int campaign_strategies(const cJSON *root, struct campaign_in *c, struct problem *p)
 {
-    int n = 0, i = 0;
+    int n = 0;
     const cJSON *list = field_array(root, "", "strategies", 0, PLANNER_STRATEGIES, &n, p);
     if (p->err.code)
         return -1;
@@ -67,16 +64,14 @@ static int campaign_strategies(const cJSON *root, struct campaign_in *c, struct 
         return field_fail(p, "strategies", "", "cannot go together with specs");
     else if (n == 0)
         return field_fail(p, "strategies", "", "is empty; leave it out for pareto");
-    for (const cJSON *item = list ? list->child : NULL; item; item = item->next, i++) {
-        char path[32];
-        snprintf(path, sizeof path, "strategies[%d]", i);
-        int strategy = cJSON_IsString(item) ? planner_strategy(item->valuestring) : -1;
+    for (struct items it = items_of(list, "strategies"); it.item; items_next(&it)) {
+        int strategy = cJSON_IsString(it.item) ? planner_strategy(it.item->valuestring) : -1;
         if (strategy < 0)
             return field_fail(
-                p, path, "",
+                p, it.path, "",
                 "must be vanilla, mcunetv2, streamnet, msfcnn, msfcnn-paper or pareto");
         if (c->strategies >> strategy & 1)
-            return field_fail(p, path, "", "is given twice");
+            return field_fail(p, it.path, "", "is given twice");
         c->strategies |= 1u << strategy;
     }
     return 0;
@@ -101,16 +96,14 @@ static int campaign_specs(const cJSON *root, struct campaign_in *c, struct probl
     c->specs = calloc((size_t)n, sizeof *c->specs);
     if (!c->specs)
         return err_set(&p->err, ERR_NO_MEMORY, "no memory for %d specs", n);
-    for (const cJSON *item = list->child; item; item = item->next) {
-        char path[32];
-        snprintf(path, sizeof path, "specs[%d]", c->n_specs);
-        if (!cJSON_IsString(item))
-            return field_fail(p, path, "", "must be a string");
-        size_t len = strlen(item->valuestring);
+    for (struct items it = items_of(list, "specs"); it.item; items_next(&it)) {
+        if (!cJSON_IsString(it.item))
+            return field_fail(p, it.path, "", "must be a string");
+        size_t len = strlen(it.item->valuestring);
         if (len < 1 || len >= PLANNER_MAX_SPEC)
-            return field_fail(p, path, "", "must have 1 to %d bytes, has %zu", PLANNER_MAX_SPEC - 1,
-                              len);
-        c->specs[c->n_specs] = strdup(item->valuestring);
+            return field_fail(p, it.path, "", "must have 1 to %d bytes, has %zu",
+                              PLANNER_MAX_SPEC - 1, len);
+        c->specs[c->n_specs] = strdup(it.item->valuestring);
         if (!c->specs[c->n_specs]) // -fanalyzer: no leak, the campaign has it
             return err_set(&p->err, ERR_NO_MEMORY, "no memory for %d specs", n);
         c->n_specs++;
@@ -214,17 +207,14 @@ int json_in_lease(const char *text, size_t n, struct lease_in *out, struct probl
     const cJSON *list = field_array(root, "", "rigs", 1, JSON_IN_MAX_RIGS, &out->n_rigs, p);
     if (!list)
         goto out;
-    int i = 0;
-    for (const cJSON *item = list->child; item; item = item->next, i++) {
-        char path[32];
-        snprintf(path, sizeof path, "rigs[%d]", i);
-        if (OBJECT_CHECK(item, path, p, "name", "board") ||
-            field_id(item, path, "name", out->rigs[i].name, p) ||
-            field_id(item, path, "board", out->rigs[i].board, p))
+    for (struct items it = items_of(list, "rigs"); it.item; items_next(&it)) {
+        if (OBJECT_CHECK(it.item, it.path, p, "name", "board") ||
+            field_id(it.item, it.path, "name", out->rigs[it.i].name, p) ||
+            field_id(it.item, it.path, "board", out->rigs[it.i].board, p))
             goto out;
-        for (int k = 0; k < i; k++) {
-            if (strcmp(out->rigs[k].name, out->rigs[i].name) == 0) {
-                field_fail(p, path, "name", "is given twice");
+        for (int k = 0; k < it.i; k++) {
+            if (strcmp(out->rigs[k].name, out->rigs[it.i].name) == 0) {
+                field_fail(p, it.path, "name", "is given twice");
                 goto out;
             }
         }
@@ -304,19 +294,17 @@ static int result_runs(const cJSON *root, struct result_in *r, struct problem *p
     const cJSON *list = field_array(root, "", "runs", 1, JSON_IN_MAX_RUNS, &r->n_runs, p);
     if (!list)
         return -1;
-    int i = 0;
-    for (const cJSON *item = list->child; item; item = item->next, i++) {
-        char path[32];
+    for (struct items it = items_of(list, "runs"); it.item; items_next(&it)) {
         int64_t cycles = 0;
-        snprintf(path, sizeof path, "runs[%d]", i);
-        r->runs[i].instructions = -1;
-        if (OBJECT_CHECK(item, path, p, "i", "cycles", "instructions") ||
-            field_integer(item, path, "cycles", 1, INT64_MAX, &cycles, p))
+        r->runs[it.i].instructions = -1;
+        if (OBJECT_CHECK(it.item, it.path, p, "i", "cycles", "instructions") ||
+            field_integer(it.item, it.path, "cycles", 1, INT64_MAX, &cycles, p))
             return -1;
-        if (field(item, "instructions") &&
-            field_integer(item, path, "instructions", 0, INT64_MAX, &r->runs[i].instructions, p))
+        if (field(it.item, "instructions") &&
+            field_integer(it.item, it.path, "instructions", 0, INT64_MAX,
+                          &r->runs[it.i].instructions, p))
             return -1;
-        r->runs[i].cycles = (uint64_t)cycles;
+        r->runs[it.i].cycles = (uint64_t)cycles;
     }
     return 0;
 }
@@ -326,20 +314,18 @@ static int result_blocks(const cJSON *root, struct result_in *r, struct problem 
     const cJSON *list = field_array(root, "", "blocks", 0, JSON_IN_MAX_BLOCKS, &r->n_blocks, p);
     if (!list)
         return p->err.code ? -1 : 0;
-    int i = 0;
-    for (const cJSON *item = list->child; item; item = item->next, i++) {
-        char path[32];
+    for (struct items it = items_of(list, "blocks"); it.item; items_next(&it)) {
         int64_t cycles = 0;
         int index = 0;
-        snprintf(path, sizeof path, "blocks[%d]", i);
-        r->block_instructions[i] = -1;
-        if (OBJECT_CHECK(item, path, p, "i", "cycles", "instructions") ||
-            field_int(item, path, "i", i, i, &index, p) ||
-            field_integer(item, path, "cycles", 0, INT64_MAX, &cycles, p) ||
-            (field(item, "instructions") &&
-             field_integer(item, path, "instructions", 0, INT64_MAX, &r->block_instructions[i], p)))
+        r->block_instructions[it.i] = -1;
+        if (OBJECT_CHECK(it.item, it.path, p, "i", "cycles", "instructions") ||
+            field_int(it.item, it.path, "i", it.i, it.i, &index, p) ||
+            field_integer(it.item, it.path, "cycles", 0, INT64_MAX, &cycles, p) ||
+            (field(it.item, "instructions") &&
+             field_integer(it.item, it.path, "instructions", 0, INT64_MAX,
+                           &r->block_instructions[it.i], p)))
             return -1;
-        r->block_cycles[i] = (uint64_t)cycles;
+        r->block_cycles[it.i] = (uint64_t)cycles;
     }
     return 0;
 }
@@ -372,11 +358,8 @@ static int result_profile(const cJSON *root, struct result_in *r, struct problem
     if (OBJECT_CHECK(profile, "profile", p, "layers", "interpreter") ||
         !(list = field_array(profile, "profile", "layers", 1, JSON_IN_MAX_LAYERS, &r->n_layers, p)))
         return -1;
-    int i = 0;
-    for (const cJSON *item = list->child; item; item = item->next, i++) {
-        char path[40];
-        snprintf(path, sizeof path, "profile.layers[%d]", i);
-        if (profile_layer(item, path, true, &r->layers[i], p))
+    for (struct items it = items_of(list, "profile.layers"); it.item; items_next(&it)) {
+        if (profile_layer(it.item, it.path, true, &r->layers[it.i], p))
             return -1;
     }
     r->has_profile = true;

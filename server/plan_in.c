@@ -62,17 +62,14 @@ static int plan_models(const cJSON *root, struct plan *plan, struct problem *p)
     const cJSON *list = field_array(root, "", "models", 1, PLAN_MAX_MODELS, &plan->n_models, p);
     if (!list)
         return -1;
-    int i = 0;
-    for (const cJSON *item = list->child; item; item = item->next, i++) {
-        char path[32];
-        struct plan_model *m = &plan->models[i];
-        snprintf(path, sizeof path, "models[%d]", i);
-        if (plan_model(item, path, m, p))
+    for (struct items it = items_of(list, "models"); it.item; items_next(&it)) {
+        struct plan_model *m = &plan->models[it.i];
+        if (plan_model(it.item, it.path, m, p))
             return -1;
-        for (int k = 0; k < i; k++) {
+        for (int k = 0; k < it.i; k++) {
             if (plan->models[k].kind == m->kind && plan->models[k].seed == m->seed &&
                 strcmp(plan->models[k].text, m->text) == 0)
-                return field_fail(p, path, "", "is given twice");
+                return field_fail(p, it.path, "", "is given twice");
         }
     }
     return 0;
@@ -210,22 +207,20 @@ static int plan_configs(const cJSON *root, struct plan *plan, struct problem *p)
         field_array(root, "", "configurations", 1, PLAN_MAX_CONFIGS, &plan->n_configs, p);
     if (!list)
         return -1;
-    int n = plan->n_configs, i = 0, total = 0;
+    int total = 0;
     plan->n_configs = 0; // what plan_free() has to free
-    for (const cJSON *item = list->child; item && i < n; item = item->next, i++) {
-        char path[32];
-        struct plan_config *c = &plan->configs[i];
-        snprintf(path, sizeof path, "configurations[%d]", i);
-        plan->n_configs = i + 1;
-        if (plan_config(item, path, c, p))
+    for (struct items it = items_of(list, "configurations"); it.item; items_next(&it)) {
+        struct plan_config *c = &plan->configs[it.i];
+        plan->n_configs = it.i + 1;
+        if (plan_config(it.item, it.path, c, p))
             return -1;
         total += c->pick == PLAN_PICK_POINTS ? c->points : 1;
         if (total > JSON_IN_MAX_SPECS)
-            return field_fail(p, path, "", "makes more than %d configurations of a model",
+            return field_fail(p, it.path, "", "makes more than %d configurations of a model",
                               JSON_IN_MAX_SPECS);
-        for (int k = 0; k < i; k++) {
+        for (int k = 0; k < it.i; k++) {
             if (strcmp(plan->configs[k].key, c->key) == 0)
-                return field_fail(p, path, "",
+                return field_fail(p, it.path, "",
                                   "has the key \"%.60s\" of configurations[%d]; give it a name",
                                   c->key, k);
         }
@@ -249,20 +244,17 @@ static int plan_boards(const cJSON *root, const struct boards *boards, struct pl
     const cJSON *list = field_array(root, "", "boards", 1, JSON_IN_MAX_BOARDS, &plan->n_boards, p);
     if (!list)
         return -1;
-    int i = 0;
-    for (const cJSON *item = list->child; item; item = item->next, i++) {
-        char path[32];
-        snprintf(path, sizeof path, "boards[%d]", i);
-        if (!cJSON_IsString(item) || !json_in_id_valid(item->valuestring))
-            return field_fail(p, path, "", "must be the id of a board");
-        if (boards && !boards_find(boards, item->valuestring))
-            return problem_field(p, ERR_UNKNOWN_BOARD, path,
+    for (struct items it = items_of(list, "boards"); it.item; items_next(&it)) {
+        if (!cJSON_IsString(it.item) || !json_in_id_valid(it.item->valuestring))
+            return field_fail(p, it.path, "", "must be the id of a board");
+        if (boards && !boards_find(boards, it.item->valuestring))
+            return problem_field(p, ERR_UNKNOWN_BOARD, it.path,
                                  "there is no board \"%.63s\"; GET /api/v1/boards lists them",
-                                 item->valuestring);
-        snprintf(plan->boards[i], sizeof plan->boards[i], "%s", item->valuestring);
-        for (int k = 0; k < i; k++) {
-            if (strcmp(plan->boards[k], plan->boards[i]) == 0)
-                return field_fail(p, path, "", "is given twice");
+                                 it.item->valuestring);
+        snprintf(plan->boards[it.i], sizeof plan->boards[it.i], "%s", it.item->valuestring);
+        for (int k = 0; k < it.i; k++) {
+            if (strcmp(plan->boards[k], plan->boards[it.i]) == 0)
+                return field_fail(p, it.path, "", "is given twice");
         }
     }
     return 0;
@@ -345,13 +337,10 @@ static int plan_owners(const cJSON *root, struct plan *plan, struct problem *p)
     const cJSON *list = field_array(root, "", "owners", 0, PLAN_MAX_OWNERS, &plan->n_owners, p);
     if (!list)
         return p->err.code ? -1 : 0;
-    int i = 0;
-    for (const cJSON *item = list->child; item; item = item->next, i++) {
-        char path[32];
-        snprintf(path, sizeof path, "owners[%d]", i);
-        if (!cJSON_IsString(item) || !json_in_name_valid(item->valuestring))
-            return field_fail(p, path, "", "must be a name of 1 to 127 bytes");
-        snprintf(plan->owners[i], sizeof plan->owners[i], "%s", item->valuestring);
+    for (struct items it = items_of(list, "owners"); it.item; items_next(&it)) {
+        if (!cJSON_IsString(it.item) || !json_in_name_valid(it.item->valuestring))
+            return field_fail(p, it.path, "", "must be a name of 1 to 127 bytes");
+        snprintf(plan->owners[it.i], sizeof plan->owners[it.i], "%s", it.item->valuestring);
     }
     return 0;
 }
@@ -401,19 +390,17 @@ static int plan_published(const cJSON *root, struct plan *plan, struct problem *
     plan->published = calloc((size_t)n, sizeof *plan->published);
     if (!plan->published)
         return err_set(&p->err, ERR_NO_MEMORY, "no memory for published figures");
-    for (const cJSON *item = list->child; item; item = item->next) {
-        char path[48];
-        snprintf(path, sizeof path, "published.figures[%d]", plan->n_published);
+    for (struct items it = items_of(list, "published.figures"); it.item; items_next(&it)) {
         struct plan_published *f = &plan->published[plan->n_published++];
-        if (OBJECT_CHECK(item, path, p, "model", "configuration", "board", "system", "ram_bytes",
-                         "overhead", "ms") ||
-            field_text(item, path, "model", f->model, sizeof f->model, 1, p) ||
-            field_text(item, path, "configuration", f->config, sizeof f->config, 1, p) ||
-            field_text(item, path, "board", f->board, sizeof f->board, 0, p) ||
-            field_text(item, path, "system", f->system, sizeof f->system, 1, p) ||
-            published_number(item, path, "ram_bytes", &f->ram_bytes, p) ||
-            published_number(item, path, "overhead", &f->overhead, p) ||
-            published_number(item, path, "ms", &f->ms, p))
+        if (OBJECT_CHECK(it.item, it.path, p, "model", "configuration", "board", "system",
+                         "ram_bytes", "overhead", "ms") ||
+            field_text(it.item, it.path, "model", f->model, sizeof f->model, 1, p) ||
+            field_text(it.item, it.path, "configuration", f->config, sizeof f->config, 1, p) ||
+            field_text(it.item, it.path, "board", f->board, sizeof f->board, 0, p) ||
+            field_text(it.item, it.path, "system", f->system, sizeof f->system, 1, p) ||
+            published_number(it.item, it.path, "ram_bytes", &f->ram_bytes, p) ||
+            published_number(it.item, it.path, "overhead", &f->overhead, p) ||
+            published_number(it.item, it.path, "ms", &f->ms, p))
             return -1;
     }
     return 0;
@@ -470,14 +457,11 @@ int json_in_run_request(const char *text, size_t n, struct run_request_in *out, 
               field_note(root, "", "note", out->note, sizeof out->note, p);
     const cJSON *list =
         bad ? NULL : field_array(root, "", "boards", 0, JSON_IN_MAX_BOARDS, &out->n_boards, p);
-    int i = 0;
-    for (const cJSON *item = list ? list->child : NULL; item && !bad; item = item->next, i++) {
-        char path[32];
-        snprintf(path, sizeof path, "boards[%d]", i);
-        if (!cJSON_IsString(item) || !json_in_id_valid(item->valuestring))
-            bad = field_fail(p, path, "", "must be the id of a board");
+    for (struct items it = items_of(list, "boards"); it.item && !bad; items_next(&it)) {
+        if (!cJSON_IsString(it.item) || !json_in_id_valid(it.item->valuestring))
+            bad = field_fail(p, it.path, "", "must be the id of a board");
         else
-            snprintf(out->boards[i], sizeof out->boards[i], "%s", item->valuestring);
+            snprintf(out->boards[it.i], sizeof out->boards[it.i], "%s", it.item->valuestring);
     }
     cJSON_Delete(root);
     return bad || p->err.code ? -1 : 0;

@@ -129,11 +129,10 @@ static int import_reruns(const cJSON *item, const char *path, struct run_import_
     const cJSON *list = field_array(item, path, "reruns", 0, DETECT_RERUNS_MAX, &out->n_reruns, p);
     if (!list)
         return p->err.code ? -1 : 0;
-    int i = 0;
-    for (const cJSON *one = list->child; one; one = one->next, i++) {
-        char inner[64];
-        snprintf(inner, sizeof inner, "%.40s.reruns[%d]", path, i);
-        if (item_integer(one, inner, "", 1, INT64_MAX, &out->reruns[i], p))
+    char inner[64];
+    snprintf(inner, sizeof inner, "%.20s.reruns", path);
+    for (struct items it = items_of(list, inner); it.item; items_next(&it)) {
+        if (item_integer(it.item, it.path, "", 1, INT64_MAX, &out->reruns[it.i], p))
             return -1;
     }
     return 0;
@@ -214,7 +213,7 @@ static int import_unique(const struct run_import_in *in, struct problem *p)
 int json_in_run_import(const char *text, size_t n, struct run_import_in *out, struct problem *p)
 {
     *out = (struct run_import_in){0};
-    int bad = -1, n_points = 0, i = 0;
+    int bad = -1, n_points = 0;
     cJSON *root = json_parse(text, n, p);
     out->texts = root;
     if (!root || OBJECT_CHECK(root, "", p, "date", "note", "points") ||
@@ -229,10 +228,8 @@ int json_in_run_import(const char *text, size_t n, struct run_import_in *out, st
         err_set(&p->err, ERR_NO_MEMORY, "no memory for %d points", n_points);
         goto out;
     }
-    for (const cJSON *item = list->child; item; item = item->next, i++) {
-        char path[32];
-        snprintf(path, sizeof path, "points[%d]", i);
-        if (import_point(item, path, &out->points[i], p))
+    for (struct items it = items_of(list, "points"); it.item; items_next(&it)) {
+        if (import_point(it.item, it.path, &out->points[it.i], p))
             goto out;
     }
     out->n_points = n_points;
