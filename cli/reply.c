@@ -202,7 +202,6 @@ static const struct column result_columns[] = {{"result", "id", COUNT_OF},
                                                {"emulated", "emulated", YES},
                                                {"output", "output", TEXT},
                                                {"strategy", "strategies", WORDS},
-                                               {"strategy", "strategies", WORDS},
                                                {"configuration", "spec", TEXT},
                                                {NULL, NULL, TEXT}};
 static const struct column job_columns[] = {{"job", "id", COUNT_OF},
@@ -462,10 +461,12 @@ int reply_job(const char *json, struct reply_job *out, struct err *e)
     if (ok) {
         snprintf(out->model, sizeof out->model, "%s", model);
         out->spec = strdup(spec);
+        ok = out->spec != NULL;
         out->result = cJSON_IsObject(result) ? cJSON_PrintUnformatted(result) : NULL;
     }
     cJSON_Delete(root);
-    return ok ? 0 : err_set(e, ERR_BAD_JSON, "the reply is not a job");
+    return ok ? 0
+              : err_set(e, ERR_BAD_JSON, "the reply is not a job, or there is no memory for it");
 }
 
 void reply_job_free(struct reply_job *j)

@@ -120,6 +120,10 @@ static void test_tables(void)
     // Every other list survives items that have nothing of what is expected.
     for (int kind = REPLY_MODELS; kind <= REPLY_JOBS; kind++)
         EQ_INT(reply_table((enum reply_list)kind, "[{},7,\"x\",null,[]]", &out, &e), 0);
+    buf_reset(&out);
+    EQ_INT(reply_table(REPLY_RESULTS, "[{}]", &out, &e), 0);
+    const char *column = strstr(buf_str(&out), "strategy");
+    OK(column && !strstr(column + 1, "strategy")); // once
     buf_free(&out);
 }
 
