@@ -199,6 +199,8 @@ const char *api_advice(const char *type)
         {"bad-model", "give a .tflite file of an int8 network, whole and unchanged"},
         {"unsupported-op",
          "docs/models.md lists the operators; convert the model without the one named above"},
+        {"too-complex",
+         "ask for fewer schedules, as --strategy vanilla, or give configurations by --spec"},
         {"does-not-fit", "ask for a smaller configuration: farm front MODEL --max-ram 16KiB"},
         {"unknown-board", "farm boards lists the ids"},
         {"not-found", "farm models and farm campaigns list what is there"},

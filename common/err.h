@@ -13,6 +13,7 @@
     X(ERR_BAD_FIELD,    "bad-field",        422, "A field has a wrong value")        \
     X(ERR_BAD_MODEL,    "bad-model",        422, "The file is not a usable model")   \
     X(ERR_UNSUPPORTED,  "unsupported-op",   422, "The model uses something unsupported") \
+    X(ERR_TOO_COMPLEX,  "too-complex",      422, "The model takes too long to plan") \
     X(ERR_NO_FIT,       "does-not-fit",     422, "The configuration does not fit the board") \
     X(ERR_UNAUTHORIZED, "unauthorized",     401, "A valid token is needed")          \
     X(ERR_FORBIDDEN,    "forbidden",        403, "The token's role does not allow this") \

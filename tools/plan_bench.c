@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // plan-bench [MODEL.tflite ...]: how long the whole exact front takes, with the msf-CNN paper's
-// schedules (plain and cols1) and with all, and how much memory; of each model, then of synthetic
+// schedules (plain and cols1) and with all, how many steps of work (counted, the same everywhere), and
+// how much memory; of each model, then of synthetic
 // chains of 50 to 400 layers. Each search is a process of its own: its CPU time is the least of
 // three, its memory the process's peak.
 #include <stdio.h>
@@ -29,6 +30,7 @@ static double cpu_ms(void)
 struct figures { // what a child tells over a pipe
     double ms;
     size_t points;
+    uint64_t steps; // of one search, as PLANNER_MAX_WORK limits them
 };
 
 static int search(const struct graph *g, const struct front_rules *rules, struct figures *out)
@@ -41,11 +43,13 @@ static int search(const struct graph *g, const struct front_rules *rules, struct
         return -1;
     int runs = RUNS, bad = 0;
     for (int i = 0; i < runs && !bad; i++) {
+        f.work = 0;
         double start = cpu_ms();
         bad = front_search(&f, rules, &paths, &e);
         double ms = cpu_ms() - start;
         out->ms = ms < out->ms ? ms : out->ms;
         out->points = paths.n;
+        out->steps = f.work;
         front_paths_free(&paths);
         if (ms > 3000)
             break; // long enough to be steady
@@ -54,7 +58,7 @@ static int search(const struct graph *g, const struct front_rules *rules, struct
     return bad;
 }
 
-// Prints "ms, points, MB" of one search, done in a child.
+// Prints "ms, millions of steps, points, MB" of one search, done in a child.
 static int measure(const struct graph *g, const struct front_rules *rules)
 {
     int ends[2], status = 0;
@@ -74,7 +78,8 @@ static int measure(const struct graph *g, const struct front_rules *rules)
     close(ends[0]);
     if (child < 0 || wait4(child, &status, 0, &usage) < 0 || status != 0 || !told)
         return -1;
-    printf(" %10.1f %7zu %8.1f", figures.ms, figures.points, (double)usage.ru_maxrss / 1000);
+    printf(" %10.1f %8.1f %6zu %6.1f", figures.ms, (double)figures.steps / 1e6, figures.points,
+           (double)usage.ru_maxrss / 1000);
     return 0;
 }
 
@@ -167,8 +172,8 @@ int main(int argc, char **argv)
 {
     static const int lengths[] = {50, 100, 200, 400};
     int bad = 0;
-    printf("%-28s %6s %10s %7s %8s %10s %7s %8s\n", "", "layers", "paper's/ms", "points", "MB",
-           "all/ms", "points", "MB");
+    printf("%-28s %6s %10s %8s %6s %6s %10s %8s %6s %6s\n", "", "layers", "paper's/ms", "M steps",
+           "points", "MB", "all/ms", "M steps", "points", "MB");
     for (int i = 1; i < argc; i++)
         bad |= model_line(argv[i]);
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths && !bad; i++)

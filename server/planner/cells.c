@@ -194,6 +194,7 @@ static const char *take_up(struct cells *c, const struct cell_facts *const *fact
     c->live_bytes = c->acc_bytes = 0;
     c->macs = c->calls_made = 0;
     c->x = -1;
+    c->f->work += (uint64_t)(c->first + n);
     for (int i = 0; i < c->first; i++) {
         int t = g->layers[i].out;
         if (c->f->last_use[t] < c->first)
@@ -221,6 +222,7 @@ static const char *take_up(struct cells *c, const struct cell_facts *const *fact
 static int first_needed(const struct cells *c, int from)
 {
     int first = INT32_MAX;
+    c->f->work += (uint64_t)c->n;
     for (int i = from < 0 ? 0 : from + 1; i < c->n; i++) {
         const struct cell_facts *p = c->facts[i];
         for (int k = 0; k < p->n_inputs && c->done[i] < p->n_bands; k++) {

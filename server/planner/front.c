@@ -2,8 +2,8 @@
 // See front.h.
 #include "server/planner/front.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "server/planner/front_cells.h"
 
@@ -19,7 +19,10 @@ struct edge {
     uint64_t macs, calls;
 };
 
+#define WORK_OF_A_SCHEDULE 10
+
 struct edges {
+    struct fusion *f; // counts the work
     struct edge *at;
     size_t n, cap;
     struct buf cells;   // struct cell, of edges of cells
@@ -37,6 +40,7 @@ static bool dominates(const struct edge *a, const struct edge *b)
 static int insert(struct edges *es, const struct edge *new)
 {
     size_t kept = es->block_begin;
+    es->f->work += es->n - es->block_begin;
     for (size_t i = es->block_begin; i < es->n; i++) {
         if (dominates(&es->at[i], new))
             return 0; // then none that it dominates was dropped: domination is transitive
@@ -58,13 +62,13 @@ static int insert(struct edges *es, const struct edge *new)
 
 static int add_edge(void *ctx, struct fusion *f)
 {
-    struct edge new = {.arena_bytes = f->cost.arena_bytes,
-                       .first = f->first,
-                       .last = f->last,
-                       .axis = f->axis,
-                       .band_rows = f->axis == FUSION_PATCH ? f->patches : f->band_rows,
-                       .macs = f->cost.macs,
-                       .calls = f->cost.calls};
+    const struct edge new = {.arena_bytes = f->cost.arena_bytes,
+                             .first = f->first,
+                             .last = f->last,
+                             .axis = f->axis,
+                             .band_rows = f->axis == FUSION_PATCH ? f->patches : f->band_rows,
+                             .macs = f->cost.macs,
+                             .calls = f->cost.calls};
     return insert(ctx, &new) < 0 ? -1 : 0;
 }
 
@@ -80,13 +84,34 @@ static int add_cells(void *ctx, const struct cells *priced, const struct cell *c
                        .macs = priced->macs,
                        .calls = priced->calls_made};
     int added = insert(es, &new);
-    if (added > 0)
+    if (added > 0) {
         buf_add(&es->cells, cells, (size_t)n * sizeof *cells);
+        es->f->work += (uint64_t)n * sizeof *cells * FRONT_WORK_OF_A_BYTE;
+    }
     return added < 0 || es->cells.failed ? -1 : 0;
 }
 
 const struct front_rules front_everything = {
     .rows = true, .patch = true, .cells = true, .groups = true, .cols = FRONT_ANY_BAND};
+
+int front_failed(const struct fusion *f, struct err *e)
+{
+    const int n = f->g->n_layers;
+    return fusion_spent(f)
+               ? err_set(e, ERR_TOO_COMPLEX,
+                         "the front of these %d layers takes more than %" PRIu64
+                         " steps to plan; strategies with fewer schedules, such as vanilla, take "
+                         "less, and any configuration can be asked for by its text",
+                         n, f->max_work)
+               : err_set(e, ERR_NO_MEMORY, "planner: no memory for the front of %d layers", n);
+}
+
+// A schedule was tried. why: it cannot run.
+static int take_schedule(struct fusion *f, const char *why, front_block_cb *each, void *ctx)
+{
+    f->work += WORK_OF_A_SCHEDULE;
+    return fusion_spent(f) || (!why && each(ctx, f)) ? -1 : 0;
+}
 
 int front_each_block(struct fusion *f, const struct front_rules *rules, int first, int last,
                      front_block_cb *each, void *ctx)
@@ -95,17 +120,19 @@ int front_each_block(struct fusion *f, const struct front_rules *rules, int firs
         return 0;
     if (fusion_block_begin(f, first, last) != NULL)
         return 0;
-    if ((rules->rows || first == last) && fusion_block_rows(f) == NULL && each(ctx, f))
+    if ((rules->rows || first == last) && take_schedule(f, fusion_block_rows(f), each, ctx))
         return -1;
     int max_band = fusion_max_band(f) < rules->cols ? fusion_max_band(f) : rules->cols;
     for (int r = 1; r <= max_band; r++) {
         // A narrow band that lies in padding alone is refused where a wider one is not.
-        if (fusion_block_cols(f, r) == NULL && each(ctx, f))
+        if (take_schedule(f, fusion_block_cols(f, r), each, ctx))
             return -1;
     }
-    for (int n = 1; rules->patch && n <= fusion_max_patch(f); n = fusion_next_patch(f, n)) {
-        if (fusion_block_patch(f, n) == NULL && each(ctx, f))
+    for (int n = 1, next; rules->patch && n <= fusion_max_patch(f); n = next) {
+        if (take_schedule(f, fusion_block_patch(f, n), each, ctx))
             return -1;
+        next = fusion_next_patch(f, n);
+        f->work += (uint64_t)(next - n);
     }
     return 0;
 }
@@ -121,6 +148,7 @@ static int price_all(struct fusion *f, const struct front_rules *rules, struct f
             if (front_each_block(f, rules, first, last, add_edge, es) ||
                 (rules->cells && front_cells_of_block(cells, first, last, add_cells, es)))
                 return -1;
+            f->work += (es->n - es->block_begin) * sizeof *es->at * FRONT_WORK_OF_A_BYTE;
         }
     }
     es->begin[n] = es->n;
@@ -137,6 +165,7 @@ struct node { // best way to have run layers 0 .. i - 1
 static bool shortest(const struct edges *es, int n, uint32_t limit, struct node *nodes)
 {
     nodes[0] = (struct node){.reached = true};
+    es->f->work += es->n;
     for (int i = 0; i < n; i++) {
         struct node best = {0};
         for (size_t k = es->begin[i]; k < es->begin[i + 1]; k++) {
@@ -220,7 +249,7 @@ int front_search(struct fusion *f, const struct front_rules *rules, struct front
                  struct err *e)
 {
     int n = f->g->n_layers, rc = -1;
-    struct edges es = {0};
+    struct edges es = {.f = f};
     struct front_cells *cells = rules->cells ? front_cells_open(f, rules->groups, e) : NULL;
     struct node *nodes = calloc((size_t)n + 1, sizeof *nodes);
     *out = (struct front_paths){0};
@@ -229,7 +258,7 @@ int front_search(struct fusion *f, const struct front_rules *rules, struct front
     if ((rules->cells && !cells) || !nodes || !es.begin || price_all(f, rules, cells, &es))
         goto out;
     uint32_t limit = UINT32_MAX;
-    while (shortest(&es, n, limit, nodes)) {
+    while (!fusion_spent(f) && shortest(&es, n, limit, nodes)) {
         if (take_path(&es, n, nodes, out))
             goto out;
         uint32_t peak = out->at[out->n - 1].arena_bytes;
@@ -237,12 +266,14 @@ int front_search(struct fusion *f, const struct front_rules *rules, struct front
             break;
         limit = peak - 1;
     }
+    if (fusion_spent(f))
+        goto out;
     keep_front(out);
     rc = 0;
 out:
     if (rc) {
         front_paths_free(out);
-        err_set(e, ERR_NO_MEMORY, "planner: no memory for the front of %d layers", n);
+        front_failed(f, e);
     }
     front_cells_close(cells);
     free(nodes);

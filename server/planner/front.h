@@ -41,8 +41,8 @@ struct front_rules {
 #define FRONT_ANY_BAND 32767
 extern const struct front_rules front_everything;
 
-// Every non-dominated path within the rules. At equal RAM and MACs the one with the fewest kernel calls. -1:
-// ERR_NO_MEMORY.
+// Every non-dominated path within the rules. At equal RAM and MACs the one with the fewest kernel
+// calls. -1: ERR_NO_MEMORY, or ERR_TOO_COMPLEX: it takes more than f->max_work.
 int front_search(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
                  struct err *e);
 // The same front over RAM and predicted cycles (latency_front.c): macs stay 0. What blocks spend on
@@ -50,10 +50,15 @@ int front_search(struct fusion *f, const struct front_rules *rules, struct front
 int front_search_latency(struct fusion *f, const struct front_rules *rules,
                          const struct latency_model *m, struct front_paths *out, struct err *e);
 // Calls each() for every schedule of layers first..last that the rules allow, priced in f->cost. -1
-// as soon as each() says so.
+// as soon as each() says so or f->max_work is spent.
 typedef int front_block_cb(void *ctx, struct fusion *f);
 int front_each_block(struct fusion *f, const struct front_rules *rules, int first, int last,
                      front_block_cb *each, void *ctx);
 void front_paths_free(struct front_paths *p);
+
+// What a byte that a search keeps counts as work, so that f->max_work bounds its memory, too.
+#define FRONT_WORK_OF_A_BYTE 20
+// Why a search failed: f->max_work is spent, or else there is no memory. Returns -1.
+int front_failed(const struct fusion *f, struct err *e);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "server/planner/families.h"
+#include "server/planner/front.h"
 
 struct known { // what a cell costs, by what it is; open addressing
     struct cell_facts **at;
@@ -56,6 +57,12 @@ static int grow(struct known *k)
     return 0;
 }
 
+static uint64_t bytes_of(const struct cell_facts *c)
+{
+    return sizeof *c + ((uint64_t)c->n_bands + 1) *
+                           (2 * sizeof *c->macs + (uint64_t)c->n_inputs * sizeof *c->need);
+}
+
 static const struct cell_facts *facts_of(struct front_cells *s, const struct cell *c)
 {
     if (2 * s->known.n >= s->known.cap && grow(&s->known))
@@ -63,7 +70,10 @@ static const struct cell_facts *facts_of(struct front_cells *s, const struct cel
     struct cell_facts **slot = slot_of(&s->known, c);
     if (!*slot) {
         *slot = cell_facts(s->cells.f, c, 1);
-        s->known.n += *slot != NULL;
+        if (!*slot)
+            return NULL;
+        s->known.n++;
+        s->cells.f->work += bytes_of(*slot) * FRONT_WORK_OF_A_BYTE;
     }
     return *slot;
 }
@@ -76,7 +86,10 @@ static int price(void *ctx, const struct cell *cells, int n)
         if (!s->facts[i])
             return -1;
     }
-    return cells_price(&s->cells, s->facts, n) ? 0 : s->each(s->ctx, &s->cells, cells, n);
+    const char *why = cells_price(&s->cells, s->facts, n);
+    if (fusion_spent(s->cells.f))
+        return -1;
+    return why ? 0 : s->each(s->ctx, &s->cells, cells, n);
 }
 
 struct front_cells *front_cells_open(struct fusion *f, bool groups, struct err *e)

@@ -13,8 +13,8 @@ struct front_cells *front_cells_open(struct fusion *f, bool groups, struct err *
 void front_cells_close(struct front_cells *s); // accepts NULL
 
 // Calls each() for every such block of layers first..last that can run: `priced` says what it costs,
-// the cells are those of one call. Returns the first result that is not 0; -1: no memory. What was
-// at hand in the fusion is not any more.
+// the cells are those of one call. Returns the first result that is not 0; -1: no memory, or the
+// fusion's max_work is spent. What was at hand in the fusion is not any more.
 typedef int front_cells_each(void *ctx, const struct cells *priced, const struct cell *cells,
                              int n);
 int front_cells_of_block(struct front_cells *s, int first, int last, front_cells_each *each,

@@ -100,6 +100,11 @@ int fusion_open(struct fusion *f, const struct graph *g, struct err *e)
     return 0;
 }
 
+bool fusion_spent(const struct fusion *f)
+{
+    return f->max_work && f->work > f->max_work;
+}
+
 void fusion_close(struct fusion *f)
 {
     free(f->last_use);
@@ -233,6 +238,7 @@ const char *fusion__begin(struct fusion *f, int first, int last)
     f->chunk = 1;
     f->n_stages = 0;
     f->live_bytes = f->kept_bytes = 0;
+    f->work += (uint64_t)g->n_tensors;
     for (int i = first; i <= last; i++) {
         const struct layer *l = &g->layers[i];
         if (l->op == LAYER_RESHAPE && first != last)
@@ -394,6 +400,7 @@ static void demand_inputs(struct fusion *f, int layer)
 static void make_slice(struct fusion *f, int stage)
 {
     struct fusion_stage *s = &f->stages[stage];
+    fusion__count_work(f, s->n_layers);
     for (int i = s->head; i >= 0; i = f->next[i])
         demand_inputs(f, i);
     int out = f->g->layers[s->tail].out;
@@ -658,6 +665,7 @@ static void widen_io(struct fusion *f, int band)
 const char *fusion__add_band(struct fusion *f, int band)
 {
     fusion_band(f, band);
+    fusion__count_work(f, f->last - f->first + 1);
     for (int i = f->first; i <= f->last; i++) {
         const struct layer *l = &f->g->layers[i];
         struct fusion_interval need = f->need[is_acc_layer(f, i) ? l->in[0] : l->out];

@@ -120,7 +120,12 @@ struct fusion {
     uint32_t acc_offset;
     uint32_t sums_offset, sums_bytes; // int32 sums of a cell of groups, above its rings
     struct fusion_cost cost;
+    // Steps of work done so far, counted exactly: the same model takes as many everywhere. A search
+    // gives up beyond max_work (0: never). The caller sets both.
+    uint64_t work, max_work;
 };
+
+bool fusion_spent(const struct fusion *f); // work is beyond max_work
 
 // All but the arena.
 void fusion_cost_add(struct fusion_cost *to, const struct fusion_cost *from);

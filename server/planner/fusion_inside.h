@@ -5,6 +5,12 @@
 
 #include "server/planner/fusion.h"
 
+// Adds to f->work what looking at so many layers of a band or of a slice takes.
+static inline void fusion__count_work(struct fusion *f, int layers)
+{
+    f->work += 4 * (uint64_t)layers;
+}
+
 // Roles and stages of first..last, which is a block or a cell as f->cell says.
 const char *fusion__begin(struct fusion *f, int first, int last);
 // The reason why the block cannot run in bands of rows, or NULL.

@@ -64,6 +64,7 @@ static int add_edge(void *ctx, struct fusion *f)
         s->cap = cap;
     }
     s->edges[s->n++] = e;
+    f->work += sizeof e * FRONT_WORK_OF_A_BYTE;
     return 0;
 }
 
@@ -218,12 +219,15 @@ static size_t arenas_up_to(const struct search *s, uint32_t limit)
     return lo;
 }
 
-static int walk(struct search *s, struct front_paths *out)
+static int walk(struct search *s, struct fusion *f, struct front_paths *out)
 {
     for (size_t at = s->n_arenas; at > 0;) {
         uint32_t arena = s->arenas[at - 1];
         double own;
         shortest(s, arena);
+        f->work += s->n;
+        if (fusion_spent(f))
+            return -1;
         if (!s->any[s->n_layers].reached)
             break;
         if (s->peaked[s->n_layers].reached && take_path(s, arena, out))
@@ -247,12 +251,12 @@ int front_search_latency(struct fusion *f, const struct front_rules *rules,
     s.peaked = calloc(n, sizeof *s.peaked);
     f->latency = m;
     if (s.begin && s.any && s.peaked && price_all(&s, f, rules) == 0 && list_arenas(&s) == 0 &&
-        walk(&s, out) == 0)
+        walk(&s, f, out) == 0)
         rc = 0;
     f->latency = NULL;
     if (rc) {
         front_paths_free(out);
-        err_set(e, ERR_NO_MEMORY, "planner: no memory for the front of %d layers", s.n_layers);
+        front_failed(f, e);
     } else {
         keep_front(out);
     }

@@ -76,6 +76,7 @@ static void widen(struct fusion_interval *a, int lo, int hi)
 // Columns of every tensor that the patch at output columns [lo, hi) needs, in f->need_columns.
 static const char *columns_of(struct fusion *f, int lo, int hi)
 {
+    fusion__count_work(f, f->last - f->first + 1);
     for (int i = f->first; i <= f->last; i++)
         f->need_columns[f->g->layers[i].out] = (struct fusion_interval){0, 0};
     f->need_columns[last_layer(f)->out] = (struct fusion_interval){lo, hi};
@@ -133,12 +134,13 @@ static bool is_tile(const struct fusion *f, int layer)
 
 // The lowest offset from `bottom` on where layer i's tile meets none that is placed and alive with
 // it. Placed tiles have an offset of at least `bottom`; the others 0.
-static uint32_t lowest_gap(const struct fusion *f, int i, uint32_t bottom)
+static uint32_t lowest_gap(struct fusion *f, int i, uint32_t bottom)
 {
     const uint32_t bytes = f->tensors[f->g->layers[i].out].bytes;
     uint32_t at = bottom;
     for (bool moved = true; moved;) {
         moved = false;
+        f->work += (uint64_t)(f->last - f->first);
         for (int k = f->first; k < f->last; k++) {
             const struct fusion_tensor *t = &f->tensors[f->g->layers[k].out];
             if (is_tile(f, k) && t->offset > 0 && k != i && alive_together(f, i, k) &&

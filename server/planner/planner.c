@@ -270,9 +270,14 @@ static int take_paths(struct planner *s, struct front_paths *paths, struct front
         err_set(e, ERR_NO_MEMORY, "planner: no memory for a front of %zu points", paths->n);
         goto out;
     }
+    s->fusion.work += paths->n * sizeof *out->at * FRONT_WORK_OF_A_BYTE;
     for (size_t i = 0; i < paths->n; i++) {
         const struct front_path *path = &paths->at[i];
         struct config *c = &out->at[i];
+        if (fusion_spent(&s->fusion)) {
+            front_failed(&s->fusion, e);
+            goto out;
+        }
         if (fill_config(s, path->blocks, path->n_blocks, c, e))
             goto out;
         if (path->is_believed) {
@@ -289,23 +294,31 @@ out:
     return rc;
 }
 
+// The planner for a search, whatever was asked before.
+static struct planner *begin_search(const struct planner *p, bool output_outside)
+{
+    struct planner *s = scratch(p);
+    s->fusion.output_outside = output_outside;
+    s->fusion.work = 0;
+    s->fusion.max_work = PLANNER_MAX_WORK;
+    return s;
+}
+
 int planner_strategy_front(const struct planner *p, enum planner_strategy strategy,
                            bool output_outside, struct front *out, struct err *e)
 {
-    struct planner *s = scratch(p);
+    struct planner *s = begin_search(p, output_outside);
     struct front_paths paths = {0};
     *out = (struct front){0};
-    s->fusion.output_outside = output_outside;
     return strategy_search(&s->fusion, strategy, &paths, e) ? -1 : take_paths(s, &paths, out, e);
 }
 
 int planner_latency_front(const struct planner *p, const struct latency_model *m, struct front *out,
                           struct err *e)
 {
-    struct planner *s = scratch(p);
+    struct planner *s = begin_search(p, false);
     struct front_paths paths = {0};
     *out = (struct front){0};
-    s->fusion.output_outside = false;
     if (front_search_latency(&s->fusion, &front_everything, m, &paths, e))
         return -1;
     return take_paths(s, &paths, out, e);

@@ -69,7 +69,12 @@ struct front {
     size_t n;
     struct config *at; // by rising arena_bytes, falling macs; none dominates another
 };
-// The whole exact front over plain, rows, cols(r) and patch(n). -1: ERR_NO_MEMORY.
+// A front whose search takes more steps than this is refused with ERR_TOO_COMPLEX, which names the
+// limit: a stranger's model must not keep a farm busy. Counted, not timed: a model that is planned is
+// planned everywhere.
+#define PLANNER_MAX_WORK UINT64_C(6000000000)
+// The whole exact front over plain, rows, cols(r) and patch(n), and over those blocks of cells that
+// families.h lists. -1: ERR_NO_MEMORY, ERR_TOO_COMPLEX.
 int planner_front(const struct planner *p, struct front *f, struct err *e);
 void front_free(struct front *f);
 // Who chooses configurations: published methods, for comparison, and ours (strategy.h).
@@ -85,12 +90,12 @@ enum planner_strategy {
 extern const char *const planner_strategy_names[PLANNER_STRATEGIES]; // "vanilla", ...
 int planner_strategy(const char *name);                              // -1: unknown
 // The configurations that a strategy offers, by rising arena_bytes, with the model output in the arena or outside;
-// planner_front() is PLANNER_PARETO's with the output in it. Those of PLANNER_MSFCNN_PAPER may dominate each other.
+// planner_front() is PLANNER_PARETO's with the output in it. Those of PLANNER_MSFCNN_PAPER may dominate each other. -1:
+// as planner_front().
 int planner_strategy_front(const struct planner *p, enum planner_strategy strategy,
                            bool output_outside, struct front *f, struct err *e);
 // The exact front over RAM and predicted cycles, of all schedules but cells and groups: by rising
-// arena_bytes and falling cycles. -1:
-// ERR_NO_MEMORY.
+// arena_bytes and falling cycles. -1: as planner_front().
 int planner_latency_front(const struct planner *p, const struct latency_model *m, struct front *f,
                           struct err *e);
 // P1: least RAM with overhead <= max_overhead. P2: least overhead with arena_bytes <=

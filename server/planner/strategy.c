@@ -18,11 +18,18 @@ static const struct front_rules rules_of[PLANNER_STRATEGIES] = {
 static void forbid_impossible(struct msfcnn *m, struct fusion *f)
 {
     for (int first = 0; first < m->n; first++) {
-        for (int last = first + 1; last < m->n; last++) {
+        for (int last = first + 1; last < m->n && !fusion_spent(f); last++) {
             if (fusion_block_begin(f, first, last) != NULL || fusion_block_cols(f, 1) != NULL)
                 msfcnn_forbid(m, first, last);
         }
     }
+}
+
+// The next path of the paper's optimizer. False: there is none, or the work is spent.
+static bool next_path(struct msfcnn *m, uint64_t limit, struct msfcnn_path *path, struct fusion *f)
+{
+    f->work += 2 * (uint64_t)m->n * (uint64_t)m->n;
+    return !fusion_spent(f) && msfcnn_shortest(m, limit, path);
 }
 
 // Blocks and exact figures of the paper's path; `to` holds room for its blocks.
@@ -79,17 +86,16 @@ static int by_ram(const void *a, const void *b)
 
 static int search_paper(struct fusion *f, struct front_paths *out, struct err *e)
 {
-    struct msfcnn m;
+    const uint64_t n = (uint64_t)f->g->n_layers;
+    struct msfcnn m = {0};
     struct msfcnn_path path = {.last = calloc((size_t)f->g->n_layers, sizeof *path.last)};
     int rc = -1;
     *out = (struct front_paths){0};
-    if (msfcnn_open_graph(&m, f->g, e) || !path.last) {
-        msfcnn_close(&m);
-        free(path.last);
-        return err_set(e, ERR_NO_MEMORY, "planner: no memory for a strategy's configurations");
-    }
+    f->work += n * n * n; // the layers of every block
+    if (fusion_spent(f) || !path.last || msfcnn_open_graph(&m, f->g, e))
+        goto out;
     forbid_impossible(&m, f);
-    for (uint64_t limit = UINT64_MAX; msfcnn_shortest(&m, limit, &path); limit = path.ram - 1) {
+    for (uint64_t limit = UINT64_MAX; next_path(&m, limit, &path, f); limit = path.ram - 1) {
         if (take_path(f, &m, &path, out, e))
             goto out;
         if (path.ram == 0)
@@ -97,10 +103,12 @@ static int search_paper(struct fusion *f, struct front_paths *out, struct err *e
     }
     if (out->n)
         qsort(out->at, out->n, sizeof *out->at, by_ram);
-    rc = 0;
+    rc = fusion_spent(f) ? -1 : 0;
 out:
-    if (rc)
+    if (rc) {
         front_paths_free(out);
+        front_failed(f, e);
+    }
     msfcnn_close(&m);
     free(path.last);
     return rc;

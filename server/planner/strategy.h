@@ -21,7 +21,8 @@
 
 // The configurations that a strategy offers, by rising RAM: its whole front; of
 // PLANNER_MSFCNN_PAPER every configuration that its optimizer passes on the way from the fewest
-// MACs to the least RAM, some of which may dominate others in truth. -1: ERR_NO_MEMORY.
+// MACs to the least RAM, some of which may dominate others in truth. -1: ERR_NO_MEMORY,
+// ERR_TOO_COMPLEX.
 int strategy_search(struct fusion *f, enum planner_strategy strategy, struct front_paths *out,
                     struct err *e);
 
