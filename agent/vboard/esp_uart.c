@@ -12,8 +12,6 @@ enum {
     CONF0_RXFIFO_RST = 1 << 17,
     CLK_CONF_RESET = 3 << 20 | 1 << 22 | 1 << 24 | 1 << 25, // from the crystal, everything on
     CLK_ON = 1 << 22,
-    BITS_PER_BYTE = 10, // start, 8 data, stop
-    TOLERANCE_PERCENT = 3,
 };
 
 void esp_uart_reset(struct esp_uart *u)
@@ -25,7 +23,7 @@ void esp_uart_reset(struct esp_uart *u)
     u->reg[ESP_UART_CLKDIV / 4] = divider16 / 16 | divider16 % 16 << 20;
     u->rx_count = 0;
     u->tx_done = 0;
-    u->idle_reads = 0;
+    u->line.idle_reads = 0;
     u->warned_baud = false;
 }
 
@@ -33,12 +31,9 @@ void esp_uart_init(struct esp_uart *u, uint32_t line_baud, uint32_t apb_hz, uint
                    void (*transmit)(void *user, uint8_t byte), void *user)
 {
     memset(u, 0, sizeof *u);
-    u->line_baud = line_baud;
+    uart_line_init(&u->line, line_baud, transmit, user);
     u->apb_hz = apb_hz;
     u->xtal_hz = xtal_hz;
-    u->transmit = transmit;
-    u->user = user;
-    u->noise = 1;
     esp_uart_reset(u);
 }
 
@@ -52,9 +47,8 @@ double esp_uart_baud(const struct esp_uart *u)
 
 bool esp_uart_line_ok(const struct esp_uart *u)
 {
-    double error = esp_uart_baud(u) / u->line_baud - 1.0;
     return (u->reg[ESP_UART_CONF0 / 4] & CONF0_FRAME_MASK) == CONF0_FRAME_8N1 &&
-           error * 100 < TOLERANCE_PERCENT && error * 100 > -TOLERANCE_PERCENT;
+           uart_line_matches(&u->line, esp_uart_baud(u));
 }
 
 // The byte as the other end sees it.
@@ -64,25 +58,22 @@ static uint8_t on_the_line(struct esp_uart *u, uint8_t byte)
         return byte;
     if (!u->warned_baud)
         log_warn("uart", "the UART runs at %.0f baud, the line at %u 8N1: garbage",
-                 esp_uart_baud(u), u->line_baud);
+                 esp_uart_baud(u), u->line.baud);
     u->warned_baud = true;
-    u->noise = u->noise * 1664525u + 1013904223u;
-    return byte ^ (uint8_t)(u->noise >> 24);
+    return uart_line_garble(&u->line, byte);
 }
 
 static uint64_t byte_cycles(const struct esp_uart *u, const struct esp_uart_now *now)
 {
-    return (uint64_t)now->cpu_hz * BITS_PER_BYTE / u->line_baud;
+    return uart_line_byte_cycles(&u->line, now->cpu_hz);
 }
 
 // Bytes whose last bit has arrived by now go into the FIFO; one that finds it full is lost.
 static void receive(struct esp_uart *u, const struct esp_uart_now *now)
 {
-    while (u->count && u->next_rx <= now->cycle) {
-        uint8_t byte = on_the_line(u, u->queue[u->head]);
-        u->head = (u->head + 1) % ESP_UART_QUEUE;
-        u->count--;
-        u->next_rx += byte_cycles(u, now);
+    uint8_t byte;
+    while (uart_line_take(&u->line, now->cycle, now->cpu_hz, &byte)) {
+        byte = on_the_line(u, byte);
         if (u->rx_count == ESP_UART_FIFO_DEPTH)
             u->reg[ESP_UART_INT_RAW / 4] |= ESP_UART_INT_OVERFLOW;
         else
@@ -93,21 +84,12 @@ static void receive(struct esp_uart *u, const struct esp_uart_now *now)
 size_t esp_uart_input(struct esp_uart *u, const uint8_t *bytes, size_t n,
                       const struct esp_uart_now *now)
 {
-    size_t taken = 0;
-    if (u->count == 0 && n > 0) {
-        uint64_t first = now->cycle + byte_cycles(u, now);
-        u->next_rx = u->next_rx > first ? u->next_rx : first;
-    }
-    while (taken < n && u->count < ESP_UART_QUEUE)
-        u->queue[(u->head + u->count++) % ESP_UART_QUEUE] = bytes[taken++];
-    if (taken)
-        u->idle_reads = 0;
-    return taken;
+    return uart_line_input(&u->line, bytes, n, now->cycle, now->cpu_hz);
 }
 
 bool esp_uart_idle(const struct esp_uart *u)
 {
-    return u->idle_reads >= ESP_UART_IDLE_READS && u->count == 0 && u->rx_count == 0;
+    return uart_line_idle(&u->line) && u->rx_count == 0;
 }
 
 // Bytes still in the transmit FIFO.
@@ -126,19 +108,14 @@ static uint32_t read_status(struct esp_uart *u, const struct esp_uart_now *now, 
     // A program that waits for room or for a byte on its way would only spin: let the time pass.
     if (tx_count(u, &then) >= ESP_UART_FIFO_DEPTH - 1)
         until = u->tx_done - (ESP_UART_FIFO_DEPTH - 2) * byte_cycles(u, now);
-    else if (u->rx_count == 0 && u->count && u->idle_reads > 0)
-        until = u->next_rx;
+    else if (u->rx_count == 0 && uart_line_awaited(&u->line))
+        until = u->line.next;
     if (until > then.cycle) {
         *skip = until - then.cycle;
         then.cycle = until;
         receive(u, &then);
     }
-    if (u->rx_count)
-        u->idle_reads = 0;
-    else if (u->count)
-        u->idle_reads = 1;
-    else if (u->idle_reads < ESP_UART_IDLE_READS)
-        u->idle_reads++;
+    uart_line_looked(&u->line, u->rx_count > 0);
     return (uint32_t)u->rx_count | tx_count(u, &then) << 16;
 }
 
@@ -172,11 +149,11 @@ uint32_t esp_uart_read(struct esp_uart *u, uint32_t offset, const struct esp_uar
 
 static void transmit(struct esp_uart *u, uint8_t byte, const struct esp_uart_now *now)
 {
-    u->idle_reads = 0;
+    u->line.idle_reads = 0;
     if (tx_count(u, now) >= ESP_UART_FIFO_DEPTH)
         return; // lost, as on the chip
     u->tx_done = (u->tx_done > now->cycle ? u->tx_done : now->cycle) + byte_cycles(u, now);
-    u->transmit(u->user, on_the_line(u, byte));
+    u->line.transmit(u->line.user, on_the_line(u, byte));
 }
 
 void esp_uart_write(struct esp_uart *u, uint32_t offset, uint32_t value,

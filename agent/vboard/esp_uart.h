@@ -5,6 +5,8 @@
 #ifndef VBOARD_ESP_UART_H
 #define VBOARD_ESP_UART_H
 
+#include "agent/vboard/uart_line.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,26 +21,17 @@ enum {
     ESP_UART_CLK_CONF = 0x78,
     ESP_UART_BYTES = 0x84,     // of registers
     ESP_UART_FIFO_DEPTH = 128, // each way
-    ESP_UART_QUEUE = 4096,     // bytes on their way to the board
-    ESP_UART_IDLE_READS = 256, // fruitless looks at STATUS after which the CPU counts as idle
     ESP_UART_INT_OVERFLOW = 1 << 4,
 };
 
 struct esp_uart {
-    uint32_t line_baud; // what the other end of the line uses
+    struct uart_line line;
     uint32_t apb_hz, xtal_hz;
     uint32_t reg[ESP_UART_BYTES / 4];
     uint8_t rx[ESP_UART_FIFO_DEPTH]; // received, not read
     size_t rx_head, rx_count;
-    uint8_t queue[ESP_UART_QUEUE];
-    size_t head, count;
-    uint64_t next_rx; // cycle at which the first queued byte is complete
     uint64_t tx_done; // cycle at which the transmit FIFO is empty
-    unsigned idle_reads;
     bool warned_baud;
-    uint32_t noise; // state of the generator of garbage
-    void *user;
-    void (*transmit)(void *user, uint8_t byte); // a byte leaves on the line, garbled or not
 };
 
 struct esp_uart_now {

@@ -6,8 +6,6 @@
 #include <string.h>
 
 enum {
-    BITS_PER_BYTE = 10, // start, 8 data, stop
-    TOLERANCE_PERCENT = 3,
     ENABLE = 1, // of txctrl and rxctrl
     WATERMARK_SHIFT = 16,
     IP_TXWM = 1,
@@ -20,10 +18,7 @@ void fe310_uart_init(struct fe310_uart *u, uint32_t line_baud,
                      void (*transmit)(void *user, uint8_t byte), void *user)
 {
     memset(u, 0, sizeof *u);
-    u->line_baud = line_baud;
-    u->transmit = transmit;
-    u->user = user;
-    u->noise = 1;
+    uart_line_init(&u->line, line_baud, transmit, user);
     fe310_uart_reset(u);
 }
 
@@ -33,39 +28,34 @@ void fe310_uart_reset(struct fe310_uart *u)
     u->div = DIV_RESET;
     u->fifo_count = 0;
     u->tx_free = 0;
-    u->idle_reads = 0;
+    u->line.idle_reads = 0;
     u->warned_baud = u->warned_lost = false;
 }
 
 static uint64_t byte_cycles(const struct fe310_uart *u, const struct fe310_uart_now *now)
 {
-    uint64_t cycles = (uint64_t)now->hz * BITS_PER_BYTE / u->line_baud;
-    return cycles ? cycles : 1; // a clock that is slower than the line
+    return uart_line_byte_cycles(&u->line, now->hz);
 }
 
 // Both ends within tolerance? If not, every byte is garbled.
 static uint8_t on_the_line(struct fe310_uart *u, uint8_t byte, const struct fe310_uart_now *now)
 {
-    double baud = (double)now->hz / (u->div + 1), error = baud / u->line_baud - 1.0;
-    if (error * 100 < TOLERANCE_PERCENT && error * 100 > -TOLERANCE_PERCENT)
+    double baud = (double)now->hz / (u->div + 1);
+    if (uart_line_matches(&u->line, baud))
         return byte;
     if (!u->warned_baud)
         log_warn("uart",
                  "the UART runs at %.0f baud (clock %u Hz, div %u), the line at %u: garbage", baud,
-                 now->hz, u->div, u->line_baud);
+                 now->hz, u->div, u->line.baud);
     u->warned_baud = true;
-    u->noise = u->noise * 1664525u + 1013904223u;
-    return byte ^ (uint8_t)(u->noise >> 24);
+    return uart_line_garble(&u->line, byte);
 }
 
 // Bytes whose last bit has arrived by now go into the FIFO; what finds it full is lost.
 static void receive(struct fe310_uart *u, const struct fe310_uart_now *now)
 {
-    while (u->count && u->next_rx <= now->cycle) {
-        uint8_t byte = u->queue[u->head];
-        u->head = (u->head + 1) % FE310_UART_QUEUE;
-        u->count--;
-        u->next_rx += byte_cycles(u, now);
+    uint8_t byte;
+    while (uart_line_take(&u->line, now->cycle, now->hz, &byte)) {
         if (!(u->rxctrl & ENABLE))
             continue; // nobody listens
         byte = on_the_line(u, byte, now);
@@ -81,21 +71,12 @@ static void receive(struct fe310_uart *u, const struct fe310_uart_now *now)
 size_t fe310_uart_input(struct fe310_uart *u, const uint8_t *bytes, size_t n,
                         const struct fe310_uart_now *now)
 {
-    size_t taken = 0;
-    if (u->count == 0 && n > 0) {
-        uint64_t first = now->cycle + byte_cycles(u, now);
-        u->next_rx = u->next_rx > first ? u->next_rx : first;
-    }
-    while (taken < n && u->count < FE310_UART_QUEUE)
-        u->queue[(u->head + u->count++) % FE310_UART_QUEUE] = bytes[taken++];
-    if (taken)
-        u->idle_reads = 0;
-    return taken;
+    return uart_line_input(&u->line, bytes, n, now->cycle, now->hz);
 }
 
 bool fe310_uart_idle(const struct fe310_uart *u)
 {
-    return u->idle_reads >= FE310_UART_IDLE_READS && u->count == 0;
+    return uart_line_idle(&u->line);
 }
 
 static uint32_t read_rx(struct fe310_uart *u, const struct fe310_uart_now *now, uint64_t *skip)
@@ -103,19 +84,14 @@ static uint32_t read_rx(struct fe310_uart *u, const struct fe310_uart_now *now, 
     struct fe310_uart_now then = *now;
     receive(u, &then);
     // A program that waits for a byte on its way would only spin: let the time pass.
-    if (!u->fifo_count && u->count && u->idle_reads > 0 && u->next_rx > then.cycle) {
-        *skip = u->next_rx - then.cycle;
-        then.cycle = u->next_rx;
+    if (!u->fifo_count && uart_line_awaited(&u->line) && u->line.next > then.cycle) {
+        *skip = u->line.next - then.cycle;
+        then.cycle = u->line.next;
         receive(u, &then);
     }
-    if (!u->fifo_count) {
-        if (u->count)
-            u->idle_reads = 1;
-        else if (u->idle_reads < FE310_UART_IDLE_READS)
-            u->idle_reads++;
+    uart_line_looked(&u->line, u->fifo_count > 0);
+    if (!u->fifo_count)
         return FULL_OR_EMPTY;
-    }
-    u->idle_reads = 0;
     uint8_t byte = u->fifo[0];
     memmove(u->fifo, u->fifo + 1, --u->fifo_count);
     return byte;
@@ -170,11 +146,11 @@ uint32_t fe310_uart_read(struct fe310_uart *u, uint32_t offset, const struct fe3
 
 static void send(struct fe310_uart *u, uint8_t byte, const struct fe310_uart_now *now)
 {
-    u->idle_reads = 0;
+    u->line.idle_reads = 0;
     if (!(u->txctrl & ENABLE) || tx_waiting(u, now) >= FE310_UART_FIFO)
         return; // the real one keeps up to 8 bytes until it is enabled; nobody relies on that
     u->tx_free = (u->tx_free > now->cycle ? u->tx_free : now->cycle) + byte_cycles(u, now);
-    u->transmit(u->user, on_the_line(u, byte, now));
+    u->line.transmit(u->line.user, on_the_line(u, byte, now));
 }
 
 void fe310_uart_write(struct fe310_uart *u, uint32_t offset, uint32_t value,

@@ -5,6 +5,8 @@
 #ifndef VBOARD_FE310_UART_H
 #define VBOARD_FE310_UART_H
 
+#include "agent/vboard/uart_line.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,22 +20,15 @@ enum {
     FE310_UART_IP = 0x14,
     FE310_UART_DIV = 0x18,
     FE310_UART_FIFO = 8,
-    FE310_UART_QUEUE = 4096,     // bytes on their way to the board
-    FE310_UART_IDLE_READS = 256, // fruitless looks at rxdata after which the CPU counts as idle
 };
 
 struct fe310_uart {
-    uint32_t line_baud; // what the other end of the line uses
+    struct uart_line line;
     uint32_t txctrl, rxctrl, ie, div;
-    uint8_t fifo[FE310_UART_FIFO], queue[FE310_UART_QUEUE];
-    size_t fifo_count, head, count;
-    uint64_t next_rx; // cycle at which the first queued byte is complete
+    uint8_t fifo[FE310_UART_FIFO];
+    size_t fifo_count;
     uint64_t tx_free; // cycle at which all that was sent is on the line
-    unsigned idle_reads;
     bool warned_baud, warned_lost;
-    uint32_t noise; // state of the generator of garbage
-    void *user;
-    void (*transmit)(void *user, uint8_t byte); // a byte leaves on the line, garbled or not
 };
 
 struct fe310_uart_now { // what the registers need to know of the world

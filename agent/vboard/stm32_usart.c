@@ -11,8 +11,6 @@ enum {
     CR1_RE = 1 << 2, CR1_TE = 1 << 3, CR1_PCE = 1 << 10, CR1_M0 = 1 << 12, CR1_OVER8 = 1 << 15, CR1_M1_V2 = 1 << 28,
     CR3_OVRDIS_V2 = 1 << 12,
     ISR_TEACK_V2 = 1 << 21, ISR_REACK_V2 = 1 << 22, ICR_ORECF = 1 << 3, RQR_RXFRQ = 1 << 3,
-    BITS_PER_BYTE = 10, // start, 8 data, stop
-    TOLERANCE_PERCENT = 3,
 };
 // clang-format on
 
@@ -57,7 +55,7 @@ void stm32_usart_reset(struct stm32_usart *u)
     u->isr = STM32_USART_ISR_TC | STM32_USART_ISR_TXE;
     u->rdr = 0;
     u->tx_free = 0;
-    u->idle_reads = 0;
+    u->line.idle_reads = 0;
     u->warned_baud = u->error_read = false;
 }
 
@@ -66,10 +64,7 @@ void stm32_usart_init(struct stm32_usart *u, enum stm32_usart_version version, u
 {
     memset(u, 0, sizeof *u);
     u->version = version;
-    u->line_baud = line_baud;
-    u->transmit = transmit;
-    u->user = user;
-    u->noise = 1;
+    uart_line_init(&u->line, line_baud, transmit, user);
     stm32_usart_reset(u);
 }
 
@@ -88,16 +83,9 @@ static double baud(const struct stm32_usart *u, uint32_t kernel_hz)
 
 bool stm32_usart_line_ok(const struct stm32_usart *u, uint32_t kernel_hz)
 {
-    double error = baud(u, kernel_hz) / u->line_baud - 1.0;
     if ((u->cr1 & (CR1_M0 | CR1_PCE)) || (u->version == STM32_USART_V2 && (u->cr1 & CR1_M1_V2)))
         return false;
-    return error * 100 < TOLERANCE_PERCENT && error * 100 > -TOLERANCE_PERCENT;
-}
-
-static uint8_t noise(struct stm32_usart *u)
-{
-    u->noise = u->noise * 1664525u + 1013904223u;
-    return (uint8_t)(u->noise >> 24);
+    return uart_line_matches(&u->line, baud(u, kernel_hz));
 }
 
 static void warn_baud(struct stm32_usart *u, uint32_t kernel_hz)
@@ -105,28 +93,25 @@ static void warn_baud(struct stm32_usart *u, uint32_t kernel_hz)
     if (!u->warned_baud)
         log_warn("usart",
                  "the USART runs at %.0f baud (clock %u Hz, BRR %u), the line at %u 8N1: garbage",
-                 baud(u, kernel_hz), kernel_hz, u->brr, u->line_baud);
+                 baud(u, kernel_hz), kernel_hz, u->brr, u->line.baud);
     u->warned_baud = true;
 }
 
 static uint64_t byte_cycles(const struct stm32_usart *u, const struct stm32_usart_now *now)
 {
-    return (uint64_t)now->cpu_hz * BITS_PER_BYTE / u->line_baud;
+    return uart_line_byte_cycles(&u->line, now->cpu_hz);
 }
 
 // Bytes whose last bit has arrived by now go into RDR; one that finds it full is lost.
 static void receive(struct stm32_usart *u, const struct stm32_usart_now *now)
 {
-    while (u->count && u->next_rx <= now->cycle) {
-        uint8_t byte = u->queue[u->head];
-        u->head = (u->head + 1) % STM32_USART_QUEUE;
-        u->count--;
-        u->next_rx += byte_cycles(u, now);
+    uint8_t byte;
+    while (uart_line_take(&u->line, now->cycle, now->cpu_hz, &byte)) {
         if (!is_on(u, CR1_RE))
             continue; // nobody listens
         if (!stm32_usart_line_ok(u, now->kernel_hz)) {
             warn_baud(u, now->kernel_hz);
-            byte ^= noise(u);
+            byte = uart_line_garble(&u->line, byte);
         }
         bool keep_old = u->version == STM32_USART_V1 || !(u->cr3 & CR3_OVRDIS_V2);
         if ((u->isr & STM32_USART_ISR_RXNE) && keep_old) {
@@ -141,21 +126,12 @@ static void receive(struct stm32_usart *u, const struct stm32_usart_now *now)
 size_t stm32_usart_input(struct stm32_usart *u, const uint8_t *bytes, size_t n,
                          const struct stm32_usart_now *now)
 {
-    size_t taken = 0;
-    if (u->count == 0 && n > 0) {
-        uint64_t first = now->cycle + byte_cycles(u, now);
-        u->next_rx = u->next_rx > first ? u->next_rx : first;
-    }
-    while (taken < n && u->count < STM32_USART_QUEUE)
-        u->queue[(u->head + u->count++) % STM32_USART_QUEUE] = bytes[taken++];
-    if (taken)
-        u->idle_reads = 0;
-    return taken;
+    return uart_line_input(&u->line, bytes, n, now->cycle, now->cpu_hz);
 }
 
 bool stm32_usart_idle(const struct stm32_usart *u)
 {
-    return u->idle_reads >= STM32_USART_IDLE_READS && u->count == 0;
+    return uart_line_idle(&u->line);
 }
 
 static uint32_t read_status(struct stm32_usart *u, const struct stm32_usart_now *now,
@@ -168,19 +144,14 @@ static uint32_t read_status(struct stm32_usart *u, const struct stm32_usart_now 
     uint64_t until = 0;
     if (u->tx_free > then.cycle)
         until = u->tx_free;
-    else if (waiting && u->count && u->idle_reads > 0)
-        until = u->next_rx;
+    else if (waiting && uart_line_awaited(&u->line))
+        until = u->line.next;
     if (until > then.cycle) {
         *skip = until - then.cycle;
         then.cycle = until;
         receive(u, &then);
     }
-    if (!waiting)
-        u->idle_reads = 0;
-    else if (u->count)
-        u->idle_reads = 1;
-    else if (u->idle_reads < STM32_USART_IDLE_READS)
-        u->idle_reads++;
+    uart_line_looked(&u->line, !waiting);
     uint32_t v = u->isr;
     if (u->version == STM32_USART_V2) {
         v |= is_on(u, CR1_TE) ? ISR_TEACK_V2 : 0;
@@ -198,7 +169,7 @@ static uint32_t read_data(struct stm32_usart *u)
     if (u->version == STM32_USART_V1 && u->error_read)
         u->isr &= ~(uint32_t)STM32_USART_ISR_ORE;
     u->error_read = false;
-    u->idle_reads = 0;
+    u->line.idle_reads = 0;
     return u->rdr;
 }
 
@@ -238,15 +209,15 @@ bool stm32_usart_volatile(const struct stm32_usart *u, uint32_t offset)
 
 static void send(struct stm32_usart *u, uint8_t byte, const struct stm32_usart_now *now)
 {
-    u->idle_reads = 0;
+    u->line.idle_reads = 0;
     if (!is_on(u, CR1_TE))
         return;
     if (!stm32_usart_line_ok(u, now->kernel_hz)) {
         warn_baud(u, now->kernel_hz);
-        byte ^= noise(u);
+        byte = uart_line_garble(&u->line, byte);
     }
     u->tx_free = now->cycle + byte_cycles(u, now);
-    u->transmit(u->user, byte);
+    u->line.transmit(u->line.user, byte);
 }
 
 void stm32_usart_write(struct stm32_usart *u, uint32_t offset, uint32_t value,

@@ -5,6 +5,8 @@
 #ifndef VBOARD_STM32_USART_H
 #define VBOARD_STM32_USART_H
 
+#include "agent/vboard/uart_line.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,26 +31,16 @@ enum {
     STM32_USART_ISR_RXNE = 1 << 5,
     STM32_USART_ISR_TC = 1 << 6,
     STM32_USART_ISR_TXE = 1 << 7,
-    STM32_USART_QUEUE = 4096, // bytes on their way to the board
-    STM32_USART_IDLE_READS =
-        256, // fruitless looks at the status after which the CPU counts as idle
 };
 
 struct stm32_usart {
     enum stm32_usart_version version;
-    uint32_t line_baud; // what the other end of the line uses
+    struct uart_line line;
     uint32_t cr1, cr2, cr3, brr, isr, gtpr, rtor;
     uint8_t rdr;
-    uint8_t queue[STM32_USART_QUEUE];
-    size_t head, count;
-    uint64_t next_rx;    // cycle at which the first queued byte is complete
-    uint64_t tx_free;    // cycle at which the transmitter is done
-    unsigned idle_reads; // status reads without anything to do
-    bool error_read;     // version 1: SR was read with ORE set; reading DR then clears it
+    uint64_t tx_free; // cycle at which the transmitter is done
+    bool error_read;  // version 1: SR was read with ORE set; reading DR then clears it
     bool warned_baud;
-    uint32_t noise; // state of the generator of garbage
-    void *user;
-    void (*transmit)(void *user, uint8_t byte); // a byte leaves on the line, garbled or not
 };
 
 // What the registers need to know of the world.

@@ -109,7 +109,7 @@ static void test_receive(void)
     }
     EQ_STR(got, line);
     EQ_INT(rd(ESP_UART_FIFO), 0); // empty
-    for (int i = 0; i < ESP_UART_IDLE_READS; i++)
+    for (int i = 0; i < UART_LINE_IDLE_READS; i++)
         rd(ESP_UART_STATUS);
     OK(esp_uart_idle(&u));
     OK((rd(ESP_UART_INT_RAW) & ESP_UART_INT_OVERFLOW) == 0);
@@ -130,8 +130,8 @@ static void test_receive(void)
     EQ_INT(rd(ESP_UART_STATUS) & 0x3ff, 0);
 
     // More than the other end may have under way.
-    uint8_t flood[ESP_UART_QUEUE + 10] = {0};
-    EQ_INT(esp_uart_input(&u, flood, sizeof flood, &now), ESP_UART_QUEUE);
+    uint8_t flood[UART_LINE_QUEUE + 10] = {0};
+    EQ_INT(esp_uart_input(&u, flood, sizeof flood, &now), UART_LINE_QUEUE);
 }
 
 int main(void)

@@ -135,7 +135,7 @@ int main(void)
     // Nothing to do: idle after enough looks, busy again with the next byte.
     OK(!stm32_usart_idle(&u));
     before = now.cycle;
-    for (int i = 0; i < STM32_USART_IDLE_READS; i++)
+    for (int i = 0; i < UART_LINE_IDLE_READS; i++)
         rd(&u, STM32_USART_ISR, &now);
     OK(stm32_usart_idle(&u));
     EQ_INT(now.cycle, before); // idling by itself takes no time
@@ -152,9 +152,9 @@ int main(void)
         right += sent[i] == 'A';
     OKF(sent_count == 8 && right < 4, "%d of 8 bytes survive a wrong baud rate", right);
 
-    static uint8_t flood[STM32_USART_QUEUE + 100];
+    static uint8_t flood[UART_LINE_QUEUE + 100];
     stm32_usart_init(&u, STM32_USART_V2, 115200, transmit, NULL);
-    EQ_INT(stm32_usart_input(&u, flood, sizeof flood, &now), STM32_USART_QUEUE);
+    EQ_INT(stm32_usart_input(&u, flood, sizeof flood, &now), UART_LINE_QUEUE);
     EQ_INT(stm32_usart_input(&u, flood, 1, &now), 0);
     test_version_1();
     return tap_done();
