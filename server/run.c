@@ -12,7 +12,7 @@
 #include "server/judge.h"
 #include "server/run_out.h"
 
-#define MAX_CAMPAIGNS 1000 // of a run with open jobs, at once
+#define MAX_CAMPAIGNS 1000 // of a run with queued jobs, at once
 #define IMPORT_AHEAD_MS                                                                            \
     60000 // an import may be so much later than this server's clock: clocks differ
 
@@ -108,13 +108,39 @@ static int run_to_jobs(struct app *a, struct run *r, enum run_state to, struct q
     return moved ? 0 : run_withdraw(a, r->id, ch, e);
 }
 
+// Leaves a message for the plan's webhook, if it has one that wants to hear of such a run.
+static int run_tell(struct app *a, const struct run *r, const struct plan *plan, bool pass,
+                    struct err *e)
+{
+    struct buf body;
+    if (!plan->webhook.url[0] || r->trigger == RUN_IMPORT || (pass && !plan->webhook.always))
+        return 0;
+    buf_init(&body, 4u << 20);
+    int bad = run_out_message(a, r->id, &body, e) ||
+              store_delivery_add(a->store, r->id, buf_str(&body), clock_now_ms(), e);
+    buf_free(&body);
+    return bad ? -1 : 0;
+}
+
+static int step_plan_failed(struct app *a, struct run *r, const struct plan *plan, const char *why,
+                            int64_t now_ms, struct err *e)
+{
+    if (store_begin(a->store, e))
+        return -1;
+    if (run_failed(a, r, why, now_ms, e) || run_tell(a, r, plan, false, e)) {
+        store_rollback(a->store);
+        return -1;
+    }
+    return store_commit(a->store, e);
+}
+
 static int step_plan(struct app *a, struct run *r, const struct plan *plan, const char *plans_dir,
                      int64_t now_ms, struct queue_change *ch, struct err *e)
 {
     struct err why = {0};
     if (run_plan(a, r, plan, plans_dir, ch, &why))
         return is_passing(why.code) ? err_set(e, why.code, "%s", why.msg)
-                                    : run_failed(a, r, why.msg, now_ms, e);
+                                    : step_plan_failed(a, r, plan, why.msg, now_ms, e);
     r->deadline_ms = now_ms + (int64_t)plan->max_minutes * 60000;
     return run_to_jobs(a, r, RUN_RUNNING, ch, e);
 }
@@ -132,16 +158,7 @@ static int run_conclude(struct app *a, struct run *r, const struct plan *plan,
     pass = pass && !hollow;
     snprintf(r->verdict, sizeof r->verdict, "%s", hollow ? "incomplete" : j->verdict);
     r->finished_ms = now_ms;
-    if (run_moved(a, r, RUN_DONE, e))
-        return -1;
-    if (!plan->webhook.url[0] || r->trigger == RUN_IMPORT || (pass && !plan->webhook.always))
-        return 0;
-    struct buf body;
-    buf_init(&body, 4u << 20);
-    int bad = run_out_message(a, r->id, &body, e) ||
-              store_delivery_add(a->store, r->id, buf_str(&body), clock_now_ms(), e);
-    buf_free(&body);
-    return bad ? -1 : 0;
+    return run_moved(a, r, RUN_DONE, e) || run_tell(a, r, plan, pass, e) ? -1 : 0;
 }
 
 // Judges what has been measured. Wants reruns as long as there is time for them.

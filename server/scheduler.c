@@ -93,7 +93,8 @@ static void scheduler_reload(struct scheduler *s)
         return;
     if (plans_load(dir, &s->app->boards, &fresh, &e)) {
         log_error("plans", "%s; the plans stay as they were", e.msg);
-        s->plans.stamp = stamp; // told once: a folder that cannot be taken is looked at again when it changes
+        s->plans.stamp =
+            stamp; // told once: a folder that cannot be taken is looked at again when it changes
         return;
     }
     scheduler_tell(&fresh);
@@ -196,7 +197,7 @@ static int scheduler_runs(struct scheduler *s, struct err *e)
 static bool scheduler_wait(struct scheduler *s)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until); // the wall clock may be put back while this waits
     until.tv_nsec += TICK_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
@@ -244,7 +245,11 @@ int scheduler_open(struct app *a, struct scheduler **out, struct err *e)
     s->app = a;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->wait_lock, NULL);
-    pthread_cond_init(&s->wake, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->wake, &attr);
+    pthread_condattr_destroy(&attr);
     if (a->options.plans && plans_load(a->options.plans, &a->boards, &s->plans, e)) {
         scheduler_close(s);
         *out = NULL;

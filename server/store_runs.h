@@ -65,7 +65,7 @@ int store_run_list(struct store *s, const char *plan, int64_t before_slot, int l
 int store_run_counts(struct store *s, int64_t counts[RUN_STATES], struct err *e);
 int store_run_open_jobs(struct store *s, int64_t run, int64_t *n, struct err *e);
 int store_run_campaigns(struct store *s, int64_t run, int64_t *ids, int max, int *n,
-                        struct err *e); // that have open jobs
+                        struct err *e); // that have queued jobs
 
 // --- series and points ---
 

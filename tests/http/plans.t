@@ -261,9 +261,18 @@ $api->wait_until(10, sub { $api->get('/plans/tight')->{valid} });
 ($run) = $api->post('/plans/tight/runs', { boards => [$Api::BOARD] });
 settle 'a part of a plan', run_is($run->{id}, 'running');
 is_deeply [@{ $api->get("/runs/$run->{id}")->{points} }{qw(all open not_run)}], [3, 2, 1], 'what is beyond the budget of jobs is not run';
+my $held = $api->lease;
+my $of = $api->get("/jobs/$held->{job}")->{campaign};
+sub last_event { return `sqlite3 "$api->{dir}/data/farm.db" "SELECT max(id) FROM events"` }
+sub in_state { my ($state) = @_; return scalar grep { $_->{state} eq $state } @{ $api->get("/campaigns/$of/jobs")->{items} } }
 $api->set_clock(at(2029, 3, 1, 7, 36));
-settle 'after its minutes it ends', run_is($run->{id}, 'done');
-is_deeply [@{ $api->get("/runs/$run->{id}")->{points} }{qw(done not_run open)}], [0, 3, 0], 'what was queued was not run';
+settle 'after its minutes what is queued is taken out of the queue', sub { in_state('queued') == 0 };
+my $event = last_event();
+sleep 0.7;
+is_deeply [in_state('leased'), last_event()], [1, $event], 'what runs comes to its end, and nothing is told over and over meanwhile';
+$api->result($held);
+settle 'then the run ends', run_is($run->{id}, 'done');
+is_deeply [@{ $api->get("/runs/$run->{id}")->{points} }{qw(done not_run open)}], [1, 2, 0], 'what was queued was not run';
 is $api->get("/runs/$run->{id}")->{verdict}, 'incomplete', 'and that is no pass';
 ($run) = $api->post('/plans/tight/runs', { boards => ['no-ram'] });
 settle 'a board that is too small for anything', run_is($run->{id}, 'done');
@@ -382,8 +391,17 @@ my ($flipped) = @{ $api->get("/runs/$wrong->{id}/findings")->{items} };
 is_deeply [@{$flipped}{qw(kind state firmware firmware_changed program_changed)}],
     ['output-mismatch', 'confirmed', 'ef' x 20, JSON::PP::true, JSON::PP::false], 'a wrong one names the firmware that gave it';
 
+# --- a run that could not be planned is told, too ---
+$api->plan('gone', models => [{ file => 'gone.tflite' }],
+    webhook => { url => 'http://127.0.0.1:' . $hooks->sockport . '/in', secret_file => 'hook.key' });
+$api->wait_until(10, sub { ($api->get('/plans/gone') // {})->{valid} });
+my ($unplanned) = $api->post('/plans/gone/runs');
+my (undef, $why) = receive('204 Fine');
+is_deeply [@{ JSON::PP::decode_json($why // '{}')->{run} // {} }{qw(id state)}], [$unplanned->{id}, 'failed'], 'a run that could not be planned is told';
+like $why, qr/gone\.tflite: No such file/, 'with the reason';
+
 # --- a receiver that hangs holds nobody up ---
-my $held = once(1_050_000);
+my $late = once(1_050_000);
 my $hung = $hooks->accept or diag 'no message';
 my $begun = time;
 is $api->stop, 0, 'SIGTERM while a receiver hangs';
@@ -392,7 +410,7 @@ cmp_ok $took, '<', 2, sprintf 'ends the server within two seconds (%.2f s)', $to
 close $hung;
 ok $api->start, 'and the next server';
 my ($h3) = receive('204 Fine');
-settle 'sends the message', sub { ($log) = @{ $api->get("/runs/$held->{id}/deliveries")->{items} }; $log->{state} eq 'delivered' };
+settle 'sends the message', sub { ($log) = @{ $api->get("/runs/$late->{id}/deliveries")->{items} }; $log->{state} eq 'delivered' };
 is_deeply [$h3->{'X-Farm-Delivery'}, $log->{attempts}], [$log->{id}, 1], 'the try that was broken off does not count';
 
 # --- metrics, the end ---
