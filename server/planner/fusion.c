@@ -411,7 +411,8 @@ static void make_slice(struct fusion *f, int stage)
     if (f->axis == FUSION_ROWS && (x_tensor(f) >= 0 || f->record)) {
         const struct fusion_stage *y = &f->stages[f->stage_of[f->last]];
         const struct layer *l = &f->g->layers[f->last];
-        bool grows = !f->acc && f->tensors[l->out].role != FUSION_OUTPUT;
+        // A reshape writes Y over X, byte by byte the same: what begin_io() noted is all it needs.
+        bool grows = !f->acc && f->tensors[l->out].role != FUSION_OUTPUT && l->op != LAYER_RESHAPE;
         uint64_t rows = grows ? (uint64_t)(y->done + (y == s)) : 0;
         need_io(f, f->n_steps, s->head, rows * (uint64_t)l->out_w * (uint64_t)l->out_c,
                 x_tensor(f) >= 0 ? live_x_bytes(f, x_tensor(f)) : 0);

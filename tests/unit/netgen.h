@@ -192,8 +192,6 @@ static inline void netgen_make(struct netgen *n, uint32_t seed, int size)
             break;
         case 3:
             netgen_window(n, netgen_pick(n, 0, 1) ? LAYER_AVGPOOL : LAYER_MAXPOOL, top, 3, 2, 0);
-            if (n->layers[n->g.n_layers - 1].op == LAYER_AVGPOOL || 1)
-                break;
             break;
         case 4: { // inverted residual
             netgen_pointwise(n, LAYER_CONV, top, -1, c * 2);

@@ -177,10 +177,44 @@ static void check_odd_groups(void)
     netgen_free(&n);
 }
 
+// A reshape leaves its bytes where they are: 4 x 4 x 8 become 1 x 16 x 8 in 128 bytes, and the peak is
+// the layer behind it, with its 16 bytes of output.
+static void check_reshape(void)
+{
+    struct netgen n = {.state = 3};
+    struct fusion f;
+    struct err e = {0};
+    char why[500] = "";
+    int8_t input[4 * 4], out[16];
+    uint32_t planned = 0;
+    n.g.layers = n.layers;
+    n.g.tensors = n.tensors;
+    n.g.n_tensors = 1;
+    n.tensors[0] = (struct tensor){4, 4, 1, 0, 0.1f, -1, 0};
+    netgen_pointwise(&n, LAYER_CONV, 0, -1, 8);
+    netgen_layer(&n, (struct layer){.op = LAYER_RESHAPE, .out_h = 1, .out_w = 16, .out_c = 8}, 1,
+                 -1);
+    netgen_pointwise(&n, LAYER_CONV, 2, -1, 1);
+    n.g.output = netgen_top(&n);
+    memset(input, 1, sizeof input);
+    struct config_block blocks[3];
+    for (int i = 0; i < 3; i++)
+        blocks[i] = (struct config_block){.first = i, .last = i, .axis = FUSION_ROWS};
+    if (!OK(fusion_open(&f, &n.g, &e) == 0))
+        return;
+    OK(config_block_fill(&f, &blocks[1], UINT32_MAX, &e) == 0);
+    EQ_INT(f.cost.arena_bytes, 128);
+    EQ_INT(run_painted(&f, blocks, 3, "generic", input, out, &planned, why, sizeof why), 144);
+    EQ_INT(planned, 144);
+    fusion_close(&f);
+    netgen_free(&n);
+}
+
 int main(int argc, char **argv)
 {
     check_odd_groups();
-    int networks = argc > 1 ? atoi(argv[1]) : 400;
+    check_reshape();
+    int networks = argc > 1 ? atoi(argv[1]) : 2400;
     for (int size = 1; size <= 12; size++) {
         int bad = 0;
         for (int i = 0; i < networks / 12 + 1; i++)

@@ -24,10 +24,12 @@ static uint64_t macs_per_pixel(const struct prog_op *op)
     switch (op->kernel) {
     case PROG_DWCONV:
     case PROG_DWCONV_P2:
+    case PROG_DWCONV_FIR:
         return (uint64_t)op->ks * op->ka * op->out_c;
     case PROG_CONV:
     case PROG_CONV_P4:
     case PROG_CONV_COPY4:
+    case PROG_CONV_B4:
         return (uint64_t)op->ks * op->ka * op->in_c * op->out_c;
     case PROG_ACC_CONV:
     case PROG_SUM_CONV:
@@ -117,7 +119,7 @@ static bool check_network(uint32_t seed, int size, uint64_t *macs_seen)
         input[i] = (int8_t)(netgen_next(&n) >> 24);
     for (int t = 0; t < 3 && ok; t++) {
         int count = netcut_random(&n, &f, blocks);
-        ok = check_config(&f, blocks, count, t % 2 ? "armv7em" : "generic", input, macs_seen);
+        ok = check_config(&f, blocks, count, exec_variant_name((unsigned)t), input, macs_seen);
     }
     if (!ok)
         printf("# seed %u size %d\n", seed, size);
