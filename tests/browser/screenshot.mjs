@@ -9,7 +9,7 @@ const model = models.items.find((m) => m.name === name);
 if (!model) throw new Error(`${url} has no model named ${name}`);
 const browser = await openBrowser();
 const { page } = browser;
-await page.setViewportSize({ width: Number(width), height: 1340 });
+await page.setViewportSize({ width: Number(width), height: 1660 });
 await page.emulateMedia({ colorScheme: scheme });
 await page.goto(`${url}/#/models/${model.id}`);
 await page.locator(".measure").first().waitFor();
