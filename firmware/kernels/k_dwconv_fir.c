@@ -20,6 +20,7 @@ static inline int smaller(int a, int b)
 }
 
 // The next input of one line, or of three.
+// NOLINTBEGIN(bugprone-macro-parentheses): the arguments are names that the macros declare
 #define NEXT(v)                                                                                    \
     const int32_t v = *x;                                                                          \
     x += step;
@@ -43,6 +44,7 @@ static inline int smaller(int a, int b)
     x1 += step;                                                                                    \
     x2 += step;                                                                                    \
     at++;
+// NOLINTEND(bugprone-macro-parentheses)
 
 // ---- one kernel row: adds to acc[0 .. n) ----
 
@@ -89,7 +91,7 @@ static inline int smaller(int a, int b)
         for (; i < hi; i++) {                                                                      \
             STEP_##k##_##s(NEXT) acc[i] += out;                                                    \
         }                                                                                          \
-        at += s * (i - checked);                                                                   \
+        at += (s) * (i - checked);                                                                 \
         for (; i < n; i++) {                                                                       \
             STEP_##k##_##s(NEXT_CHECKED) acc[i] += out;                                            \
         }                                                                                          \
@@ -179,7 +181,7 @@ static const int8_t *weights3(const struct task *t, const int8_t *w, int8_t *mas
             for (; y != hi; y += y_step) {                                                         \
                 STEP_3_##s(NEXT3) *y = END(t, &last, out);                                         \
             }                                                                                      \
-            at += s * fast;                                                                        \
+            at += (s)*fast;                                                                        \
             for (; y != end; y += y_step) {                                                        \
                 STEP_3_##s(NEXT3_CHECKED) *y = END(t, &last, out);                                 \
             }                                                                                      \

@@ -136,8 +136,10 @@ border_group(const struct prog_op *op, const int8_t *const *taps, int c, int lef
     struct fast_sums s = start(k->bias + c);
     for (int i = 0; i < op->ks; i++) {
         for (int a = 1; a < op->ka; a += 2, taps += 2, w += 4)
+            // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): taps are ks * ka
             s = pair(load_channels(taps[0] + c, left), load_channels(taps[1] + c, left), w, s);
         if (op->ka % 2) {
+            // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): taps are ks * ka
             s = single(load_channels(*taps++ + c, left), w, s);
             w += 4;
         }

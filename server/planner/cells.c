@@ -110,8 +110,10 @@ int cells_open(struct cells *c, struct fusion *f, struct err *e)
 {
     size_t n = (size_t)f->g->n_layers;
     *c = (struct cells){.f = f};
+    // NOLINTBEGIN(bugprone-sizeof-expression): arrays of pointers
     c->facts = calloc(n, sizeof *c->facts);
     c->own = calloc(n, sizeof *c->own);
+    // NOLINTEND(bugprone-sizeof-expression)
     c->windows = calloc(n, sizeof *c->windows);
     c->done = calloc(n, sizeof *c->done);
     c->source = calloc(n * CELL_MAX_INPUTS, sizeof *c->source);
@@ -187,6 +189,7 @@ static const char *take_up(struct cells *c, const struct cell_facts *const *fact
     if (takes_too_long(facts, n))
         return "it takes too many calls";
     const struct graph *g = c->f->g;
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers
     memcpy(c->facts, facts, (size_t)n * sizeof(*facts));
     c->n = n;
     c->first = facts[0]->cell.first;

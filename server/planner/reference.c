@@ -31,7 +31,7 @@ struct run {
     struct err *e;
 };
 
-__attribute__((format(printf, 2, 3))) static int op_fail(struct run *run, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void op_say(struct run *run, const char *fmt, ...)
 {
     const struct tflite_op *op = &run->m->ops[run->op];
     char what[200];
@@ -42,8 +42,9 @@ __attribute__((format(printf, 2, 3))) static int op_fail(struct run *run, const 
     int out = op->n_outputs > 0 ? op->outputs[0] : -1;
     err_set(run->e, ERR_UNSUPPORTED, "operator %d %s (output tensor %d '%.60s'): %s", run->op,
             op->name, out, out >= 0 ? run->m->tensors[out].name : "", what);
-    return -1;
 }
+// The -1 is here because analyzers do not look into a function of variable arguments.
+#define op_fail(...) (op_say(__VA_ARGS__), -1)
 
 /* ---- fixed point ---- */
 
@@ -165,9 +166,10 @@ static int allocate(struct run *run, int index)
                        MAX_TENSOR_BYTES >> 20);
     run->r->data[index] = calloc(1, n ? n : 1);
     run->r->bytes[index] = n; // -fanalyzer: no leak, the run has it
-    return run->r->data[index]
-               ? 0
-               : err_set(run->e, ERR_NO_MEMORY, "out of memory for tensor %d", index);
+    if (run->r->data[index])
+        return 0;
+    err_set(run->e, ERR_NO_MEMORY, "out of memory for tensor %d", index);
+    return -1;
 }
 
 static int get_output(struct run *run, const struct tflite_tensor **t, void **bytes)
@@ -418,7 +420,7 @@ static int run_conv(struct run *run, bool depthwise)
         load_filter(run, in, out, dim, false, &f))
         goto out;
     if (f.t->n_dims != 4) {
-        op_fail(run, "weights of %d dimensions, expected 4", f.t->n_dims);
+        op_say(run, "weights of %d dimensions, expected 4", f.t->n_dims);
         goto out;
     }
     w.kh = f.t->dims[1];
@@ -431,8 +433,8 @@ static int run_conv(struct run *run, bool depthwise)
     if (w.out_c != f.t->dims[dim] || groups < 1 || groups * depth != w.in_c || w.out_c % groups ||
         (depthwise &&
          (f.t->dims[0] != 1 || run->m->ops[run->op].depth_multiplier != w.out_c / w.in_c))) {
-        op_fail(run, "weights [%d,%d,%d,%d] do not fit %d input and %d output channels",
-                f.t->dims[0], f.t->dims[1], f.t->dims[2], f.t->dims[3], w.in_c, w.out_c);
+        op_say(run, "weights [%d,%d,%d,%d] do not fit %d input and %d output channels",
+               f.t->dims[0], f.t->dims[1], f.t->dims[2], f.t->dims[3], w.in_c, w.out_c);
         goto out;
     }
     if (add_work(run, (uint64_t)out->elements, (uint64_t)w.kh * (uint64_t)w.kw) ||
@@ -478,15 +480,15 @@ static int run_fully_connected(struct run *run)
         load_filter(run, in, out, 0, true, &f))
         goto out;
     if (f.t->n_dims != 2 || run->m->ops[run->op].weights_format != 0) {
-        op_fail(run, "weights of %d dimensions in format %d", f.t->n_dims,
-                run->m->ops[run->op].weights_format);
+        op_say(run, "weights of %d dimensions in format %d", f.t->n_dims,
+               run->m->ops[run->op].weights_format);
         goto out;
     }
     uint64_t n = (uint64_t)f.t->dims[0], depth = (uint64_t)f.t->dims[1];
     uint64_t rows = depth ? in->elements / depth : 0;
     if (depth == 0 || rows * depth != in->elements || rows * n != out->elements) {
-        op_fail(run, "weights [%d,%d] do not fit %u inputs and %u outputs", f.t->dims[0],
-                f.t->dims[1], in->elements, out->elements);
+        op_say(run, "weights [%d,%d] do not fit %u inputs and %u outputs", f.t->dims[0],
+               f.t->dims[1], in->elements, out->elements);
         goto out;
     }
     if (add_work(run, out->elements, depth))
@@ -664,8 +666,7 @@ static int run_mean(struct run *run)
     struct multiplier m;
     int rc = -1;
     if (quantize_multiplier((double)scale_of(in) / (double)scale_of(out), &m)) {
-        op_fail(run, "the scales %g and %g do not fit", (double)scale_of(in),
-                (double)scale_of(out));
+        op_say(run, "the scales %g and %g do not fit", (double)scale_of(in), (double)scale_of(out));
         goto out;
     }
     // The division by the count goes into the multiplier, with as many extra bits as the shift
@@ -787,6 +788,7 @@ static int run_quantize(struct run *run)
                        (double)scale_of(out));
     for (uint32_t i = 0; i < out->elements; i++) {
         int32_t v =
+            // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): get_input() has set it
             (int32_t)((uint32_t)load_integer(in_bytes, in->type, i) - (uint32_t)zero_of(in));
         store_integer(o, out->type, i, clamp(wrap_add(multiply(v, m), zero_of(out)), low, high));
     }
@@ -995,6 +997,7 @@ static int run_pad(struct run *run)
         size_t rest = i, at = 0, step = 1;
         bool in_tensor = true;
         for (int d = n - 1; d >= 0; d--) {
+            // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all n are set above
             int64_t c = (int64_t)(rest % (size_t)out->dims[d]) - before[d];
             rest /= (size_t)out->dims[d];
             in_tensor = in_tensor && c >= 0 && c < in->dims[d];
@@ -1183,6 +1186,7 @@ static int run_from(const struct tflite_model *m, int start, const void *input, 
                 m->tensors[start].name, r->bytes[start], n);
         goto out;
     }
+    // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): allocate() has set it
     memcpy(r->data[start], input, n);
     mark_needed(m, start, wanted, needed);
     for (run.op = 0; run.op < m->n_ops; run.op++) {
