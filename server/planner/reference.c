@@ -788,8 +788,8 @@ static int run_quantize(struct run *run)
                        (double)scale_of(out));
     for (uint32_t i = 0; i < out->elements; i++) {
         int32_t v =
-            // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): get_input() has set it
             (int32_t)((uint32_t)load_integer(in_bytes, in->type, i) - (uint32_t)zero_of(in));
+        // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): want_quantised() knows the range
         store_integer(o, out->type, i, clamp(wrap_add(multiply(v, m), zero_of(out)), low, high));
     }
     return 0;
