@@ -7,7 +7,7 @@
 
 // api_plans.c
 request_handler api_plan_schema, api_plan_list, api_plan_get, api_plan_run, api_plan_import,
-    api_plan_runs, api_plan_points_csv, api_plan_findings_csv, api_plan_badge;
+    api_plan_runs, api_plan_runs_csv, api_plan_points_csv, api_plan_findings_csv, api_plan_badge;
 // api_runs.c
 request_handler api_run_list, api_run_get, api_run_cancel, api_run_points, api_run_points_csv,
     api_run_findings, api_run_findings_csv, api_run_junit, api_run_summary, api_run_published,

@@ -115,6 +115,16 @@ enum outcome api_plan_runs(struct request *r, struct reply *out, struct problem 
     return OUTCOME_REPLY;
 }
 
+enum outcome api_plan_runs_csv(struct request *r, struct reply *out, struct problem *p)
+{
+    run_out_runs_csv_head(&out->body);
+    store_run_list(r->app->store, r->params[0], INT64_MAX, -1, run_out_run_csv, &out->body,
+                   &p->err);
+    out->type = "text/csv; charset=utf-8";
+    out->disposition = "attachment; filename=\"runs.csv\"";
+    return OUTCOME_REPLY;
+}
+
 enum outcome api_plan_points_csv(struct request *r, struct reply *out, struct problem *p)
 {
     run_out_points_csv_head(&out->body);

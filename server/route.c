@@ -47,6 +47,7 @@ static const struct route routes[] = {
     {"POST",   API_BASE "/plans/{name}/runs",        ROLE_SUBMIT, false, JSON_SMALL, "",                  api_plan_run},
     {"GET",    API_BASE "/plans/{name}/runs",        ROLE_READ,   false, 0,          PAGE,                api_plan_runs},
     {"POST",   API_BASE "/plans/{name}/import",      ROLE_ADMIN,  true,  JSON_IMPORT, "",                 api_plan_import},
+    {"GET",    API_BASE "/plans/{name}/runs.csv",    ROLE_READ,   true,  0,          "",                  api_plan_runs_csv},
     {"GET",    API_BASE "/plans/{name}/points.csv",  ROLE_READ,   true,  0,          "",                  api_plan_points_csv},
     {"GET",    API_BASE "/plans/{name}/findings.csv", ROLE_READ,  true,  0,          "",                  api_plan_findings_csv},
     {"GET",    API_BASE "/plans/{name}/badge.svg",   ROLE_READ,   false, 0,          "",                  api_plan_badge},

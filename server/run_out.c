@@ -461,6 +461,35 @@ static void csv_number(struct buf *b, double v)
         json_out_double(b, v);
 }
 
+void run_out_runs_csv_head(struct buf *b)
+{
+    buf_puts(b, "run,plan,slot,trigger,state,verdict,points,done,failed,infrastructure,not_run,"
+                "no_fit,open,findings,regressions,created,finished,detail,note\r\n");
+}
+
+void run_out_run_csv(void *buf, const struct run *r)
+{
+    struct buf *b = buf;
+    const int64_t counts[] = {r->points, r->done, r->failed,   r->infrastructure, r->not_run,
+                              r->no_fit, r->open, r->findings, r->regressions};
+    buf_printf(b, "%" PRId64 ",", r->id);
+    csv_text(b, r->plan);
+    buf_puts(b, ",");
+    csv_time(b, r->slot_ms);
+    buf_printf(b, ",%s,%s,%s,", run_trigger_names[r->trigger], run_state_names[r->state],
+               r->verdict);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        buf_printf(b, "%" PRId64 ",", counts[i]);
+    csv_time(b, r->created_ms);
+    buf_puts(b, ",");
+    csv_time(b, r->finished_ms);
+    buf_puts(b, ",");
+    csv_text(b, r->detail);
+    buf_puts(b, ",");
+    csv_text(b, r->note);
+    buf_puts(b, "\r\n");
+}
+
 void run_out_points_csv_head(struct buf *b)
 {
     buf_puts(b, "run,slot,trigger,series,model,model_name,board,configuration,rerun,state,class,"

@@ -31,6 +31,8 @@ int run_out_markdown(struct app *a, const struct run *r, struct buf *b, struct e
 int run_out_published(struct app *a, const struct run *r, struct buf *b, struct err *e);
 void run_out_badge(struct buf *b, const char *plan, const char *verdict); // verdict "": not run yet
 
+void run_out_runs_csv_head(struct buf *b);
+void run_out_run_csv(void *buf, const struct run *r); // a store_run_cb
 void run_out_points_csv_head(struct buf *b);
 void run_out_point_csv(void *buf, const struct point *p); // a store_point_cb
 void run_out_findings_csv_head(struct buf *b);

@@ -186,6 +186,9 @@ like $badge, qr/regression/, 'that says how it stands';
 my $csv = $api->get('/plans/lab/points.csv');
 my @lines = split /\r\n/, $csv;
 is scalar @lines, 1 + 6 * @$runs + 2, 'CSV: a line for each point and each rerun, and one that names the columns';
+my @nights = split /\r\n/, scalar $api->get('/plans/lab/runs.csv');
+is_deeply [scalar @nights, scalar grep { /^$sure->{id},"lab",[^,]+,import,done,regression,6,6,0,/ } @nights], [1 + @$runs, 1],
+    'CSV of the runs, with their verdicts';
 like scalar($api->get('/plans/lab/findings.csv')), qr/^\d+,"lab",output-mismatch,1,confirmed,/m, 'CSV of the findings';
 
 # What is answered has exactly the described members
