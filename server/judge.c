@@ -346,7 +346,6 @@ struct judge {
     struct store *store;
     const struct run *run;
     const struct detect_limits *limits;
-    bool final;
     int64_t now_ms;
     struct history h;
     struct detect_series *series; // as h.series
@@ -755,8 +754,7 @@ static int judge_load(struct judge *j)
 int judge_run(struct store *s, const struct run *r, const struct detect_limits *limits, bool final,
               int64_t now_ms, struct judgement *out, struct err *e)
 {
-    struct judge j = {
-        .store = s, .run = r, .limits = limits, .final = final, .now_ms = now_ms, .e = e};
+    struct judge j = {.store = s, .run = r, .limits = limits, .now_ms = now_ms, .e = e};
     struct finding *f = NULL;
     long n = 0;
     int bad = -1;

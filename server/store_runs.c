@@ -282,12 +282,6 @@ int store_point_add(struct store *s, const struct point *p, struct err *e)
                      p->timing, p->timing_version);
 }
 
-int store_point_job(struct store *s, int64_t series, int64_t run, int rerun, int64_t job,
-                    struct err *e)
-{
-    return store_run(s, SQL_POINT_JOB, e, "iiii", series, run, (int64_t)rerun, job);
-}
-
 int store_point_baseline(struct store *s, int64_t series, int64_t run, bool on, struct err *e)
 {
     return store_run(s, SQL_POINT_BASELINE, e, "iii", series, run, (int64_t)on);

@@ -113,8 +113,6 @@ struct point {
 };
 struct point point_blank(void); // an open point with nothing in it
 int store_point_add(struct store *s, const struct point *p, struct err *e); // there: no change
-int store_point_job(struct store *s, int64_t series, int64_t run, int rerun, int64_t job,
-                    struct err *e);
 int store_point_baseline(struct store *s, int64_t series, int64_t run, bool on, struct err *e);
 // Takes over what the jobs of a run's open points came to; what is open after that becomes not-run for this reason.
 int store_point_collect(struct store *s, int64_t run, struct err *e);

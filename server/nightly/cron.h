@@ -58,7 +58,4 @@ int cron_parse(struct cron *c, const char *text, struct err *e);
 int64_t cron_next(const struct cron *c, const struct cron_zone *z, int64_t after_ms);
 int64_t cron_prev(const struct cron *c, const struct cron_zone *z, int64_t at_ms);
 
-// Seconds that local time is ahead of UTC at an instant (to show slots as local time).
-int cron_zone_offset_s(const struct cron_zone *z, int64_t at_ms);
-
 #endif

@@ -112,8 +112,3 @@ const struct zone_span *cron_zone__span(const struct cron_zone *z, int64_t at_s)
     }
     return &z->at[lo];
 }
-
-int cron_zone_offset_s(const struct cron_zone *z, int64_t at_ms)
-{
-    return cron_zone__span(z, at_ms / 1000 - (at_ms % 1000 < 0))->offset_s;
-}

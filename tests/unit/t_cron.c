@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "server/nightly/cron.h"
+#include "server/nightly/zone.h"
 
 static struct cron_zone *zone(const char *name)
 {
@@ -308,7 +309,7 @@ static void check_against_glibc(const char *text, const char *zone_name, int yea
         struct tm tm;
         localtime_r(&t, &tm);
         bool matches = (unsigned)tm.tm_min == minute && hours & (1u << tm.tm_hour);
-        bad += matches != (want == s * 1000) || tm.tm_gmtoff != cron_zone_offset_s(z, s * 1000);
+        bad += matches != (want == s * 1000) || tm.tm_gmtoff != cron_zone__span(z, s)->offset_s;
         if (matches) {
             bad += cron_prev(&c, z, s * 1000 + 30000) != s * 1000;
             want = cron_next(&c, z, s * 1000);
@@ -331,7 +332,7 @@ static void check_once_a_day(const char *zone_name, int hour)
     int64_t t = utc("2019-12-31 12:00"), end = utc("2031-01-01 12:00");
     long days = 0, bad = 0, last_day = -1;
     for (t = cron_next(&c, z, t); t < end; t = cron_next(&c, z, t), days++) {
-        long day = (long)((t / 1000 + cron_zone_offset_s(z, t)) / 86400);
+        long day = (long)((t / 1000 + cron_zone__span(z, t / 1000)->offset_s) / 86400);
         bad += last_day >= 0 && day != last_day + 1;
         last_day = day;
     }
