@@ -14,7 +14,14 @@
 struct brute_point {
     uint32_t ram;
     uint64_t macs;
+    uint64_t calls; // of kernels, pixel by pixel; decides where the others are equal
 };
+
+static inline bool brute_beats(const struct brute_point *a, const struct brute_point *b)
+{
+    bool equal = a->ram == b->ram && a->macs == b->macs;
+    return a->ram <= b->ram && a->macs <= b->macs && (!equal || a->calls <= b->calls);
+}
 
 typedef bool brute_allowed(const struct config_block *b);
 
@@ -31,9 +38,9 @@ static inline void brute_add(struct brute *p, struct brute_point q)
 {
     size_t kept = 0;
     for (size_t i = 0; i < p->n; i++) {
-        if (p->at[i].ram <= q.ram && p->at[i].macs <= q.macs)
+        if (brute_beats(&p->at[i], &q))
             return;
-        if (!(q.ram <= p->at[i].ram && q.macs <= p->at[i].macs))
+        if (!brute_beats(&q, &p->at[i]))
             p->at[kept++] = p->at[i];
     }
     p->at[kept++] = q;
@@ -54,7 +61,8 @@ static inline void brute_block(struct brute *p, struct config_block b, struct br
     if (why)
         return; // a wider band may do
     uint32_t ram = f->cost.arena_bytes > so_far.ram ? f->cost.arena_bytes : so_far.ram;
-    brute_from(p, b.last + 1, (struct brute_point){ram, so_far.macs + f->cost.macs});
+    brute_from(p, b.last + 1,
+               (struct brute_point){ram, so_far.macs + f->cost.macs, so_far.calls + f->cost.calls});
 }
 
 struct brute_cells {
@@ -76,7 +84,8 @@ static inline int brute_each(void *ctx, const struct cell *cells, int n)
         return 0;
     uint32_t ram = f->cost.arena_bytes > at->so_far.ram ? f->cost.arena_bytes : at->so_far.ram;
     brute_from(at->p, cells[n - 1].last + 1,
-               (struct brute_point){ram, at->so_far.macs + f->cost.macs});
+               (struct brute_point){ram, at->so_far.macs + f->cost.macs,
+                                    at->so_far.calls + f->cost.calls});
     return 0;
 }
 
@@ -115,7 +124,20 @@ static inline void brute_force(struct brute *p, struct fusion *f, brute_allowed 
     p->families = families;
     p->f = f;
     p->allowed = allowed;
-    brute_from(p, 0, (struct brute_point){0, 0});
+    brute_from(p, 0, (struct brute_point){0, 0, 0});
+}
+
+// The path's calls, priced block by block.
+static inline uint64_t brute_calls(struct fusion *f, const struct front_path *path)
+{
+    uint64_t calls = 0;
+    struct err e = {0};
+    for (int i = 0; i < path->n_blocks; i += config_entries(&path->blocks[i])) {
+        if (config_block_fill(f, &path->blocks[i], 0, &e))
+            return 0;
+        calls += f->cost.calls;
+    }
+    return calls;
 }
 
 // The paths are exactly the points, by rising RAM.
@@ -124,9 +146,11 @@ static inline bool brute_equals(const struct brute *p, const struct front_paths 
     bool ok = p->n == paths->n;
     for (size_t i = 0; i < paths->n && ok; i++) {
         const struct front_path *path = &paths->at[i];
+        const uint64_t calls = brute_calls(p->f, path);
         bool found = false;
         for (size_t k = 0; k < p->n; k++)
-            found = found || (p->at[k].ram == path->arena_bytes && p->at[k].macs == path->macs);
+            found = found || (p->at[k].ram == path->arena_bytes && p->at[k].macs == path->macs &&
+                              p->at[k].calls == calls);
         ok = found &&
              (i == 0 || (path[-1].arena_bytes < path->arena_bytes && path[-1].macs > path->macs));
     }
