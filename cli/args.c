@@ -19,7 +19,7 @@ const char cli_usage[] =
     "  farm boards                            what can be measured\n"
     "  farm submit model.tflite --watch       upload, measure 12 points of the front, follow it\n"
     "  farm front 1                           the table: RAM against latency, of campaign 1\n"
-    "  farm front 1 --max-ram 16KiB           ... and the fastest point that fits in 16,384 bytes\n"
+    "  farm front 1 --max-ram 16KiB           ... and the fewest MACs within 16,384 bytes\n"
     "  farm front 1 --max-overhead 1.2        ... and the least RAM at no more than 1.2 x the "
     "MACs\n"
     "\n"

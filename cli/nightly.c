@@ -304,7 +304,7 @@ int nightly_command(struct api *api, const struct cli_args *a, struct buf *out,
         return list(api, a, out, e);
     if (strcmp(a->target, "run") == 0)
         return run(api, a, out, outcome, e);
-    struct nightly_run r;
+    struct nightly_run r = {0};
     struct buf body;
     struct api_patience none = {0};
     buf_init(&body, MAX_REPLY);

@@ -138,6 +138,7 @@ static const struct config *plan_choice(const struct plan *p, struct err *e)
         err_set(e, ERR_NO_FIT,
                 "%s: no configuration of %s meets that; the least RAM is %" PRIu32 " bytes",
                 p->a->target, planner_strategy_names[p->strategy],
+                // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there are front.n of them
                 p->front.n ? p->front.at[0].arena_bytes : 0);
     return c;
 }
