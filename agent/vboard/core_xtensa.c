@@ -13,7 +13,8 @@ enum {
     LX7_LATE = 1,    // wait for the result of a load or multiplication by the very next instruction
     LX7_TAKEN = 2,   // any change of the flow: refill of the pipeline
     LX7_DIVIDE = 10, // QUOU and friends, on top of LX7_ISSUE
-    LX7_SYNC = 3,    // ISYNC, WSR and XSR, on top of LX7_ISSUE
+    LX7_SYNC = 3,    // ISYNC, WSR and XSR but those of MAC16, on top of LX7_ISSUE
+    LX7_LOOP = 1,    // LOOP and relatives, on top of LX7_ISSUE; going round costs nothing
     LX7_EXCEPTION = 5, // entering a vector
 };
 
@@ -27,6 +28,7 @@ enum {
         1 << TABLE_BITS, // decoded blocks, direct-mapped: a collision only costs a new decode
 };
 _Static_assert(1 << PAGE_SHIFT == XTENSA_PAGE, "one page size");
+#define LOOP_ENDS (1u << 16) // by the lower half of an address
 
 struct block {
     uint32_t pc, end;    // end: address behind the last instruction
@@ -40,15 +42,17 @@ struct block {
 enum map_kind { MAP_FETCH, MAP_READ_WORD, MAP_READ_NARROW, MAP_WRITE_WORD, MAP_WRITE_NARROW, MAPS };
 
 struct xtensa {
-    uint32_t a[16];
+    uint32_t a[XT_REGISTERS];
+    int64_t acc; // 40 bits, sign-extended
     uint32_t pc, sar;
     uint64_t instructions, cycles;
     uint64_t pending_instructions, pending_cycles; // of the current block, not executed yet
     bool stop_requested;
     uint32_t generation;
     uint32_t vecbase_reset;
-    uint64_t ccount_base; // cycles at CCOUNT == 0
-    uint32_t sr[256];     // SAR and CCOUNT are elsewhere
+    uint64_t ccount_base;             // cycles at CCOUNT == 0
+    uint32_t sr[256];                 // SAR, CCOUNT and those of MAC16 are elsewhere
+    uint8_t loop_ends[LOOP_ENDS / 8]; // addresses that LEND has held: blocks end there
     struct xtensa_bus bus;
     uint8_t **map[MAPS]; // a pointer per page, NULL: the bus, or nothing
     struct block *table;
@@ -111,6 +115,8 @@ void xtensa_reset(struct xtensa *x, uint32_t pc)
 {
     memset(x->a, 0, sizeof x->a);
     memset(x->sr, 0, sizeof x->sr);
+    memset(x->loop_ends, 0, sizeof x->loop_ends);
+    x->acc = 0;
     x->sr[XT_SR_PS] = XTENSA_PS_RESET;
     x->sr[XT_SR_VECBASE] = x->vecbase_reset;
     x->sar = 0;
@@ -146,9 +152,38 @@ void xtensa_set_pc(struct xtensa *x, uint32_t pc)
     x->pc = pc;
 }
 
+// The value of the lowest 40 bits.
+static int64_t accumulator(uint64_t v)
+{
+    return (int64_t)(v << 24) >> 24;
+}
+
+static bool is_loop_end(const struct xtensa *x, uint32_t address)
+{
+    const uint32_t i = address % LOOP_ENDS;
+    return x->loop_ends[i / 8] >> i % 8 & 1;
+}
+
+// Code that was decoded across the address has to be decoded again.
+static void set_loop_end(struct xtensa *x, uint32_t address)
+{
+    const uint32_t i = address % LOOP_ENDS;
+    x->sr[XT_SR_LEND] = address;
+    if (is_loop_end(x, address))
+        return;
+    x->loop_ends[i / 8] |= (uint8_t)(1u << i % 8);
+    xtensa_forget_code(x);
+}
+
 uint32_t xtensa_sr(const struct xtensa *x, unsigned n)
 {
     n &= 255;
+    if (n == XT_SR_ACCLO)
+        return (uint32_t)x->acc;
+    if (n == XT_SR_ACCHI)
+        return (uint32_t)(x->acc >> 32);
+    if (n >= XT_SR_M0 && n < XT_SR_M0 + 4)
+        return x->a[XT_M0 + n - XT_SR_M0];
     if (n == XT_SR_SAR)
         return x->sar;
     if (n == XT_SR_CCOUNT)
@@ -159,7 +194,15 @@ uint32_t xtensa_sr(const struct xtensa *x, unsigned n)
 void xtensa_set_sr(struct xtensa *x, unsigned n, uint32_t value)
 {
     n &= 255;
-    if (n == XT_SR_SAR)
+    if (n == XT_SR_ACCLO)
+        x->acc = accumulator(((uint64_t)x->acc & ~0xffffffffull) | value);
+    else if (n == XT_SR_ACCHI)
+        x->acc = accumulator((uint64_t)value << 32 | (uint32_t)x->acc);
+    else if (n >= XT_SR_M0 && n < XT_SR_M0 + 4)
+        x->a[XT_M0 + n - XT_SR_M0] = value;
+    else if (n == XT_SR_LEND)
+        set_loop_end(x, value);
+    else if (n == XT_SR_SAR)
         x->sar = value & 63;
     else if (n == XT_SR_CCOUNT)
         x->ccount_base = xtensa_cycles(x) - value;
@@ -197,8 +240,7 @@ unsigned xtensa_timing_version(void)
 // Cycles of the first n instructions of a block.
 static uint32_t block_cycles(const struct block *b, uint32_t n)
 {
-    uint32_t cycles = 0;
-    uint16_t late = 0;
+    uint32_t cycles = 0, late = 0;
     for (uint32_t i = 0; i < n; i++) {
         const struct xt_op *op = &b->ops[i];
         cycles += LX7_ISSUE;
@@ -209,6 +251,8 @@ static uint32_t block_cycles(const struct block *b, uint32_t n)
             cycles += LX7_DIVIDE;
         if (op->kind == XT_WSR || op->kind == XT_XSR || op->kind == XT_ISYNC)
             cycles += LX7_SYNC;
+        if (op->kind >= XT_LOOP && op->kind <= XT_LOOPGTZ)
+            cycles += LX7_LOOP;
     }
     return cycles;
 }
@@ -258,7 +302,7 @@ static bool decode_block(const struct xtensa *x, struct block *b, uint32_t pc, u
             b->narrow |= 1u << b->count;
         b->end += length;
         b->count++;
-        if (op->kind >= XT_FIRST_END || op->kind == XT_ILLEGAL)
+        if (op->kind >= XT_FIRST_END || op->kind == XT_ILLEGAL || is_loop_end(x, b->end))
             break;
     }
     b->ops[b->count] = (struct xt_op){.kind = XT_BLOCK_LIMIT};
@@ -438,6 +482,24 @@ static uint32_t sign_extend(uint32_t v, uint32_t bit) // bit: number of the sign
     return (uint32_t)((int32_t)(v << (31 - bit)) >> (31 - bit));
 }
 
+// What the MAC16 operation leaves in ACC.
+static int64_t multiply_accumulate(const struct xtensa *x, const struct xt_op *op)
+{
+    const uint32_t p = x->a[op->r] >> (op->imm & XT_MAC_HIGH_R ? 16 : 0);
+    const uint32_t q = x->a[op->t] >> (op->imm & XT_MAC_HIGH_T ? 16 : 0);
+    const int32_t product = (int32_t)(int16_t)p * (int16_t)q;
+    switch (op->imm & XT_MAC_OPERATION) {
+    case XT_MAC_UMUL:
+        return (int64_t)((p & 0xffff) * (uint64_t)(q & 0xffff));
+    case XT_MAC_MUL:
+        return product;
+    case XT_MAC_MULS:
+        return accumulator((uint64_t)(x->acc - product));
+    default:
+        return accumulator((uint64_t)(x->acc + product));
+    }
+}
+
 static uint32_t leading_zeros(uint32_t v)
 {
     return v ? (uint32_t)__builtin_clz(v) : 32;
@@ -449,7 +511,44 @@ static uint32_t normalization_shift(uint32_t v) // NSA
     return n - 1;
 }
 
+// The load of LDINC and LDDEC, alone or beside a multiplication, which takes the M registers' old values. false: an
+// exception was taken.
+static bool mac_load(struct xtensa *x, const struct block *b, const struct xt_op *op)
+{
+    const uint32_t address = x->a[op->s] + (op->imm & XT_MAC_DECREMENT ? (uint32_t)-4 : 4u);
+    uint32_t value;
+    if (!load(x, b, op, address, 4, &value))
+        return false;
+    if (op->kind == XT_MAC_LOAD)
+        x->acc = multiply_accumulate(x, op);
+    x->a[XT_M0 + (op->imm >> XT_MAC_TARGET_SHIFT & 3)] = value;
+    x->a[op->s] = address;
+    return true;
+}
+
 // ---- running ----
+
+// Behind the last instruction of a block, unless it jumped: does a loop go round?
+static inline void fall_through(struct xtensa *x, const struct block *b)
+{
+    if (b->end == x->sr[XT_SR_LEND] && x->sr[XT_SR_LCOUNT] != 0 &&
+        !(x->sr[XT_SR_PS] & XTENSA_PS_EXCM)) {
+        x->sr[XT_SR_LCOUNT]--;
+        x->pc = x->sr[XT_SR_LBEG];
+    }
+}
+
+static void begin_loop(struct xtensa *x, const struct block *b, const struct xt_op *op)
+{
+    const int32_t count = (int32_t)x->a[op->s];
+    x->sr[XT_SR_LCOUNT] = (uint32_t)count - 1;
+    x->sr[XT_SR_LBEG] = b->end;
+    set_loop_end(x, op->imm);
+    if ((op->kind == XT_LOOPNEZ && count == 0) || (op->kind == XT_LOOPGTZ && count <= 0)) {
+        x->pc = op->imm;
+        x->cycles += LX7_TAKEN;
+    }
+}
 
 // The last instruction of a block, when it is none of the plain branches: pc is at the following instruction.
 static bool end_block(struct xtensa *x, const struct block *b, const struct xt_op *op,
@@ -459,21 +558,31 @@ static bool end_block(struct xtensa *x, const struct block *b, const struct xt_o
     switch (op->kind) {
     case XT_RSR:
         x->a[op->t] = xtensa_sr(x, op->imm);
+        fall_through(x, b);
         return true;
     case XT_WSR:
         xtensa_set_sr(x, op->imm, x->a[op->t]);
+        fall_through(x, b);
         return true;
     case XT_XSR:
         v = xtensa_sr(x, op->imm);
         xtensa_set_sr(x, op->imm, x->a[op->t]);
         x->a[op->t] = v;
+        fall_through(x, b);
+        return true;
+    case XT_LOOP:
+    case XT_LOOPNEZ:
+    case XT_LOOPGTZ:
+        begin_loop(x, b, op);
         return true;
     case XT_RSIL:
         x->a[op->t] = x->sr[XT_SR_PS];
         x->sr[XT_SR_PS] = (x->sr[XT_SR_PS] & ~0xfu) | op->imm;
+        fall_through(x, b);
         return true;
     case XT_ISYNC: // what a program has written to memory may be code from here on
         xtensa_forget_code(x);
+        fall_through(x, b);
         return true;
     case XT_RFE:
         x->sr[XT_SR_PS] &= ~(uint32_t)XTENSA_PS_EXCM;
@@ -589,6 +698,11 @@ static bool run_block(struct xtensa *x, const struct block *b, enum xtensa_stop 
         case XT_S16I:   if (!store(x, b, op, S + op->imm, 2, T)) return true; break;
         case XT_S32I:   if (!store(x, b, op, S + op->imm, 4, T)) return true; break;
         case XT_NOP:    break;
+        case XT_MAC:    x->acc = multiply_accumulate(x, op); break;
+        case XT_MAC_LOAD: case XT_M_LOAD: if (!mac_load(x, b, op)) return true; break;
+        case XT_RSR_MAC: T = xtensa_sr(x, op->imm); break;
+        case XT_WSR_MAC: xtensa_set_sr(x, op->imm, T); break;
+        case XT_XSR_MAC: v = xtensa_sr(x, op->imm); xtensa_set_sr(x, op->imm, T); T = v; break;
         case XT_BEQZ:   taken = S == 0; goto branch;
         case XT_BNEZ:   taken = S != 0; goto branch;
         case XT_BLTZ:   taken = (int32_t)S < 0; goto branch;
@@ -626,14 +740,17 @@ static bool run_block(struct xtensa *x, const struct block *b, enum xtensa_stop 
         case XT_JX:     v = S; goto jump;
         case XT_RET:    v = a[0]; goto jump;
         case XT_BLOCK_LIMIT:
+            fall_through(x, b);
             return true;
         default:
             return end_block(x, b, op, stop);
         }
         continue;
     branch:
-        if (!taken)
+        if (!taken) {
+            fall_through(x, b);
             return true;
+        }
         v = op->imm;
     jump:
         x->pc = v;

@@ -60,6 +60,16 @@ static void decode_rfei(const struct fields *f, struct xt_op *op)
         op->kind = XT_RFI;
 }
 
+// RSR, WSR, XSR. Registers of MAC16 need no block of instructions to end.
+static void decode_sr(const struct fields *f, enum xt_kind kind, struct xt_op *op)
+{
+    const unsigned sr = f->word >> 8 & 0xff;
+    op->imm = sr;
+    if (sr == XT_SR_ACCLO || sr == XT_SR_ACCHI || (sr >= XT_SR_M0 && sr < XT_SR_M0 + 4))
+        kind = kind - XT_RSR + XT_RSR_MAC;
+    op->kind = (uint8_t)kind;
+}
+
 static void decode_st0(const struct fields *f, struct xt_op *op)
 {
     op->imm = f->s;
@@ -164,8 +174,7 @@ static void decode_rst1(const struct fields *f, struct xt_op *op)
         op->imm = f->s;
         break;
     case 6:
-        op->kind = XT_XSR;
-        op->imm = f->word >> 8 & 0xff;
+        decode_sr(f, XT_XSR, op);
         break;
     case 8:
         op->kind = XT_SRC;
@@ -202,12 +211,12 @@ static void decode_rst2(const struct fields *f, struct xt_op *op)
 static void decode_rst3(const struct fields *f, struct xt_op *op)
 {
     static const uint8_t kinds[16] = {
-        XT_RSR,  XT_WSR,  XT_SEXT,   XT_CLAMPS, XT_MIN,    XT_MAX,
-        XT_MINU, XT_MAXU, XT_MOVEQZ, XT_MOVNEZ, XT_MOVLTZ, XT_MOVGEZ,
+        [2] = XT_SEXT, XT_CLAMPS, XT_MIN,    XT_MAX,    XT_MINU,
+        XT_MAXU,       XT_MOVEQZ, XT_MOVNEZ, XT_MOVLTZ, XT_MOVGEZ,
     };
     op->kind = kinds[f->op2];
     if (f->op2 < 2)
-        op->imm = f->word >> 8 & 0xff;
+        decode_sr(f, f->op2 ? XT_WSR : XT_RSR, op);
     else if (f->op2 < 4)
         op->imm = f->t + 7;
 }
@@ -269,6 +278,42 @@ static void decode_lsai(const struct fields *f, struct xt_op *op)
     }
 }
 
+// The families of MAC16 by op2: where the operands come from, and what is loaded beside the multiplication.
+static void decode_mac16(const struct fields *f, struct xt_op *op)
+{
+    enum { A_A = 1, A_D = 2, D_A = 4, D_D = 8, INC = 16, DEC = 32, PLAIN = 64 };
+    static const uint8_t families[16] = {
+        D_D | INC, D_D | DEC, D_D, A_D, D_A | INC, D_A | DEC, D_A, A_A, PLAIN | INC, PLAIN | DEC,
+    };
+    const unsigned family = families[f->op2], load = family & (INC | DEC);
+    const bool first_m = family & (D_D | D_A), second_m = family & (D_D | A_D);
+    // Bits of the fields that must be zero.
+    const unsigned r_zero = 8u | (first_m ? 0 : 4) | (load ? 0 : 3), t_zero = second_m ? 11 : 0;
+    op->imm =
+        f->op1 | (f->op2 & 1 && load ? XT_MAC_DECREMENT : 0) | (f->r & 3) << XT_MAC_TARGET_SHIFT;
+    if (family & PLAIN) {
+        if (f->op1 == 0 && f->r < 4 && f->t == 0)
+            op->kind = XT_M_LOAD;
+        return;
+    }
+    const unsigned operation = f->op1 & XT_MAC_OPERATION;
+    if (family == 0 || f->r & r_zero || f->t & t_zero || (load && operation != XT_MAC_MULA) ||
+        (operation == XT_MAC_UMUL && family != A_A))
+        return;
+    op->r = (uint8_t)(first_m ? XT_M0 + (f->r >> 2 & 1) : f->s);
+    op->t = (uint8_t)(second_m ? XT_M0 + 2 + (f->t >> 2 & 1) : f->t);
+    op->kind = load ? XT_MAC_LOAD : XT_MAC;
+}
+
+// A loop's first instruction must not cross a word of instruction memory: undefined on silicon.
+static void decode_loop(const struct fields *f, struct xt_op *op)
+{
+    static const uint8_t kinds[16] = {[8] = XT_LOOP, XT_LOOPNEZ, XT_LOOPGTZ};
+    if ((f->pc & 3) == 1 || (f->pc & 3) == 2)
+        op->kind = kinds[f->r];
+    op->imm = f->pc + 4 + f->imm8;
+}
+
 static void decode_si(const struct fields *f, struct xt_op *op)
 {
     unsigned m = f->t >> 2;
@@ -285,10 +330,12 @@ static void decode_si(const struct fields *f, struct xt_op *op)
         op->kind = (uint8_t)(XT_BEQI + m);
         op->imm = f->pc + 4 + extend(f->imm8, 8);
         break;
-    default: // m < 2: ENTRY, loops, booleans
+    default: // m == 0: ENTRY; m == 1: loops, booleans
+        op->imm = f->pc + 4 + extend(f->imm8, 8);
         if (m >= 2)
             op->kind = m == 2 ? XT_BLTUI : XT_BGEUI;
-        op->imm = f->pc + 4 + extend(f->imm8, 8);
+        else if (m == 1)
+            decode_loop(f, op);
         break;
     }
 }
@@ -359,6 +406,9 @@ void xt_decode(uint32_t word, uint32_t pc, struct xt_op *op)
     case 2:
         decode_lsai(&f, op);
         break;
+    case 4:
+        decode_mac16(&f, op);
+        break;
     case 5:
         if ((f.t & 3) == 0) {
             op->kind = XT_CALL0;
@@ -398,10 +448,16 @@ void xt_decode(uint32_t word, uint32_t pc, struct xt_op *op)
     }
 }
 
-uint16_t xt_sources(const struct xt_op *op)
+// The register of MAC16 that RSR_MAC and the like are about.
+static uint32_t mac_register(const struct xt_op *op)
 {
-    unsigned r = 1u << (op->r & 15), s = 1u << (op->s & 15), t = 1u << (op->t & 15);
-    unsigned mask = 0;
+    return op->imm >= XT_SR_M0 ? 1u << (XT_M0 + op->imm - XT_SR_M0) : XT_ACC;
+}
+
+uint32_t xt_sources(const struct xt_op *op)
+{
+    uint32_t r = 1u << (op->r & 15), s = 1u << (op->s & 15), t = 1u << (op->t & 15);
+    uint32_t mask = 0;
     if (op->kind >= XT_AND && op->kind <= XT_SRC) {
         mask = s | t;
         if (op->kind >= XT_MOVEQZ && op->kind <= XT_MOVGEZ)
@@ -428,6 +484,21 @@ uint16_t xt_sources(const struct xt_op *op)
         case XT_S32I:
             mask = s | t;
             break;
+        case XT_MAC:
+            mask = 1u << op->r | 1u << op->t;
+            break;
+        case XT_MAC_LOAD:
+            mask = s | 1u << op->r | 1u << op->t;
+            break;
+        case XT_RSR_MAC:
+            mask = mac_register(op);
+            break;
+        case XT_WSR_MAC:
+            mask = t;
+            break;
+        case XT_XSR_MAC:
+            mask = t | mac_register(op);
+            break;
         case XT_L32R:
         case XT_MOVI:
         case XT_NOP:
@@ -443,24 +514,31 @@ uint16_t xt_sources(const struct xt_op *op)
             break;
         }
     }
-    return (uint16_t)mask;
+    return mask;
 }
 
-uint16_t xt_late_result(const struct xt_op *op)
+uint32_t xt_late_result(const struct xt_op *op)
 {
+    const uint32_t loaded = 1u << (XT_M0 + (op->imm >> XT_MAC_TARGET_SHIFT & 3));
     switch (op->kind) {
+    case XT_MAC:
+        return XT_ACC;
+    case XT_MAC_LOAD:
+        return XT_ACC | loaded;
+    case XT_M_LOAD:
+        return loaded;
     case XT_L8UI:
     case XT_L16UI:
     case XT_L16SI:
     case XT_L32I:
     case XT_L32R:
-        return (uint16_t)(1u << op->t);
+        return 1u << op->t;
     case XT_MUL16U:
     case XT_MUL16S:
     case XT_MULL:
     case XT_MULUH:
     case XT_MULSH:
-        return (uint16_t)(1u << op->r);
+        return 1u << op->r;
     default:
         return 0;
     }

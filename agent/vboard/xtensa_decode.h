@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Xtensa instructions of the call0 ABI as records for the interpreter: base, density, 32-bit multiply (low and high),
-// divide, NSA, MIN/MAX, SEXT and CLAMPS, exceptions. Not here: windowed calls, zero-overhead loops, MAC16, booleans,
+// divide, NSA, MIN/MAX, SEXT and CLAMPS, MAC16, zero-overhead loops, exceptions. Not here: windowed calls, booleans,
 // floating point, vectors; they decode as XT_ILLEGAL. Encodings follow the Xtensa ISA reference manual.
 #ifndef VBOARD_XTENSA_DECODE_H
 #define VBOARD_XTENSA_DECODE_H
@@ -25,6 +25,9 @@ enum xt_kind {
     // memory: ar[t] at ar[s] + imm; XT_L32R: at imm
     XT_L8UI, XT_L16UI, XT_L16SI, XT_L32I, XT_L32R, XT_S8I, XT_S16I, XT_S32I,
     XT_NOP,
+    // MAC16. imm: a set of enum xt_mac; r, t: the operands, registers or XT_M0 and following; s: address register
+    XT_MAC, XT_MAC_LOAD, XT_M_LOAD,
+    XT_RSR_MAC, XT_WSR_MAC, XT_XSR_MAC, // like XT_RSR ..., of ACCLO, ACCHI, M0 to M3
     // the rest ends a block of instructions
     XT_FIRST_END,
     XT_BEQZ = XT_FIRST_END, XT_BNEZ, XT_BLTZ, XT_BGEZ, // imm: target
@@ -32,12 +35,27 @@ enum xt_kind {
     XT_BNONE, XT_BEQ, XT_BLT, XT_BLTU, XT_BALL, XT_BBC, XT_BANY, XT_BNE, XT_BGE, XT_BGEU, XT_BNALL, XT_BBS,
     XT_BBCI, XT_BBSI, // t: bit
     XT_J, XT_CALL0, XT_JX, XT_CALLX0, XT_RET,
+    XT_LOOP, XT_LOOPNEZ, XT_LOOPGTZ, // imm: the loop's end
     XT_RSR, XT_WSR, XT_XSR, // imm: special register
     XT_RSIL, XT_WAITI, XT_RFE, XT_RFDE, XT_RFI, XT_ISYNC, // imm: interrupt level
     XT_SYSCALL, XT_BREAK, XT_ILL,
-    XT_BLOCK_LIMIT // no instruction: a block ends because it is long
+    XT_BLOCK_LIMIT // no instruction: a block ends because it is long, or because a loop may end there
 };
 // clang-format on
+
+enum { XT_M0 = 16, XT_REGISTERS = XT_M0 + 4 }; // M0 to M3 are numbered behind a0 to a15
+
+enum xt_mac {          // imm of the MAC16 kinds
+    XT_MAC_HIGH_R = 1, // the upper half of operand r, of operand t
+    XT_MAC_HIGH_T = 2,
+    XT_MAC_UMUL = 0 << 2, // ACC = r * t, unsigned
+    XT_MAC_MUL = 1 << 2,
+    XT_MAC_MULA = 2 << 2, // ACC += r * t
+    XT_MAC_MULS = 3 << 2,
+    XT_MAC_OPERATION = 3 << 2,
+    XT_MAC_DECREMENT = 1 << 4, // LDDEC, not LDINC
+    XT_MAC_TARGET_SHIFT = 5,   // number of the M register that is loaded
+};
 
 struct xt_op {
     uint8_t kind, r, s, t;
@@ -45,7 +63,13 @@ struct xt_op {
 };
 
 enum xt_special { // numbers of special registers
+    XT_SR_LBEG = 0,
+    XT_SR_LEND = 1,
+    XT_SR_LCOUNT = 2,
     XT_SR_SAR = 3,
+    XT_SR_ACCLO = 16,
+    XT_SR_ACCHI = 17,
+    XT_SR_M0 = 32, // to M3
     XT_SR_DDR = 104,
     XT_SR_EPC1 = 177,
     XT_SR_DEPC = 192,
@@ -71,8 +95,10 @@ static inline unsigned xt_length(uint8_t first)
 // word: the instruction's bytes, the lowest address in bits 7:0 (a third byte is ignored where there are two).
 void xt_decode(uint32_t word, uint32_t pc, struct xt_op *op);
 
-// Timing: registers that the instruction reads, and the one that is ready a cycle later than others' results.
-uint16_t xt_sources(const struct xt_op *op);
-uint16_t xt_late_result(const struct xt_op *op);
+// Timing: registers that the instruction reads, and those that are ready a cycle later than others' results. Bit
+// XT_M0 and following: M0 to M3; XT_ACC: the accumulator, but for adding to it.
+#define XT_ACC (1u << XT_REGISTERS)
+uint32_t xt_sources(const struct xt_op *op);
+uint32_t xt_late_result(const struct xt_op *op);
 
 #endif

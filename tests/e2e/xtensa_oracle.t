@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# The Xtensa core of the virtual board against QEMU: random instruction streams (registers, SAR and memory afterwards),
+# The Xtensa core of the virtual board against QEMU: random instruction streams (registers, SAR, MAC16's and memory afterwards),
 # and a C program whose result the host knows as well. Skipped where gcc-xtensa-lx106 or qemu-system-xtensa is missing.
 use strict;
 use warnings;
@@ -93,6 +93,36 @@ sub more_instruction {
 
 my $label = 0;
 
+# MAC16 and zero-overhead loops, which LX7 and QEMU's dc233c have as well.
+sub sr_access { my ($op2, $op1, $sr, $t) = @_; return bytes_of($op2 << 20 | $op1 << 16 | $sr << 8 | $t << 4) }
+
+sub mac { my ($op2, $op1, $r, $s, $t) = @_; return bytes_of($op2 << 20 | $op1 << 16 | $r << 12 | $s << 8 | $t << 4 | 4) }
+
+sub mac_instruction {
+    my ($s, $t) = map { 2 + int rand 12 } 1 .. 2;
+    my ($x, $y, $w) = (4 * int rand 2, 4 * int rand 2, int rand 4);
+    my $address = "addi a$s, a15, " . 4 * (1 + int rand 30) . "\n    ";
+    my $i = int rand 9;
+    return mac(7, int rand 16, 0, $s, $t) if $i == 0;                                               # .AA
+    return mac(3, 4 + int rand 12, 0, $s, $y) if $i == 1;                                           # .AD
+    return mac(6, 4 + int rand 12, $x, 0, $t) if $i == 2;                                           # .DA
+    return mac(2, 4 + int rand 12, $x, 0, $y) if $i == 3;                                           # .DD
+    return $address . mac(pick(0, 1), 8 + int rand 4, $x + $w, $s, $y) if $i == 4;                  # MULA.DD.LDINC, LDDEC
+    return $address . mac(pick(4, 5), 8 + int rand 4, $x + $w, $s, $t) if $i == 5;                  # MULA.DA.LDINC, LDDEC
+    return $address . mac(pick(8, 9), 0, $w, $s, 0) if $i == 6;                                     # LDINC, LDDEC
+    return sr_access(@{ pick([0, 3], [1, 3], [6, 1]) }, pick(16, 17, 32 .. 35), $t) if $i == 7;     # RSR, WSR, XSR
+    return base_instruction();
+}
+
+# The loop's first instruction lies in one word, as silicon wants it.
+sub loop { my ($instruction) = @_;
+    my ($begin, $at, $end) = map { 'l' . ++$label } 1 .. 3;
+    my ($kind, $count) = @{ pick([8, 1 + int rand 9], [9, int rand 9], [10, -2 + int rand 9]) };
+    return ("movi a14, $count", "j $begin", '.align 4', "$begin:", 'nop.n', "$at:",
+        sprintf('.byte 0x76, 0x%x, %s - %s - 4', $kind << 4 | 14, $end, $at),
+        (map { $instruction->() } 1 .. 1 + int rand 6), "$end:");
+}
+
 sub branch {
     my $to = 'l' . ++$label;
     my $i  = int rand 6;
@@ -109,6 +139,7 @@ sub stream { my ($seed, $instruction) = @_;
     my @code = map { "movi a$_, " . (int(rand 4096) - 2048) } 2 .. 13;
     while (@code < $LENGTH) {
         push @code, rand() < 0.12 ? branch() : $instruction->();
+        push @code, loop($instruction) if $instruction == \&mac_instruction && rand() < 0.05;
         if (rand() < 0.02) { # a counted loop, and jumps over constants
             my $l = 'l' . ++$label;
             push @code, 'movi a14, ' . (2 + int rand 20), "$l:", (map { $instruction->() } 1 .. 6), 'addi a14, a14, -1', "bnez a14, $l";
@@ -119,6 +150,8 @@ sub stream { my ($seed, $instruction) = @_;
         }
     }
     my $save = join "\n", map { "    s32i a$_, a15, " . ($BUFFER + 4 * $_) } 2 .. 13;
+    my @mac = $instruction == \&mac_instruction ? (16, 17, 32 .. 35) : ();
+    $save .= join '', map { "\n    " . sr_access(0, 3, $mac[$_], 2) . "\n    s32i a2, a15, " . ($BUFFER + 68 + 4 * $_) } 0 .. $#mac;
     return <<"END" . join("\n", map { /:$/ ? $_ : "    $_" } @code) . <<"END2";
     .text
     .align 4
@@ -149,7 +182,7 @@ END2
 }
 
 for my $seed (1 .. $STREAMS) {
-    for my $cpu (['lx106', \&base_instruction], ['dc233c', \&more_instruction]) {
+    for my $cpu (['lx106', \&base_instruction], ['dc233c', \&more_instruction], ['dc233c', \&mac_instruction]) {
         my ($name, $instruction) = @$cpu;
         my $file = "$dir/stream$seed$name.S";
         open my $f, '>', $file or die "$file: $!";
@@ -157,7 +190,7 @@ for my $seed (1 .. $STREAMS) {
         close $f;
         my $got = run_both("stream$seed$name", $name, 'oracle_stream', $BUFFER + 128, '', $file);
         ok $got && length $got->{qemu} == 2 * ($BUFFER + 128), "stream $seed runs on QEMU's $name" or next;
-        is $got->{ours}, $got->{qemu}, "stream $seed: the same registers, SAR and memory";
+        is $got->{ours}, $got->{qemu}, "stream $seed: the same registers, special registers and memory";
         my ($n) = $got->{counters} =~ /instructions (\d+)/;
         cmp_ok $n, '>', $LENGTH / 2, "stream $seed: $n instructions";
     }

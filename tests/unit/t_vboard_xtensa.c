@@ -135,6 +135,24 @@ static void test_arithmetic(void)
     EQ_INT(with_bit(3, (uint32_t)-100, 7), (uint32_t)-100);
 }
 
+// What QEMU does not do: the accumulator at the end of its range, counting, the alignment of loops.
+static void test_mac16(void)
+{
+    begin();
+    put3(0x780234); // MULA.AA.LL a2, a3
+    rsr(4, XT_SR_ACCLO);
+    rsr(5, XT_SR_ACCHI);
+    brk();
+    xtensa_set_ar(t.x, 2, 0x10007);
+    xtensa_set_ar(t.x, 3, 0xffff);
+    xtensa_set_sr(t.x, XT_SR_ACCLO, 3);
+    xtensa_set_sr(t.x, XT_SR_ACCHI, 0x1280);
+    EQ_INT(xtensa_sr(t.x, XT_SR_ACCHI), 0xffffff80u);
+    run();
+    EQ_INT(xtensa_ar(t.x, 4), 0xfffffffcu); // -2^39 + 3 - 7: wraps
+    EQ_INT(xtensa_ar(t.x, 5), 0x7f);
+}
+
 // Runs until the vector, which holds a BREAK, and checks how it got there.
 static void caught(const char *what, uint32_t vector, uint32_t cause, uint32_t pc)
 {
@@ -149,6 +167,35 @@ static void caught(const char *what, uint32_t vector, uint32_t cause, uint32_t p
     uint32_t at_sr = vector == XTENSA_VECTOR_DOUBLE ? XT_SR_DEPC : XT_SR_EPC1;
     OKF(xtensa_sr(t.x, at_sr) == pc, "%s: at %08x", what, xtensa_sr(t.x, at_sr));
     OKF((xtensa_sr(t.x, XT_SR_PS) & XTENSA_PS_EXCM) != 0, "%s: EXCM", what);
+}
+
+// Ten rounds of two instructions, with LOOP at the n-th byte of a word.
+static void put_loop(uint32_t n)
+{
+    begin();
+    t.at += n;
+    xtensa_set_pc(t.x, t.at);
+    put3(0x058276); // LOOP a2: six bytes
+    addi(3, 3, 1);
+    addi(4, 4, 2);
+    brk();
+    xtensa_set_ar(t.x, 2, 10);
+}
+
+static void test_loop(void)
+{
+    put_loop(1);
+    const uint64_t instructions = xtensa_instructions(t.x), cycles = xtensa_cycles(t.x);
+    EQ_INT(run(), XTENSA_BREAK);
+    EQ_INT(xtensa_ar(t.x, 3), 10);
+    EQ_INT(xtensa_ar(t.x, 4), 20);
+    EQ_INT(xtensa_sr(t.x, XT_SR_LCOUNT), 0);
+    EQ_INT(xtensa_instructions(t.x) - instructions, 21);
+    EQ_INT(xtensa_cycles(t.x) - cycles, 22); // going round costs nothing
+    put_loop(0);
+    caught("a loop whose first instruction crosses a word", XTENSA_VECTOR_KERNEL,
+           XTENSA_CAUSE_ILLEGAL, CODE);
+    EQ_INT(xtensa_ar(t.x, 3), 0);
 }
 
 static void test_exceptions(void)
@@ -345,6 +392,8 @@ int main(void)
     xtensa_map(t.x, CODE, XTENSA_PAGE, code, XTENSA_FETCH | XTENSA_READ_WORD);
     xtensa_map(t.x, DATA, XTENSA_PAGE, data, XTENSA_READ | XTENSA_WRITE);
     test_arithmetic();
+    test_mac16();
+    test_loop();
     test_exceptions();
     test_counting();
     test_stops_and_code();
