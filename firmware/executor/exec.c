@@ -11,7 +11,7 @@
 
 // Kernel variants: every build runs all of them, but each pays on the machine that it is laid out
 // for.
-static const char *const variants[] = {"generic", "armv7em", "rv32"};
+static const char *const variants[] = {"generic", "armv7em", "rv32", "lx7"};
 
 struct run { // what one exec_run() needs to hand around
     const uint8_t *program;
@@ -290,6 +290,8 @@ BOTH void any_op(const struct run *r, const struct prog_part *b, const struct pr
         [PROG_DWCONV_P2] = k_dwconv_p2,
         [PROG_CONV_B4] = k_conv_b4,
         [PROG_DWCONV_FIR] = k_dwconv_fir,
+        [PROG_CONV_M16] = k_conv_m16,
+        [PROG_DWCONV_M16] = k_dwconv_m16,
         [PROG_SUM_CONV] = k_sum_conv,
         [PROG_SUM_END] = k_sum_end,
     };

@@ -59,6 +59,8 @@ enum prog_kernel {
     PROG_DWCONV_P2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: int16 w [c / 4, rounded up][ks][ka / 2, rounded up][4 channels][2 taps], doubled like the biases; the last group of four ends with the last channel
     PROG_CONV_B4,    // w [out_c / 4][ks][ka][in_c][4 channels]
     PROG_DWCONV_FIR, // mult_c == 1, ks == ka: 3, 5 or 7, ss == sa: 1 or 2: w [c][ks][ka]
+    PROG_CONV_M16,   // int16 w [out_c][ks][ka][in_c], each channel's rounded up to a multiple of 4 with zeros
+    PROG_DWCONV_M16, // mult_c == 1, (ks + ks % 2) * ka <= PROG_M16_VALUES: int16 w [c][ka][ks, an odd one with a zero behind it], rounded up likewise
     PROG_KERNEL_COUNT
 };
 
@@ -114,6 +116,7 @@ enum prog_end { PROG_END_ANY, PROG_END_SIMPLE, PROG_END_RELU };
 
 #define PROG_MAX_TAPS 49 // of the packed kernels: 7 x 7
 #define PROG_MAX_WINDOW 256
+#define PROG_M16_VALUES 96 // inputs that PROG_CONV_M16 and PROG_DWCONV_M16 hold as int16 at a time
 
 struct prog_op {
     uint16_t kernel; // enum prog_kernel

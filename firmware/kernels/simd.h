@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+#if defined(KERNELS_LX7)
+#include "firmware/kernels/lx7.h"
+#endif
+
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 #define SIMD_NATIVE 1
 #else
@@ -95,11 +99,10 @@ static inline uint32_t simd_pack_high(uint32_t a, uint32_t b)
 // (a * b) >> 32
 static inline int32_t simd_mul_high(int32_t a, int32_t b)
 {
-#if defined(KERNELS_LX7) // which its compiler, lx106's, does not know
-    register int32_t x __asm__("a4") = a;
-    register int32_t y __asm__("a5") = b;
-    __asm__(".byte 0x50, 0x44, 0xB2" : "+r"(x) : "r"(y)); // MULSH a4, a4, a5
-    return x;
+#if defined(KERNELS_LX7)
+    int32_t r;
+    __asm__("lx7_mulsh %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
+    return r;
 #else
     return (int32_t)(((int64_t)a * b) >> 32);
 #endif
@@ -123,6 +126,10 @@ static inline int32_t simd_saturate8(int32_t v)
 #if SIMD_NATIVE
     int32_t r;
     __asm__("ssat %0, #8, %1" : "=r"(r) : "r"(v));
+    return r;
+#elif defined(KERNELS_LX7)
+    int32_t r;
+    __asm__("lx7_clamps8 %0, %1" : "=r"(r) : "r"(v));
     return r;
 #else
     // cppcheck-suppress shiftTooManyBitsSigned ; gcc and clang define it: the sign is shifted in

@@ -176,6 +176,26 @@ static uint16_t rv32_kernel(const struct layer *l, uint16_t kernel)
     return kernel;
 }
 
+static uint16_t lx7_kernel(const struct layer *l, uint16_t kernel)
+{
+    // Slices may be rows or columns.
+    const int most = l->kh > l->kw ? l->kh : l->kw;
+    if (kernel == PROG_CONV && sums_fit(l))
+        return PROG_CONV_M16;
+    if (kernel == PROG_DWCONV && l->in_c == 1 && sums_fit(l))
+        return PROG_CONV_M16; // one input channel: the same sums
+    if (kernel == PROG_DWCONV && l->mult_c == 1 && (most + 1) * most <= PROG_M16_VALUES &&
+        sums_fit(l))
+        return PROG_DWCONV_M16;
+    return kernel;
+}
+
+// Do sums start with the bias as it is, and end as PROG_END_RELU where they can?
+static bool plain_sums(uint16_t kernel)
+{
+    return kernel >= PROG_CONV_B4;
+}
+
 // ---- packing ----
 
 // Weight of channel o at byte i of its window, taps in slice order; 0 beyond the end.
@@ -277,6 +297,33 @@ static void channel_taps(struct buf *consts, const struct layer *l, bool cols,
     }
 }
 
+// [out_c][window, rounded up to quads], int16
+static void wide_conv(struct buf *consts, const struct layer *l, bool cols,
+                      const struct channel_end *ends)
+{
+    const int values = (l->kh * l->kw * l->in_c + 3) / 4 * 4;
+    for (int o = 0; o < l->out_c; o++) {
+        for (int i = 0; i < values; i++) {
+            int16_t w = ends[o].constant ? 0 : window_weight(l, cols, o, i);
+            buf_add(consts, &w, sizeof w);
+        }
+    }
+}
+
+// [c][ka][ks, rounded up to pairs], rounded up to quads, int16
+static void wide_dwconv(struct buf *consts, const struct layer *l, bool cols,
+                        const struct channel_end *ends)
+{
+    const int rows = ((cols ? l->kw : l->kh) + 1) / 2 * 2, ka = cols ? l->kh : l->kw;
+    const int values = (rows * ka + 3) / 4 * 4;
+    for (int c = 0; c < l->out_c; c++) {
+        for (int i = 0; i < values; i++) {
+            int16_t w = ends[c].constant ? 0 : tap_weight(l, cols, i % rows, i / rows, c);
+            buf_add(consts, &w, sizeof w);
+        }
+    }
+}
+
 // The last step that serves every channel of the layer. The zero point, shifted left, has to leave
 // room for the sum.
 static enum prog_end end_of_layer(const struct layer *l, const struct channel_end *ends, bool relu)
@@ -307,7 +354,6 @@ static struct prog_requant_fast requant_for(enum prog_end end, struct prog_requa
 static void pack_ends(struct buf *consts, const struct layer *l, const struct channel_end *ends,
                       int32_t *bias, int padded, struct prog_op *op)
 {
-    const bool words = op->kernel == PROG_CONV_B4 || op->kernel == PROG_DWCONV_FIR;
     const bool doubled = op->kernel == PROG_DWCONV_P2;
     const enum prog_end end = (enum prog_end)op->p[1];
     for (int o = 0; o < l->out_c; o++) {
@@ -316,7 +362,7 @@ static void pack_ends(struct buf *consts, const struct layer *l, const struct ch
             bias[o] = (int32_t)((uint32_t)bias[o] * 2);
     }
     op->bias = const_begin(consts);
-    if (doubled || words)
+    if (doubled || plain_sums(op->kernel))
         buf_add(consts, bias, (size_t)padded * sizeof *bias);
     else
         pack_conv_bias(consts, bias, padded);
@@ -348,6 +394,12 @@ static int pack_layer(struct buf *consts, const struct layer *l, bool cols, stru
         break;
     case PROG_DWCONV_FIR:
         channel_taps(consts, l, cols, ends);
+        break;
+    case PROG_CONV_M16:
+        wide_conv(consts, l, cols, ends);
+        break;
+    case PROG_DWCONV_M16:
+        wide_dwconv(consts, l, cols, ends);
         break;
     default:
         pack_conv(consts, l, cols, ends);
@@ -384,6 +436,7 @@ static const struct variant variants[] = {
     {"generic", generic_kernel},
     {"armv7em", armv7em_kernel},
     {"rv32", rv32_kernel},
+    {"lx7", lx7_kernel},
 };
 
 const struct variant *constants_variant(const char *name, struct err *e)
@@ -409,8 +462,7 @@ int constants_choose(const struct variant *v, const struct layer *l, struct prog
         return -1;
     for (int o = 0; o < l->out_c; o++)
         ends[o] = end_of_channel(l, o);
-    op->p[1] =
-        (int32_t)end_of_layer(l, ends, op->kernel == PROG_CONV_B4 || op->kernel == PROG_DWCONV_FIR);
+    op->p[1] = (int32_t)end_of_layer(l, ends, plain_sums(op->kernel));
     free(ends);
     return 0;
 }

@@ -359,6 +359,8 @@ int main(int argc, char **argv)
         [PROG_DWCONV_P2] = "dwconv_p2",
         [PROG_CONV_B4] = "conv_b4",
         [PROG_DWCONV_FIR] = "dwconv_fir",
+        [PROG_CONV_M16] = "conv_m16",
+        [PROG_DWCONV_M16] = "dwconv_m16",
     };
     const struct cases empty = {0};
     buf_init(&blob, BLOCK_MAX);

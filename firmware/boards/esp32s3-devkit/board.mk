@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # ESP32-S3-DevKitC: what the firmware build needs and board.json does not say. The compiler is lx106's: the call0 ABI
-# and a subset of LX7's instructions; KERNELS_LX7 lets the kernels use one more, MULSH.
+# and a subset of LX7's instructions; KERNELS_LX7 lets the kernels use more (firmware/kernels/lx7.h).
 CROSS := xtensa-lx106-elf-
 CPU_FLAGS := -mtext-section-literals -DKERNELS_LX7
 SOC := esp32s3
