@@ -156,12 +156,7 @@ static void add_window(struct netgen *n, enum layer_op op, int kh, int kw, int s
 
 static void begin(struct netgen *n, uint32_t seed, int h, int w, int c)
 {
-    memset(n, 0, sizeof *n);
-    n->state = seed * 2654435761u + 1;
-    for (int i = 0; i < 8; i++)
-        netgen_next(n);
-    n->g.layers = n->layers;
-    n->g.tensors = n->tensors;
+    netgen_begin(n, seed);
     n->tensors[0] = (struct tensor){h, w, c, random_zero(n), 0.1f, -1, 0};
     n->g.n_tensors = 1;
 }

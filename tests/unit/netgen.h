@@ -161,8 +161,8 @@ static inline void netgen_free(struct netgen *n)
     n->n_owned = 0;
 }
 
-// A network of about `size` layers.
-static inline void netgen_make(struct netgen *n, uint32_t seed, int size)
+// An empty network and the beginning of its random numbers.
+static inline void netgen_begin(struct netgen *n, uint32_t seed)
 {
     memset(n, 0, sizeof *n);
     n->state = seed * 2654435761u + 1;
@@ -170,6 +170,12 @@ static inline void netgen_make(struct netgen *n, uint32_t seed, int size)
         netgen_next(n);
     n->g.layers = n->layers;
     n->g.tensors = n->tensors;
+}
+
+// A network of about `size` layers.
+static inline void netgen_make(struct netgen *n, uint32_t seed, int size)
+{
+    netgen_begin(n, seed);
     n->tensors[0] = (struct tensor){netgen_pick(n, 3, 14),
                                     netgen_pick(n, 1, 12),
                                     netgen_pick(n, 1, 4),

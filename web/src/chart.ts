@@ -45,6 +45,17 @@ export class Chart {
     }
 }
 
+/** The box of a tooltip: its contents bring their own look (class plot-tip). */
+export const TIP = {
+    confine: true,
+    borderWidth: 0,
+    padding: 0,
+    backgroundColor: "transparent",
+    className: "plot-tip",
+    extraCssText: "box-shadow:none",
+    transitionDuration: 0,
+};
+
 /** Text, axis lines and tooltip as every plot of the page has them. */
 export function chartLook() {
     const text = { color: colour("--ink-soft"), fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12 };
@@ -58,14 +69,6 @@ export function chartLook() {
             axisTick: { lineStyle: { color: line } },
             splitLine: { lineStyle: { color: line, opacity: 0.6 } },
         },
-        tooltip: {
-            confine: true,
-            borderWidth: 0,
-            padding: 0,
-            backgroundColor: "transparent",
-            className: "plot-tip",
-            extraCssText: "box-shadow:none",
-            transitionDuration: 0,
-        },
+        tooltip: TIP,
     };
 }

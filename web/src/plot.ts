@@ -13,6 +13,7 @@ import {
 } from "echarts/components";
 import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
 import type { EChartsCoreOption } from "echarts/core";
+import { TIP } from "./chart.ts";
 import { h, onceAFrame } from "./dom.ts";
 import * as format from "./format.ts";
 import { colour, DARK, dark } from "./theme.ts";
@@ -235,13 +236,7 @@ export class Plot {
             tooltip: interactive
                 ? {
                       trigger: "item",
-                      confine: true,
-                      borderWidth: 0,
-                      padding: 0,
-                      backgroundColor: "transparent",
-                      className: "plot-tip",
-                      extraCssText: "box-shadow:none",
-                      transitionDuration: 0,
+                      ...TIP,
                       formatter: (params: { seriesId?: string; dataIndex: number }) => {
                           const dot = this.dotOf(params);
                           return dot ? tip(dot) : "";
