@@ -5,6 +5,7 @@ FW_SHARED_SRC := firmware/wire/wire.c $(sort $(wildcard firmware/executor/*.c fi
 LIB_SRC += $(FW_SHARED_SRC)
 
 FW_SRC := firmware/main.c firmware/session.c firmware/measure.c firmware/profile.c firmware/paint.c firmware/fault.c $(FW_SHARED_SRC)
+SOC_COMMON_SRC := firmware/soc/soc.c firmware/libc/mem.c
 FW_OPT := -O2
 FW_CFLAGS := -std=c11 -ffreestanding $(FW_OPT) -g $(WARN) -fno-common -ffunction-sections -fdata-sections \
 	-fno-unwind-tables -fno-asynchronous-unwind-tables -fstack-usage -I. -isystem firmware/libc \
@@ -23,13 +24,13 @@ $(2)/firmware/libc/mem.o: FW_CFLAGS += -fno-tree-loop-distribute-patterns
 $(2)/firmware/kernels/%.o: FW_CFLAGS += -fno-schedule-insns
 $(2)/link.ld: $(LINKER_SCRIPT) $(2)/board_config.h
 	$(CROSS)gcc -E -P -undef -x c -I$(2) -o $$@ $$<
-$(2)/firmware.elf: $(2)/link.ld $(patsubst %.c,$(2)/%.o,$(FW_SRC) $(SOC_SRC) firmware/soc/soc.c firmware/libc/mem.c $(wildcard firmware/boards/$(1)/*.c))
+$(2)/firmware.elf: $(2)/link.ld $(patsubst %.c,$(2)/%.o,$(FW_SRC) $(SOC_SRC) $(SOC_COMMON_SRC) $(wildcard firmware/boards/$(1)/*.c))
 	$(CROSS)gcc $(CPU_FLAGS) -nostdlib -static -Wl,--gc-sections,--nmagic,--build-id=sha1,--fatal-warnings \
 		-Wl,-Map,$(2)/firmware.map -T $$^ -lgcc -o $$@
 $(2)/firmware.bin: $(2)/firmware.elf
 	$(CROSS)objcopy -O binary $$< $$@
 EXTRA += $(2)/firmware.elf $(2)/firmware.bin
-DEPS += $(patsubst %.c,$(2)/%.d,$(FW_SRC) $(SOC_SRC) firmware/soc/soc.c firmware/libc/mem.c $(wildcard firmware/boards/$(1)/*.c))
+DEPS += $(patsubst %.c,$(2)/%.d,$(FW_SRC) $(SOC_SRC) $(SOC_COMMON_SRC) $(wildcard firmware/boards/$(1)/*.c))
 endef
 
 # A board's soc.mk may name another linker script, its board.mk the part of ram_bytes that caches take.
