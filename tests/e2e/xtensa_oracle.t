@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
 # The Xtensa core of the virtual board against QEMU: random instruction streams (registers, SAR, MAC16's and memory afterwards),
-# and a C program whose result the host knows as well. Skipped where gcc-xtensa-lx106 or qemu-system-xtensa is missing.
+# a C program whose result the host knows as well, and whole inferences. Skipped where gcc-xtensa-lx106 or qemu-system-xtensa is missing.
 use strict;
 use warnings;
 use File::Temp qw(tempdir);
@@ -209,4 +209,22 @@ my $lx7 = run_both('program7', undef, 'oracle_main', 256, '', 'tests/oracle/xten
 is $lx7->{ours}, $want, 'with the instructions of LX7 as well';
 my ($slow, $fast) = map { /instructions (\d+)/ ? $1 : 0 } $base->{counters}, $lx7->{counters};
 cmp_ok $fast, '<', $slow, "in fewer instructions ($fast, $slow without)";
+
+# ---- whole inferences ------------------------------------------------------------------------------
+
+my $MODELS = ($ENV{FARM_BUILD} // 'build') . '/models';
+for my $case (['lenet5', 'plain'], ['lenet5', 'fused', '0-3:cols1 4-7:plain'], ['tiny_mbv2', 'fused', '0-9:cols2 10-15:rows 16-20:plain']) {
+    my ($model, $how, @spec) = @$case;
+    my $said = sh("$BIN/kernel-cases program $MODELS/$model.tflite generic $dir/$model.program " . join ' ', map { "'$_'" } @spec) // '';
+    my @output = split ' ', $said;
+    my $got = run_both("$model-$how", 'lx106', 'oracle_main', scalar @output,
+        "-DARITH_BASE_ONLY -isystem firmware/libc -ffunction-sections -fdata-sections -Wl,--gc-sections '-DPROGRAM=\"$dir/$model.program\"'",
+        'tests/oracle/xtensa_inference.c', 'firmware/soc/esp32s3/arith.c', 'firmware/libc/mem.c',
+        glob('firmware/executor/*.c'), glob('firmware/kernels/*.c'));
+    my $right = unpack 'H*', pack 'c*', @output;
+    ok @output > 1, "$model, $how: the reference has an output";
+    is $got && $got->{qemu}, $right, "$model, $how: QEMU's lx106 gives it";
+    is $got && $got->{ours}, $right, "$model, $how: the virtual core gives it";
+    note $got->{counters} if $got;
+}
 done_testing;

@@ -4,7 +4,7 @@
 //                                        expected bytes come from plain loops over the graph (tests/graph_run.h)
 //   kernel-cases model FILE VARIANT OUT [SPEC [INPUT]]   one configuration of a model (default: plain) on raw input bytes
 //                                        (default: the uniform test input), with a profile
-//   kernel-cases program FILE VARIANT OUT   the plain program of a model by itself
+//   kernel-cases program FILE VARIANT OUT [SPEC]   the program of a model by itself (plain)
 // Prints how many programs use each kernel; `program`: the bytes of the output, a line each.
 #include "tests/graph_run.h"
 #include "tests/kernels/cases.h"
@@ -366,11 +366,11 @@ int main(int argc, char **argv)
     } else if (argc >= 5 && argc <= 7 && strcmp(argv[1], "model") == 0) {
         model_case(argv[2], argv[3], argc > 5 ? argv[5] : NULL, argc > 6 ? argv[6] : NULL, NULL);
         write_block(argv[4], true);
-    } else if (argc == 5 && strcmp(argv[1], "program") == 0) {
-        model_case(argv[2], argv[3], NULL, NULL, argv[4]);
+    } else if ((argc == 5 || argc == 6) && strcmp(argv[1], "program") == 0) {
+        model_case(argv[2], argv[3], argc > 5 ? argv[5] : NULL, NULL, argv[4]);
     } else {
         fail("usage: kernel-cases random PER_FAMILY OUT | model FILE VARIANT OUT [SPEC [INPUT]] | "
-             "program FILE VARIANT OUT");
+             "program FILE VARIANT OUT [SPEC]");
     }
     for (uint32_t v = 0; exec_variant_name(v); v++) {
         for (int k = 0; k < PROG_KERNEL_COUNT; k++) {
