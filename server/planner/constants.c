@@ -373,6 +373,15 @@ static void pack_ends(struct buf *consts, const struct layer *l, const struct ch
     }
 }
 
+// How a kernel wants its weights; of those that are not listed as pack_conv() lays them.
+typedef void weight_layout(struct buf *consts, const struct layer *l, bool cols,
+                           const struct channel_end *ends);
+static weight_layout *const layout_of[PROG_KERNEL_COUNT] = {
+    [PROG_DWCONV_P2] = pack_dwconv,   [PROG_CONV_B4] = block_conv,
+    [PROG_DWCONV_FIR] = channel_taps, [PROG_CONV_M16] = wide_conv,
+    [PROG_DWCONV_M16] = wide_dwconv,
+};
+
 // Everything that a packed kernel needs.
 static int pack_layer(struct buf *consts, const struct layer *l, bool cols, struct prog_op *op)
 {
@@ -385,25 +394,8 @@ static int pack_layer(struct buf *consts, const struct layer *l, bool cols, stru
     for (int o = 0; o < l->out_c; o++)
         ends[o] = end_of_channel(l, o);
     op->weights = const_begin(consts);
-    switch (op->kernel) {
-    case PROG_DWCONV_P2:
-        pack_dwconv(consts, l, cols, ends);
-        break;
-    case PROG_CONV_B4:
-        block_conv(consts, l, cols, ends);
-        break;
-    case PROG_DWCONV_FIR:
-        channel_taps(consts, l, cols, ends);
-        break;
-    case PROG_CONV_M16:
-        wide_conv(consts, l, cols, ends);
-        break;
-    case PROG_DWCONV_M16:
-        wide_dwconv(consts, l, cols, ends);
-        break;
-    default:
-        pack_conv(consts, l, cols, ends);
-    }
+    weight_layout *lay = layout_of[op->kernel];
+    (lay ? lay : pack_conv)(consts, l, cols, ends);
     pack_ends(consts, l, ends, bias, padded, op);
     op->p[0] = (int32_t)const_begin(consts);
     for (int i = 0; i < l->in_c; i++)
