@@ -461,6 +461,25 @@ static void csv_number(struct buf *b, double v)
         json_out_double(b, v);
 }
 
+// Fields with a comma behind each.
+static void csv_texts(struct buf *b, const char *const *texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        csv_text(b, texts[i]);
+        buf_puts(b, ",");
+    }
+}
+
+static void csv_ints(struct buf *b, const int64_t *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        csv_int(b, values[i]);
+        buf_puts(b, ",");
+    }
+}
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
 void run_out_runs_csv_head(struct buf *b)
 {
     buf_puts(b, "run,plan,slot,trigger,state,verdict,points,done,failed,infrastructure,not_run,"
@@ -478,8 +497,7 @@ void run_out_run_csv(void *buf, const struct run *r)
     csv_time(b, r->slot_ms);
     buf_printf(b, ",%s,%s,%s,", run_trigger_names[r->trigger], run_state_names[r->state],
                r->verdict);
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        buf_printf(b, "%" PRId64 ",", counts[i]);
+    csv_ints(b, counts, COUNT_OF(counts));
     csv_time(b, r->created_ms);
     buf_puts(b, ",");
     csv_time(b, r->finished_ms);
@@ -510,10 +528,7 @@ void run_out_point_csv(void *buf, const struct point *p)
     buf_printf(b, "%" PRId64 ",", p->run);
     csv_time(b, p->slot_ms);
     buf_printf(b, ",%s,%" PRId64 ",", run_trigger_names[p->trigger], p->series);
-    for (size_t i = 0; i < 4; i++) {
-        csv_text(b, names[i]);
-        buf_puts(b, ",");
-    }
+    csv_texts(b, names, COUNT_OF(names));
     buf_printf(b, "%d,%s,%s,", p->rerun, row_state_names[p->state], p->class);
     csv_text(b, p->error_type);
     buf_puts(b, ",");
@@ -521,20 +536,11 @@ void run_out_point_csv(void *buf, const struct point *p)
     buf_puts(b, ",");
     csv_number(b, p->overhead < 0 ? NAN : p->overhead);
     buf_puts(b, ",");
-    for (size_t i = 0; i < 6; i++) {
-        csv_int(b, counts[i]);
-        buf_puts(b, ",");
-    }
+    csv_ints(b, counts, COUNT_OF(counts));
     csv_number(b, point_ms(p));
     buf_puts(b, ",");
-    for (size_t i = 0; i < 4; i++) {
-        csv_int(b, bytes[i]);
-        buf_puts(b, ",");
-    }
-    for (size_t i = 0; i < 6; i++) {
-        csv_text(b, build[i]);
-        buf_puts(b, ",");
-    }
+    csv_ints(b, bytes, COUNT_OF(bytes));
+    csv_texts(b, build, COUNT_OF(build));
     csv_int(b, p->emulated);
     buf_puts(b, ",");
     csv_text(b, p->timing);
@@ -559,10 +565,7 @@ void run_out_finding_csv(void *buf, const struct finding_row *f)
     buf_printf(b, "%" PRId64 ",", f->id);
     csv_text(b, f->plan);
     buf_printf(b, ",%s,%d,%s,", f->kind, run_out_is_regression(f->kind), f->state);
-    for (size_t i = 0; i < 5; i++) {
-        csv_text(b, names[i]);
-        buf_puts(b, ",");
-    }
+    csv_texts(b, names, COUNT_OF(names));
     buf_printf(b, "%" PRId64 ",%s,%s,", f->count, f->metric, f->reason);
     for (size_t i = 0; i < 4; i++) {
         csv_number(b, numbers[i]);
