@@ -439,6 +439,15 @@ void cells_take_up_cell(struct cells *c, int i, int bands)
     place_whole(c);
 }
 
+static uint64_t moved_bytes(const struct cells *c)
+{
+    const struct cells_move *m = (const struct cells_move *)(const void *)c->moves.data;
+    uint64_t bytes = c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0;
+    for (size_t i = 0; i < c->moves.len / sizeof *m; i++)
+        bytes += m[i].bytes;
+    return bytes;
+}
+
 // Adds up the work of the bands that run, and leaves it in f->cost.
 static void add_up_cost(struct cells *c)
 {
@@ -451,6 +460,7 @@ static void add_up_cost(struct cells *c)
         fusion_cost_add(&sum, &c->f->cost);
     }
     c->f->cost = sum;
+    fusion__add_interpreter(c->f, c->steps, moved_bytes(c));
 }
 
 static const char *fill(struct cells *c, const struct cell *cells, int n, int chunk,

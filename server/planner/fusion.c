@@ -74,8 +74,9 @@ int fusion_open(struct fusion *f, const struct graph *g, struct err *e)
     f->need = calloc(n_tensors, sizeof *f->need);
     f->need_columns = calloc(n_tensors, sizeof *f->need_columns);
     f->layer_cost = calloc(n_layers, sizeof *f->layer_cost);
+    f->price = calloc(n_layers, sizeof *f->price);
     if (!f->last_use || !f->uses || !f->use_layer || !f->stages || !f->stage_of || !f->next ||
-        !f->tensors || !f->need || !f->need_columns || !f->layer_cost) {
+        !f->tensors || !f->need || !f->need_columns || !f->layer_cost || !f->price) {
         fusion_close(f);
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for a graph of %d layers",
                        g->n_layers);
@@ -117,6 +118,7 @@ void fusion_close(struct fusion *f)
     free(f->need);
     free(f->need_columns);
     free(f->layer_cost);
+    free(f->price);
     free(f->steps);
     free(f->moments);
     *f = (struct fusion){0};
@@ -366,6 +368,8 @@ static uint32_t y_bytes(const struct fusion *f)
     return f->tensors[y].role == FUSION_OUTPUT ? 0 : fusion_tensor_bytes(f->g, y);
 }
 
+static void find_price(struct fusion *f, int i);
+
 // What is recorded begins anew. X is whole when the block begins, Y when it ends.
 static void begin_io(struct fusion *f)
 {
@@ -374,6 +378,8 @@ static void begin_io(struct fusion *f)
     f->n_moments = 0;
     for (int i = f->first; i <= f->last && f->record; i++)
         f->layer_cost[i] = (struct fusion_cost){0};
+    for (int i = f->first; i <= f->last && f->latency; i++)
+        find_price(f, i);
     f->io_bytes = y_bytes(f);
     need_io(f, 0, f->first, 0, x_bytes);
 }
@@ -531,9 +537,27 @@ void fusion__place_rings(struct fusion *f, uint64_t from)
 
 void fusion__close_accumulators(struct fusion *f)
 {
-    f->cost.calls++;
+    struct fusion_cost own = {.calls = 1};
+    if (f->latency) {
+        own.counts = (struct latency_counts){.calls = 1, .ends = 1};
+        own.works[LATENCY_KERNEL] = 1;
+        own.cycles = f->price[f->last].call + f->price[f->last].end;
+    }
+    fusion_cost_add(&f->cost, &own);
     if (f->record)
-        f->layer_cost[f->last].calls++;
+        fusion_cost_add(&f->layer_cost[f->last], &own);
+}
+
+void fusion__add_interpreter(struct fusion *f, uint64_t bands, uint64_t moved)
+{
+    if (!f->latency)
+        return;
+    const double *cycles = f->latency->model.interpreter;
+    f->cost.works[LATENCY_BAND] += bands;
+    f->cost.works[LATENCY_BYTE] += moved;
+    f->cost.works[LATENCY_BLOCK]++;
+    f->cost.cycles += cycles[LATENCY_BAND] * (double)bands + cycles[LATENCY_BYTE] * (double)moved +
+                      cycles[LATENCY_BLOCK];
 }
 
 // Places everything above the in/out region and adds up.
@@ -572,30 +596,92 @@ void fusion__add_up(struct fusion *f)
         fusion__close_accumulators(f);
     }
     f->cost.arena_bytes = top > UINT32_MAX ? UINT32_MAX : (uint32_t)top;
+    // X lies where the block before wrote it, above what was alive then.
+    fusion__add_interpreter(f, (uint64_t)f->n_bands,
+                            x >= 0 && f->tensors[x].offset != base ? f->tensors[x].bytes : 0);
 }
 
-// MACs, outputs and calls of `positions` positions of each slice of layer i's stage.
-void fusion__add_work(struct fusion *f, int i, uint64_t positions)
+// How often the first three layers of a cell of groups run over the same pixels.
+static uint64_t group_runs(const struct fusion *f, int i)
+{
+    return f->group && i < f->first + 3 ? ceil_div(f->g->layers[f->first].out_c, f->group) : 1;
+}
+
+// Pixels of an input slice lie together: of rows, rings and chunks.
+static bool packed_input(const struct fusion *f, int i)
+{
+    const struct fusion_tensor *t = &f->tensors[f->g->layers[i].in[0]];
+    return f->axis == FUSION_ROWS || t->role == FUSION_RING || t->role == FUSION_CHUNK ||
+           f->g->layers[i].in_w == 1;
+}
+
+static void find_price(struct fusion *f, int i)
+{
+    const int channels = f->g->layers[f->first].out_c;
+    struct latency_place at = {
+        .cols = f->axis != FUSION_ROWS, .fed = is_acc_layer(f, i), .packed = packed_input(f, i)};
+    if (f->group && i < f->first + 3) {
+        at.group = channels / (int)group_runs(f, i);
+        at.sum = i == f->first + 2;
+    }
+    latency_price_of(f->latency, i, &at, &f->price[i]);
+}
+
+static uint64_t passes_of(uint64_t positions, uint64_t chunk, uint64_t pass)
+{
+    const uint64_t rest = positions % chunk;
+    return positions / chunk * ((chunk + pass - 1) / pass) + (rest + pass - 1) / pass;
+}
+
+// What positions [lo, hi) of each slice of layer i's stage take.
+static void predict(struct fusion *f, int i, int lo, int hi, uint64_t runs,
+                    struct fusion_cost *own)
+{
+    const struct latency_price *p = &f->price[i];
+    const struct latency_shape *s = &p->shape;
+    const struct fusion_stage *stage = &f->stages[f->stage_of[i]];
+    const uint64_t slices = (uint64_t)stage->done, positions = (uint64_t)(hi - lo);
+    const uint64_t inside = (uint64_t)max_int(0, min_int(hi, s->hi) - max_int(lo, s->lo));
+    const uint64_t chunk =
+        stage->n_layers > 1 ? (uint64_t)f->chunk : (positions ? positions : 1);
+    struct latency_counts *n = &own->counts;
+    n->calls = own->calls;
+    n->positions = slices * positions * runs;
+    n->borders = runs * (slices * (positions - inside) +
+                         (uint64_t)min_int((int)slices, s->clipped_slices) * inside);
+    if (s->pass)
+        n->passes = runs * slices *
+                    (s->alone ? positions - inside + passes_of(inside, chunk, (uint64_t)s->pass)
+                              : passes_of(positions, chunk, (uint64_t)s->pass));
+    n->ends = f->group && i == f->first + 2 ? slices * positions : n->positions;
+    if (is_acc_layer(f, i))
+        n->ends = 0; // fusion__close_accumulators() has it
+    own->works[LATENCY_KERNEL] = own->calls;
+    if (i == stage->head)
+        own->works[LATENCY_STEP] = slices * (runs + (f->group && i == f->first + 1));
+    own->cycles = p->call * (double)n->calls + p->position * (double)n->positions +
+                  p->pass * (double)n->passes + p->border * (double)n->borders +
+                  p->end * (double)n->ends +
+                  f->latency->model.interpreter[LATENCY_STEP] * (double)own->works[LATENCY_STEP];
+}
+
+void fusion__add_work(struct fusion *f, int i, int lo, int hi)
 {
     const struct layer *l = &f->g->layers[i];
     const struct fusion_stage *s = &f->stages[f->stage_of[i]];
+    const uint64_t positions = (uint64_t)(hi - lo), chunk = (uint64_t)f->chunk;
     uint64_t slices = (uint64_t)s->done, pixels = slices * positions;
     uint64_t macs = pixels * layer_macs_per_pixel(l);
     if (is_acc_layer(f, i)) // a dense layer's MACs come with its input pixels, a pooling has none
         macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
-    uint64_t chunk = (uint64_t)f->chunk, runs = 1; // over the same pixels
-    if (f->group && i < f->first + 3)
-        runs = ceil_div(f->g->layers[f->first].out_c, f->group) + (i == f->first + 2);
+    const uint64_t runs = group_runs(f, i), ends = f->group && i == f->first + 2;
     struct fusion_cost own = {
         .macs = macs,
-        .pixels = pixels * runs,
-        .calls = (s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices) * runs,
+        .calls = (s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices) *
+                 (runs + ends),
     };
-    if (f->latency) {
-        struct latency_work work;
-        latency_work_of(l, is_acc_layer(f, i), own.macs, own.pixels, own.calls, &work);
-        own.cycles = latency_cycles(f->latency, &work);
-    }
+    if (f->latency)
+        predict(f, i, lo, hi, runs, &own);
     fusion_cost_add(&f->cost, &own);
     if (f->record)
         fusion_cost_add(&f->layer_cost[i], &own);
@@ -604,8 +690,14 @@ void fusion__add_work(struct fusion *f, int i, uint64_t positions)
 void fusion_cost_add(struct fusion_cost *to, const struct fusion_cost *from)
 {
     to->macs += from->macs;
-    to->pixels += from->pixels;
     to->calls += from->calls;
+    to->counts.calls += from->counts.calls;
+    to->counts.positions += from->counts.positions;
+    to->counts.passes += from->counts.passes;
+    to->counts.borders += from->counts.borders;
+    to->counts.ends += from->counts.ends;
+    for (int k = 0; k < LATENCY_WORKS; k++)
+        to->works[k] += from->works[k];
     to->cycles += from->cycles;
 }
 
@@ -618,7 +710,7 @@ const char *fusion_block_rows(struct fusion *f)
     for (int i = f->first; i <= f->last; i++) {
         const struct layer *l = &f->g->layers[i];
         f->tensors[l->out].positions = (uint32_t)l->out_w;
-        fusion__add_work(f, i, (uint64_t)(is_acc_layer(f, i) ? l->in_w : l->out_w));
+        fusion__add_work(f, i, 0, is_acc_layer(f, i) ? l->in_w : l->out_w);
     }
     fusion__add_up(f);
     return NULL;
@@ -674,7 +766,7 @@ const char *fusion__add_band(struct fusion *f, int band)
             return "a band needs nothing of a layer inside";
         struct fusion_tensor *t = &f->tensors[l->out];
         t->positions = (uint32_t)max_int((int)t->positions, need.hi - need.lo);
-        fusion__add_work(f, i, (uint64_t)(need.hi - need.lo));
+        fusion__add_work(f, i, need.lo, need.hi);
     }
     widen_io(f, band);
     return NULL;

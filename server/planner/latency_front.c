@@ -239,8 +239,8 @@ static int walk(struct search *s, struct fusion *f, struct front_paths *out)
     return 0;
 }
 
-int front_search_latency(struct fusion *f, const struct front_rules *rules,
-                         const struct latency_model *m, struct front_paths *out, struct err *e)
+int front_search_latency(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
+                         struct err *e)
 {
     struct search s = {.n_layers = f->g->n_layers};
     size_t n = (size_t)s.n_layers + 1;
@@ -249,11 +249,9 @@ int front_search_latency(struct fusion *f, const struct front_rules *rules,
     s.begin = calloc(n, sizeof *s.begin);
     s.any = calloc(n, sizeof *s.any);
     s.peaked = calloc(n, sizeof *s.peaked);
-    f->latency = m;
     if (s.begin && s.any && s.peaked && price_all(&s, f, rules) == 0 && list_arenas(&s) == 0 &&
         walk(&s, f, out) == 0)
         rc = 0;
-    f->latency = NULL;
     if (rc) {
         front_paths_free(out);
         front_failed(f, e);

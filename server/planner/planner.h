@@ -141,9 +141,14 @@ int planner_program(const struct planner *p, const char *spec, const char *varia
 // Predicted latency (latency.h).
 int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m,
                            double *cycles, struct err *e);
-// The work of each layer of a configuration; work has planner_info().layers entries.
-int planner_work(const struct planner *p, const char *spec, struct latency_work *work,
-                 struct err *e);
+struct planner_work { // of one layer of a configuration
+    enum latency_class kind;
+    double amount[LATENCY_TERMS];
+};
+// What the kernels of a variant do for each layer of a configuration, and what the interpreter does: layers has
+// planner_info().layers entries.
+int planner_work(const struct planner *p, const char *spec, const char *variant,
+                 struct planner_work *layers, double interpreter[LATENCY_WORKS], struct err *e);
 
 uint32_t planner_crc32(const void *bytes, size_t n); // IEEE 802.3, as zlib
 

@@ -79,7 +79,11 @@ static void all_from(struct brute *b, int first, int n)
 
 static struct latency_model random_model(struct netgen *n)
 {
-    struct latency_model m = {.interpreter = netgen_pick(n, 0, 2000)};
+    static const char *const variants[] = {"generic", "armv7em", "rv32", "lx7"};
+    struct latency_model m = {0};
+    snprintf(m.kernels, sizeof m.kernels, "%s", variants[netgen_pick(n, 0, 3)]);
+    for (int i = 0; i < LATENCY_WORKS; i++)
+        m.interpreter[i] = netgen_pick(n, 0, i == LATENCY_BYTE ? 2 : 2000);
     for (int k = 0; k < LATENCY_CLASSES; k++) {
         for (int t = 0; t < LATENCY_TERMS; t++)
             m.cycles[k][t] = netgen_pick(n, 0, t == LATENCY_CALL ? 1000 : 10);
@@ -97,6 +101,7 @@ static bool check_network(uint32_t seed, int size, size_t *points)
     static struct brute b;
     struct netgen n;
     struct fusion f;
+    struct latency_table latency = {0};
     struct front_paths paths;
     struct err e = {0};
     netgen_make(&n, seed, size);
@@ -105,11 +110,13 @@ static bool check_network(uint32_t seed, int size, size_t *points)
         return true;
     }
     const struct latency_model m = random_model(&n);
-    if (fusion_open(&f, &n.g, &e) || front_search_latency(&f, &front_everything, &m, &paths, &e))
+    if (fusion_open(&f, &n.g, &e) || latency_table_fill(&latency, &n.g, &m, &e))
+        return false;
+    f.latency = &latency;
+    if (front_search_latency(&f, &front_everything, &paths, &e))
         return false;
     b.n = b.tried = 0;
     b.f = &f;
-    f.latency = &m;
     all_from(&b, 0, 0);
     bool ok = b.n == paths.n;
     for (size_t i = 0; i < paths.n && ok; i++) {
@@ -130,6 +137,7 @@ static bool check_network(uint32_t seed, int size, size_t *points)
     b.f = NULL;
     front_paths_free(&paths);
     fusion_close(&f);
+    latency_table_free(&latency);
     netgen_free(&n);
     return ok;
 }
