@@ -455,6 +455,8 @@ void cells_take_up_cell(struct cells *c, int i, int bands)
     const struct cell_facts *p = c->facts[i];
     fusion_cell_begin(c->f, c->first, c->last, p->cell.first, p->cell.last, p->cell.group);
     fusion_cell_cols(c->f, p->band_rows, c->chunk[i], bands);
+    if (c->f->record)
+        fusion_cell_turn(c->f);
     c->f->acc_offset = c->acc_offset;
     for (int k = 0; k < i; k++)
         c->f->acc_offset += c->facts[k]->acc_bytes;

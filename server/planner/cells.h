@@ -119,7 +119,8 @@ void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CH
 // Lays out a block of `n` cells that are runs of layers one after the other, each with its choice in
 // `limit` bytes. Its cost is then f->cost. -1: ERR_BAD_FIELD (it cannot run), ERR_NO_MEMORY.
 int cells_fill(struct cells *c, const struct cell *cells, int n, uint32_t limit, struct err *e);
-// Makes cell i the one at hand in c->f, with the cost of its first `bands` bands.
+// Makes cell i the one at hand in c->f, with the cost of its first `bands` bands; with c->f->record as
+// the program compiler wants it.
 void cells_take_up_cell(struct cells *c, int i, int bands);
 
 #endif
