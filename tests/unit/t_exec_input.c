@@ -94,12 +94,14 @@ int main(void)
                 .first = 0, .last = last, .axis = FUSION_COLS, .band_rows = 1};
             if (last > 0)
                 check(&n, &f, blocks, count, input, &t);
-            for (int i = 0; i <= last; i++) // a cell a layer, whose slices are rows
-                blocks[i] = (struct config_block){.first = i,
-                                                  .last = i,
-                                                  .axis = FUSION_COLS,
-                                                  .band_rows = 2,
-                                                  .cells = last + 1 - i};
+            for (int i = 0; i < n.g.n_layers; i++) { // a cell a layer, whose slices are rows
+                blocks[i] = (struct config_block){.first = i, .last = i, .axis = FUSION_ROWS};
+                if (i <= last) {
+                    blocks[i].axis = FUSION_COLS;
+                    blocks[i].band_rows = 2;
+                    blocks[i].cells = last + 1 - i;
+                }
+            }
             if (config_arena(&f, blocks, last + 1, &(uint32_t){0}, &e) == 0) {
                 int streamed = t.streamed;
                 check(&n, &f, blocks, n.g.n_layers, input, &t);
