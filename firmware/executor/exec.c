@@ -175,7 +175,6 @@ static void open_window(const struct run *r, const struct prog_view *v,
         w->slice =
             (const int8_t *)r->arena + r->bases[v->interval].offset + (size_t)slice * v->slice_step;
         w->end = (const int8_t *)UINTPTR_MAX;
-        w->lo = r->bases[v->interval].lo;
         return;
     default: // PROG_CHUNK: its position is set chunk by chunk
         w->slice = base + r->scratch;
@@ -217,8 +216,7 @@ BOTH void open_output(const struct run *r, const struct prog_view *v,
         out->pixel = base + r->scratch + (size_t)(p - chunk_first) * v->pix_step;
         break;
     case PROG_WINDOW:
-        out->pixel = arena + r->bases[v->interval].offset + along +
-                     (size_t)(p - r->bases[v->interval].lo) * v->pix_step;
+        out->pixel = arena + r->bases[v->interval].offset + along + (size_t)p * v->pix_step;
         break;
     case PROG_OUTPUT:
         out->pixel = r->output + along + (size_t)p * v->pix_step;
@@ -410,8 +408,8 @@ BOTH void run_call(struct run *r, const struct prog_call *call)
         const struct prog_interval *intervals = at(r, part->intervals);
         intervals += (size_t)(call->first_band + band) * part->n_intervals;
         for (r->group = 0; r->group < call->n_groups; r->group++) {
-            const struct prog_step *step = at(r, part->steps);
-            for (const struct prog_step *end = step + part->n_steps; step < end; step++) {
+            const struct prog_step *step = at(r, call->steps);
+            for (const struct prog_step *end = step + call->n_steps; step < end; step++) {
                 if (r->profile)
                     profile_step(r, part, step, intervals);
                 else

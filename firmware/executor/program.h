@@ -25,14 +25,15 @@
 //
 // A call runs some bands of a part. An ordinary block is one part and one call of all its bands. A
 // block of cells (server/planner/cells.h) has a part or more a cell and a call a band; between calls
-// what lies in the arena is moved together, so a call brings its own addresses.
+// what lies in the arena is moved together, so a call brings its own addresses. A cell whose slices
+// are rows is a part of one band, and its calls take some of its steps each.
 #ifndef EXECUTOR_PROGRAM_H
 #define EXECUTOR_PROGRAM_H
 
 #include <stdint.h>
 
 #define PROG_MAGIC 0x5046534Du // "MSFP"
-#define PROG_VERSION 3u
+#define PROG_VERSION 4u
 
 // clang-format off
 enum prog_kernel {
@@ -79,7 +80,7 @@ enum prog_space {
 //   WHOLE, INPUT, OUTPUT: offset + i * slice_step + p * pix_step
 //   RING:         scratch + offset + (i % slots) * slice_step + (p - interval.lo) * pix_step
 //   CHUNK:        scratch + offset + (p - first position of the chunk) * pix_step
-//   WINDOW:       base.offset + i * slice_step + (p - base.lo) * pix_step
+//   WINDOW:       base + i * slice_step + p * pix_step
 // with scratch and bases of the call.
 struct prog_view {
     uint32_t offset;
@@ -159,18 +160,15 @@ struct prog_move { // done before the call, in order; may overlap (memmove)
     uint32_t dst, src, bytes;
 };
 
-struct prog_base {   // of a window during a call
-    uint32_t offset; // arena, of row lo
-    uint16_t lo;     // its first row in the arena
-    uint16_t reserved;
+struct prog_base {  // of a window during a call
+    int32_t offset; // arena, where row 0 would lie; of the rows that are there none lies outside
 };
 
 struct prog_part {
     uint16_t first_stage, n_stages;
     uint16_t n_intervals;
-    uint16_t acc_op;  // operator (index into ops) whose accumulators end the part; 0xFFFF = none
-    uint32_t n_steps; // the same steps for every band
-    uint32_t steps, intervals; // offsets
+    uint16_t acc_op;    // operator (index into ops) whose accumulators end the part; 0xFFFF = none
+    uint32_t intervals; // offset
     // int32 accumulators: arena offset with acc_op, else relative to the call's scratch.
     uint32_t acc, acc_bytes;
 };
@@ -181,7 +179,9 @@ struct prog_call {
     uint16_t n_moves;
     uint16_t flags;        // PROG_CALL_...
     uint32_t moves, bases; // offsets
-    uint32_t scratch;      // arena offset that rings and chunks are relative to
+    uint32_t steps;        // offset; the same steps for every band
+    uint32_t n_steps;
+    uint32_t scratch; // arena offset that rings and chunks are relative to
 };
 #define PROG_CALL_BEGIN 1u // zero the accumulators first
 #define PROG_CALL_END 2u   // close them
@@ -211,8 +211,8 @@ struct prog_header {
 _Static_assert(sizeof(struct prog_view) == 20, "wire layout");
 _Static_assert(sizeof(struct prog_op) == 148, "wire layout");
 _Static_assert(sizeof(struct prog_stage) == 8, "wire layout");
-_Static_assert(sizeof(struct prog_part) == 28, "wire layout");
-_Static_assert(sizeof(struct prog_call) == 24, "wire layout");
+_Static_assert(sizeof(struct prog_part) == 20, "wire layout");
+_Static_assert(sizeof(struct prog_call) == 32, "wire layout");
 _Static_assert(sizeof(struct prog_block) == 16, "wire layout");
 _Static_assert(sizeof(struct prog_header) == 84, "wire layout");
 

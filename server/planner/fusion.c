@@ -273,6 +273,7 @@ const char *fusion_block_begin(struct fusion *f, int first, int last)
     f->block_first = first;
     f->block_last = last;
     f->cell = false;
+    f->by_rows = false;
     f->group = 0;
     return fusion__begin(f, first, last);
 }
@@ -519,6 +520,13 @@ uint32_t fusion_channels(const struct fusion *f, int layer)
     return (uint32_t)(f->group && layer < f->first + 2 ? min_int(f->group, out_c) : out_c);
 }
 
+// Positions along a slice of layer i.
+static int chunk_limit(const struct fusion *f, int i)
+{
+    const struct layer *l = &f->g->layers[i];
+    return f->by_rows ? l->out_w : (int)f->tensors[l->out].positions;
+}
+
 void fusion__place_rings(struct fusion *f, uint64_t from)
 {
     f->ring_bytes = 0;
@@ -527,7 +535,7 @@ void fusion__place_rings(struct fusion *f, uint64_t from)
         if (t->role == FUSION_RING)
             t->bytes = t->slots * t->positions * fusion_channels(f, i);
         else if (t->role == FUSION_CHUNK)
-            t->bytes = (uint32_t)min_int(f->chunk, (int)t->positions) * fusion_channels(f, i);
+            t->bytes = (uint32_t)min_int(f->chunk, chunk_limit(f, i)) * fusion_channels(f, i);
         else
             continue;
         t->offset = (uint32_t)(from + f->ring_bytes);
@@ -611,7 +619,7 @@ static uint64_t group_runs(const struct fusion *f, int i)
 static bool packed_input(const struct fusion *f, int i)
 {
     const struct fusion_tensor *t = &f->tensors[f->g->layers[i].in[0]];
-    return f->axis == FUSION_ROWS || t->role == FUSION_RING || t->role == FUSION_CHUNK ||
+    return f->axis == FUSION_ROWS || f->by_rows || t->role == FUSION_RING || t->role == FUSION_CHUNK ||
            f->g->layers[i].in_w == 1;
 }
 
@@ -619,7 +627,9 @@ static void find_price(struct fusion *f, int i)
 {
     const int channels = f->g->layers[f->first].out_c;
     struct latency_place at = {
-        .cols = f->axis != FUSION_ROWS, .fed = is_acc_layer(f, i), .packed = packed_input(f, i)};
+        .cols = f->axis != FUSION_ROWS && !f->by_rows,
+        .fed = is_acc_layer(f, i),
+        .packed = packed_input(f, i)};
     if (f->group && i < f->first + 3) {
         at.group = channels / (int)group_runs(f, i);
         at.sum = i == f->first + 2;
@@ -627,61 +637,90 @@ static void find_price(struct fusion *f, int i)
     latency_price_of(f->latency, i, &at, &f->price[i]);
 }
 
+// How many numbers [a, b) and [c, d) have in common.
+static int common(int a, int b, int c, int d)
+{
+    return max_int(0, min_int(b, d) - max_int(a, c));
+}
+
 static uint64_t passes_of(uint64_t positions, uint64_t chunk, uint64_t pass)
 {
-    const uint64_t rest = positions % chunk;
+    const uint64_t rest = chunk ? positions % chunk : 0;
+    if (!chunk)
+        return 0;
     return positions / chunk * ((chunk + pass - 1) / pass) + (rest + pass - 1) / pass;
 }
 
-// What positions [lo, hi) of each slice of layer i's stage take.
-static void predict(struct fusion *f, int i, int lo, int hi, uint64_t runs,
+// What a layer does of a band, as its kernel sees it.
+struct part {
+    uint64_t slices;
+    int lo, hi;     // positions of each
+    uint64_t runs;  // over the same pixels, for groups of channels
+    uint64_t calls; // of a run
+};
+
+static struct part part_of(const struct fusion *f, int i, int lo, int hi)
+{
+    const struct fusion_stage *stage = &f->stages[f->stage_of[i]];
+    struct part p = {(uint64_t)stage->done, lo, hi, group_runs(f, i), 0};
+    if (f->by_rows) // the band's rows are the slices
+        p = (struct part){(uint64_t)(hi - lo), 0, stage->done, p.runs, 0};
+    const uint64_t positions = (uint64_t)(p.hi - p.lo), chunk = (uint64_t)f->chunk;
+    p.calls = stage->n_layers > 1 ? p.slices * ((positions + chunk - 1) / chunk) : p.slices;
+    return p;
+}
+
+// Of the slices of a part, those whose windows reach outside the tensor. A band of columns has all of them.
+static uint64_t clipped_slices(const struct fusion *f, const struct part *p, int lo, int hi,
+                               const struct latency_shape *s)
+{
+    if (!f->by_rows)
+        return s->clipped_slices < p->slices ? s->clipped_slices : p->slices;
+    return s->clipped_slices ? p->slices - (uint64_t)common(lo, hi, s->slice_lo, s->slice_hi) : 0;
+}
+
+static void predict(const struct fusion *f, int i, const struct part *p, uint64_t clipped,
                     struct fusion_cost *own)
 {
-    const struct latency_price *p = &f->price[i];
-    const struct latency_shape *s = &p->shape;
+    const struct latency_price *price = &f->price[i];
+    const struct latency_shape *s = &price->shape;
     const struct fusion_stage *stage = &f->stages[f->stage_of[i]];
-    const uint64_t slices = (uint64_t)stage->done, positions = (uint64_t)(hi - lo);
-    const uint64_t inside = (uint64_t)max_int(0, min_int(hi, s->hi) - max_int(lo, s->lo));
-    const uint64_t chunk =
-        stage->n_layers > 1 ? (uint64_t)f->chunk : (positions ? positions : 1);
+    const bool sum = f->group && i == f->first + 2;
+    const uint64_t positions = (uint64_t)(p->hi - p->lo);
+    const uint64_t inside = (uint64_t)common(p->lo, p->hi, s->lo, s->hi);
+    const uint64_t chunk = stage->n_layers > 1 ? (uint64_t)f->chunk : positions;
     struct latency_counts *n = &own->counts;
     n->calls = own->calls;
-    n->positions = slices * positions * runs;
-    n->borders = runs * (slices * (positions - inside) +
-                         (uint64_t)min_int((int)slices, s->clipped_slices) * inside);
+    n->positions = p->slices * positions * p->runs;
+    n->borders = p->runs * (p->slices * (positions - inside) + clipped * inside);
     if (s->pass)
-        n->passes = runs * slices *
+        n->passes = p->runs * p->slices *
                     (s->alone ? positions - inside + passes_of(inside, chunk, (uint64_t)s->pass)
                               : passes_of(positions, chunk, (uint64_t)s->pass));
-    n->ends = f->group && i == f->first + 2 ? slices * positions : n->positions;
-    if (is_acc_layer(f, i))
-        n->ends = 0; // fusion__close_accumulators() has it
+    n->ends = is_acc_layer(f, i) ? 0 // fusion__close_accumulators() has it
+              : sum              ? p->slices * positions
+                                 : n->positions;
     own->works[LATENCY_KERNEL] = own->calls;
     if (i == stage->head)
-        own->works[LATENCY_STEP] = slices * (runs + (f->group && i == f->first + 1));
-    own->cycles = p->call * (double)n->calls + p->position * (double)n->positions +
-                  p->pass * (double)n->passes + p->border * (double)n->borders +
-                  p->end * (double)n->ends +
+        own->works[LATENCY_STEP] = p->slices * (p->runs + (f->group && i == f->first + 1));
+    own->cycles = price->call * (double)n->calls + price->position * (double)n->positions +
+                  price->pass * (double)n->passes + price->border * (double)n->borders +
+                  price->end * (double)n->ends +
                   f->latency->model.interpreter[LATENCY_STEP] * (double)own->works[LATENCY_STEP];
 }
 
 void fusion__add_work(struct fusion *f, int i, int lo, int hi)
 {
     const struct layer *l = &f->g->layers[i];
-    const struct fusion_stage *s = &f->stages[f->stage_of[i]];
-    const uint64_t positions = (uint64_t)(hi - lo), chunk = (uint64_t)f->chunk;
-    uint64_t slices = (uint64_t)s->done, pixels = slices * positions;
-    uint64_t macs = pixels * layer_macs_per_pixel(l);
+    const struct part p = part_of(f, i, lo, hi);
+    uint64_t pixels = p.slices * (uint64_t)(p.hi - p.lo), macs = pixels * layer_macs_per_pixel(l);
     if (is_acc_layer(f, i)) // a dense layer's MACs come with its input pixels, a pooling has none
         macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
-    const uint64_t runs = group_runs(f, i), ends = f->group && i == f->first + 2;
-    struct fusion_cost own = {
-        .macs = macs,
-        .calls = (s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices) *
-                 (runs + ends),
-    };
+    // The sums of groups are closed by one call more.
+    struct fusion_cost own = {.macs = macs,
+                              .calls = p.calls * (p.runs + (f->group && i == f->first + 2))};
     if (f->latency)
-        predict(f, i, lo, hi, runs, &own);
+        predict(f, i, &p, clipped_slices(f, &p, lo, hi, &f->price[i].shape), &own);
     fusion_cost_add(&f->cost, &own);
     if (f->record)
         fusion_cost_add(&f->layer_cost[i], &own);

@@ -224,7 +224,6 @@ void latency_shape_of(const struct latency_kernel *k, const struct layer *l,
     } else if (l->op == LAYER_CONV || l->op == LAYER_DWCONV) {
         const bool depthwise = k->kernel == PROG_DWCONV || k->kernel == PROG_DWCONV_P2 ||
                                k->kernel == PROG_DWCONV_FIR || k->kernel == PROG_DWCONV_M16;
-        int lo, hi;
         if (depthwise)
             dwconv_shape(k->kernel, &v, s);
         else
@@ -233,8 +232,9 @@ void latency_shape_of(const struct latency_kernel *k, const struct layer *l,
             f[LATENCY_PASS_RUN] = f[LATENCY_RUN];
         if (k->kernel != PROG_CONV_M16 && k->kernel != PROG_DWCONV_FIR)
             f[LATENCY_PASS_PRODUCT] = f[LATENCY_PRODUCT];
-        inside(v.ks, v.ss, v.pad_s, v.in_slices, v.slices, &lo, &hi);
-        s->clipped_slices = s->alone || k->kernel == PROG_DWCONV_FIR ? 0 : v.slices - (hi - lo);
+        inside(v.ks, v.ss, v.pad_s, v.in_slices, v.slices, &s->slice_lo, &s->slice_hi);
+        if (!s->alone && k->kernel != PROG_DWCONV_FIR)
+            s->clipped_slices = (uint32_t)(v.slices - (s->slice_hi - s->slice_lo));
         inside(v.ka, v.sa, v.pad_a, v.in_len, v.len, &s->lo, &s->hi);
         if (!depthwise && !at->packed && v.taps > 1 && !s->alone)
             s->lo = s->hi = 0;

@@ -97,9 +97,10 @@ struct latency_shape { // of a layer in its place
     enum latency_class kind;
     double factor[LATENCY_TERMS];
     int pass; // positions of a pass; 0: the kernel has none
-    // Positions [lo, hi) of a slice have windows inside it; the others are borders, and so are all positions of
-    // clipped_slices.
-    int lo, hi, clipped_slices;
+    // Positions [lo, hi) of a slice have windows inside it; the others are borders, and so are all positions of slices
+    // but [slice_lo, slice_hi), of which there are clipped_slices.
+    int lo, hi, slice_lo, slice_hi;
+    uint32_t clipped_slices;
     bool alone; // borders are passes of their own
 };
 void latency_shape_of(const struct latency_kernel *k, const struct layer *l,

@@ -178,17 +178,21 @@ static uint32_t add_intervals(struct compiler *c)
     return at;
 }
 
-void program__add_steps(struct compiler *c, struct prog_part *part)
+struct part_steps program__add_steps(struct compiler *c, struct prog_part *part)
 {
     const struct fusion *f = c->f;
-    part->steps = (uint32_t)c->tables.len;
-    part->n_steps = (uint32_t)f->n_steps;
+    const struct part_steps steps = {(uint32_t)c->tables.len, (uint32_t)f->n_steps};
     for (size_t i = 0; i < f->n_steps; i++) {
         struct prog_step step = {f->steps[i].stage, f->steps[i].slice};
         buf_add(&c->tables, &step, sizeof step);
     }
     part->intervals = add_intervals(c);
     part->n_intervals = (uint16_t)f->n_stages;
+    for (int i = f->first; i <= f->last; i++) {
+        if (c->g->layers[i].in[0] == c->g->input && f->axis != FUSION_ROWS)
+            c->input_streamed = false;
+    }
+    return steps;
 }
 
 void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int head,
@@ -220,7 +224,7 @@ struct prog_part program__part(const struct compiler *c)
     };
 }
 
-void program__add_part(struct compiler *c)
+struct part_steps program__add_part(struct compiler *c)
 {
     const struct fusion *f = c->f;
     struct prog_part part = program__part(c);
@@ -231,8 +235,9 @@ void program__add_part(struct compiler *c)
     for (int s = 0; s < f->n_stages; s++)
         program__add_stage(c, &part, s, f->stages[s].head,
                            program__n_of(&c->ops, sizeof(struct prog_op)));
-    program__add_steps(c, &part);
+    const struct part_steps steps = program__add_steps(c, &part);
     buf_add(&c->parts, &part, sizeof part);
+    return steps;
 }
 
 // What later blocks find where this one put it.
@@ -242,8 +247,6 @@ static void note_positions(struct compiler *c, const struct config_block *cb)
         const struct fusion_tensor *t = &c->f->tensors[c->g->layers[i].out];
         if (t->role == FUSION_KEPT || t->role == FUSION_Y)
             c->position[c->g->layers[i].out] = t->offset;
-        if (c->g->layers[i].in[0] == c->g->input && cb->axis != FUSION_ROWS)
-            c->input_streamed = false;
     }
 }
 
@@ -258,7 +261,9 @@ static int add_plain_block(struct compiler *c, const struct config_block *cb, st
         .n_groups = 1,
         .flags = f->acc ? PROG_CALL_BEGIN | PROG_CALL_END : 0,
     };
-    program__add_part(c);
+    const struct part_steps steps = program__add_part(c);
+    call.steps = steps.at;
+    call.n_steps = steps.n;
     program__add_moves(c, &call);
     buf_add(&c->calls, &call, sizeof call);
     return 0;
@@ -291,12 +296,12 @@ static void relocate(struct compiler *c, uint32_t calls, uint32_t tables, uint32
     for (uint32_t i = 0; i < program__n_of(&c->blocks, sizeof *b); i++)
         b[i].calls += calls;
     for (uint32_t i = 0; i < program__n_of(&c->parts, sizeof *part); i++) {
-        part[i].steps += tables;
         part[i].intervals += tables;
     }
     for (uint32_t i = 0; i < program__n_of(&c->calls, sizeof *call); i++) {
         call[i].moves += tables;
         call[i].bases += tables;
+        call[i].steps += tables;
     }
     for (uint32_t i = 0; i < program__n_of(&c->ops, sizeof *op); i++) {
         op[i].weights += op[i].weights ? consts - 1 : 0;
