@@ -243,9 +243,9 @@ static void print_members(const char *name, const char *const *names, int n, con
     bool some = false;
     printf("    \"%s\": {", name);
     for (int i = 0; i < n; i++) {
-        if (x[i] > 0)
+        if (x[i] > 1e-6) // an iteration does not reach 0
             printf("%s\"%s\": %.4g", some ? ", " : "", names[i], x[i]);
-        some = some || x[i] > 0;
+        some = some || x[i] > 1e-6;
     }
     printf("},\n");
 }

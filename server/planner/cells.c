@@ -327,6 +327,7 @@ static void place(struct cells *c, int i)
     upper = x_bytes;
     for (int k = 0; k < c->n - 1; k++) {
         struct cells_window *w = &c->windows[k];
+        const int lo_before = w->lo;
         int lo = first_needed(c, k);
         lo = lo < w->made ? lo : w->made;
         w->kept_offset = w->offset + (uint32_t)(lo - w->lo) * w->row_bytes;
@@ -337,6 +338,9 @@ static void place(struct cells *c, int i)
         w->most_rows = w->made - w->lo > w->most_rows ? w->made - w->lo : w->most_rows;
         upper += (uint64_t)(w->made - w->lo) * w->row_bytes;
         w->offset = c->region - (uint32_t)upper;
+        if (w->depth - (uint64_t)(w->lo - lo_before) * w->row_bytes != upper)
+            c->moved += w->kept_bytes;
+        w->depth = upper;
     }
     int y_rows = c->done[c->n - 1] * c->facts[c->n - 1]->band_rows;
     if (i == c->n - 1 || c->facts[c->n - 1]->acc)
@@ -400,6 +404,7 @@ const char *cells_price(struct cells *c, const struct cell_facts *const *facts, 
     if (why)
         return why;
     c->record = false;
+    c->moved = c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0;
     c->region = c->live_bytes + (c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0);
     simulate(c);
     for (int i = 0; i < n; i++) {
@@ -463,17 +468,23 @@ void cells_take_up_cell(struct cells *c, int i, int bands)
     place_whole(c);
 }
 
-static uint64_t moved_bytes(const struct cells *c)
+static uint64_t bands_done(const struct cells *c)
 {
-    const struct cells_move *m = (const struct cells_move *)(const void *)c->moves.data;
-    uint64_t bytes = c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0;
-    for (size_t i = 0; i < c->moves.len / sizeof *m; i++)
-        bytes += m[i].bytes;
-    return bytes;
+    uint64_t bands = 0;
+    for (int i = 0; i < c->n; i++)
+        bands += (uint64_t)c->done[i];
+    return bands;
+}
+
+double cells_overhead(const struct cells *c)
+{
+    const double *cycles = c->f->latency->model.interpreter;
+    return cycles[LATENCY_BAND] * (double)bands_done(c) +
+           cycles[LATENCY_BYTE] * (double)c->moved + cycles[LATENCY_BLOCK];
 }
 
 // Adds up the work of the bands that run, and leaves it in f->cost.
-static void add_up_cost(struct cells *c)
+static void add_up_cost(struct cells *c, uint64_t moved)
 {
     struct fusion_cost sum = {.arena_bytes = c->arena_bytes};
     for (int i = 0; i < c->n; i++) {
@@ -484,7 +495,7 @@ static void add_up_cost(struct cells *c)
         fusion_cost_add(&sum, &c->f->cost);
     }
     c->f->cost = sum;
-    fusion__add_interpreter(c->f, c->steps, moved_bytes(c));
+    fusion__add_interpreter(c->f, bands_done(c), moved);
 }
 
 void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CHUNK_SIZES])
@@ -494,8 +505,13 @@ void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CH
         cells_take_up_cell(c, i, c->done[i]);
         choices[k] = (struct cells_choice){
             .chunk = c->chunk[i], .scratch_bytes = scratch_of(c->f), .cost = c->f->cost};
-        choices[k].arena_bytes = arena_of(c, c->beside[i] + choices[k].scratch_bytes);
+        choices[k].arena_bytes = cells_arena_of(c, i, choices[k].scratch_bytes);
     }
+}
+
+uint32_t cells_arena_of(const struct cells *c, int i, uint32_t scratch_bytes)
+{
+    return arena_of(c, c->beside[i] + scratch_bytes);
 }
 
 static void choose_chunks(struct cells *c, uint32_t limit)
@@ -558,12 +574,13 @@ int cells_fill(struct cells *c, const struct cell *cells, int n, uint32_t limit,
         return -1;
     const struct cell_facts *const *facts = (const struct cell_facts *const *)c->own;
     const char *why = cells_price(c, facts, n);
+    const uint64_t moved = c->moved; // with single chunks, as a search has it
     if (!why) {
         choose_chunks(c, limit);
         why = cells_lay_out(c, facts, n);
     }
     if (why)
         return err_set(e, ERR_BAD_FIELD, "block %d-%d: %s", cells[0].first, cells[n - 1].last, why);
-    add_up_cost(c);
+    add_up_cost(c, moved);
     return tell_fusion(c, e);
 }

@@ -44,6 +44,10 @@ struct cell_facts { // of a cell, whatever block it is in
     // needs (INT32_MAX: none), and one past the last row that this band needs.
     struct fusion_interval *need;
     uint64_t *macs, *calls; // [n_bands + 1] of the first b bands
+    // With a search over latency, of all bands and each chunk size: what front_cells.c knows already.
+    bool knows_chunks;
+    uint32_t chunk_scratch[FUSION_CHUNK_SIZES];
+    double chunk_cycles[FUSION_CHUNK_SIZES];
 };
 
 // Looks at a cell with chunks of `chunk` pixels. NULL: no memory. Freed with free().
@@ -53,6 +57,7 @@ struct cells_window { // the output of every cell but the last
     int lo, made;     // rows alive
     int most_rows;    // so far
     uint32_t row_bytes, offset;
+    uint64_t depth;                   // of the offset below the region's top
     uint32_t kept_offset, kept_bytes; // where the rows lie that outlive the call before
 };
 
@@ -85,6 +90,7 @@ struct cells {
     uint32_t live_bytes, x_offset, acc_offset, acc_bytes;
     uint32_t arena_bytes;
     uint64_t macs, calls_made;    // of the bands that run
+    uint64_t moved;               // bytes of windows that calls move, and of X
     struct cells_window *windows; // [n]
     int *done;                    // [n] bands
     uint64_t *beside; // [n] the most that is alive beside the scratch of the cell's calls
@@ -115,6 +121,11 @@ struct cells_choice {
 };
 // Of cell i, one for each of fusion_chunk_sizes[]. Takes the cell up in c->f.
 void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CHUNK_SIZES]);
+// The arena that its own calls need with such a scratch. Scratch and cost of a choice depend on the cell and its bands
+// alone, not on the block.
+uint32_t cells_arena_of(const struct cells *c, int i, uint32_t scratch_bytes);
+// Predicted cycles of the interpreter for the block that was priced, beside kernel calls and steps.
+double cells_overhead(const struct cells *c);
 
 // Lays out a block of `n` cells that are runs of layers one after the other, each with its choice in
 // `limit` bytes. Its cost is then f->cost. -1: ERR_BAD_FIELD (it cannot run), ERR_NO_MEMORY.

@@ -129,3 +129,73 @@ int front_cells_of_block(struct front_cells *s, int first, int last, front_cells
     s->ctx = ctx;
     return families_of_block(&s->families, first, last, price, s);
 }
+
+// ---- predicted latency ----
+
+static void look_at_chunks(struct front_cells *s, int i, struct cell_facts *facts)
+{
+    struct cells_choice choices[FUSION_CHUNK_SIZES];
+    cells_choices(&s->cells, i, choices);
+    for (int k = 0; k < FUSION_CHUNK_SIZES; k++) {
+        facts->chunk_scratch[k] = choices[k].scratch_bytes;
+        facts->chunk_cycles[k] = choices[k].cost.cycles;
+    }
+}
+
+// Facts of cell i with its chunks. A cell whose last bands do not run is looked at in `room`: that is rare.
+static const struct cell_facts *with_chunks(struct front_cells *s, int i, struct cell_facts *room)
+{
+    struct cell_facts *facts = *slot_of(&s->known, &s->facts[i]->cell);
+    if (s->cells.done[i] < facts->n_bands) {
+        *room = *facts;
+        look_at_chunks(s, i, room);
+        return room;
+    }
+    if (!facts->knows_chunks)
+        look_at_chunks(s, i, facts);
+    facts->knows_chunks = true;
+    return facts;
+}
+
+static int by_arena(const void *a, const void *b)
+{
+    const struct front_step *x = a, *y = b;
+    return (x->arena_bytes > y->arena_bytes) - (x->arena_bytes < y->arena_bytes);
+}
+
+int front_cells_steps(struct front_cells *s, struct front_step *steps)
+{
+    const uint32_t own = s->cells.arena_bytes;
+    int n = 1, kept = 0;
+    steps[0] = (struct front_step){own, cells_overhead(&s->cells)};
+    for (int i = 0; i < s->cells.n; i++) {
+        struct cell_facts room;
+        const struct cell_facts *facts = with_chunks(s, i, &room);
+        for (int k = 0; k < FUSION_CHUNK_SIZES; k++) {
+            const uint32_t arena = cells_arena_of(&s->cells, i, facts->chunk_scratch[k]);
+            const double less = k ? facts->chunk_cycles[k - 1] : 0;
+            if (k == 0 || arena <= own)
+                steps[0].cycles += facts->chunk_cycles[k] - less;
+            else
+                steps[n++] = (struct front_step){arena, facts->chunk_cycles[k] - less};
+        }
+    }
+    qsort(steps + 1, (size_t)n - 1, sizeof *steps, by_arena);
+    for (int i = 1; i < n; i++) { // from differences to sums
+        const double cycles = steps[kept].cycles + steps[i].cycles;
+        kept += steps[i].arena_bytes > steps[kept].arena_bytes;
+        steps[kept] = (struct front_step){steps[i].arena_bytes, cycles};
+    }
+    return kept + 1;
+}
+
+void front_cells_entries(const struct cell *cells, int n, struct config_block *out)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = (struct config_block){.first = cells[i].first,
+                                       .last = cells[i].last,
+                                       .axis = FUSION_COLS,
+                                       .band_rows = cells[i].band_rows,
+                                       .group = cells[i].group,
+                                       .cells = n - i};
+}

@@ -629,7 +629,8 @@ static void find_price(struct fusion *f, int i)
     struct latency_place at = {
         .cols = f->axis != FUSION_ROWS && !f->by_rows,
         .fed = is_acc_layer(f, i),
-        .packed = packed_input(f, i)};
+        .packed = packed_input(f, i),
+        .outside = f->g->layers[i].in[0] == f->g->input};
     if (f->group && i < f->first + 3) {
         at.group = channels / (int)group_runs(f, i);
         at.sum = i == f->first + 2;
@@ -692,7 +693,8 @@ static void predict(const struct fusion *f, int i, const struct part *p, uint64_
     struct latency_counts *n = &own->counts;
     n->calls = own->calls;
     n->positions = p->slices * positions * p->runs;
-    n->borders = p->runs * (p->slices * (positions - inside) + clipped * inside);
+    n->clipped = s->rows_apart && p->slices ? clipped * own->calls / p->slices : 0;
+    n->borders = p->runs * (p->slices * (positions - inside) + (s->rows_apart ? 0 : clipped * inside));
     if (s->pass)
         n->passes = p->runs * p->slices *
                     (s->alone ? positions - inside + passes_of(inside, chunk, (uint64_t)s->pass)
@@ -703,7 +705,7 @@ static void predict(const struct fusion *f, int i, const struct part *p, uint64_
     own->works[LATENCY_KERNEL] = own->calls;
     if (i == stage->head)
         own->works[LATENCY_STEP] = p->slices * (p->runs + (f->group && i == f->first + 1));
-    own->cycles = price->call * (double)n->calls + price->position * (double)n->positions +
+    own->cycles = price->call * (double)n->calls + price->clipped * (double)n->clipped + price->position * (double)n->positions +
                   price->pass * (double)n->passes + price->border * (double)n->borders +
                   price->end * (double)n->ends +
                   f->latency->model.interpreter[LATENCY_STEP] * (double)own->works[LATENCY_STEP];
@@ -731,6 +733,7 @@ void fusion_cost_add(struct fusion_cost *to, const struct fusion_cost *from)
     to->macs += from->macs;
     to->calls += from->calls;
     to->counts.calls += from->counts.calls;
+    to->counts.clipped += from->counts.clipped;
     to->counts.positions += from->counts.positions;
     to->counts.passes += from->counts.passes;
     to->counts.borders += from->counts.borders;

@@ -13,8 +13,8 @@ const char *const latency_class_names[LATENCY_CLASSES] = {
     "pointwise", "conv", "copied",   "dwconv_3x3", "dwconv",  "plain_conv", "plain_dwconv",
     "sum",       "add",  "pool",     "fed_pool", "softmax",    "other"};
 const char *const latency_term_names[LATENCY_TERMS] = {
-    "call",     "channel",      "position", "run",    "product", "input",
-    "pass_run", "pass_product", "border",   "output", "simple",  "any"};
+    "call",     "channel", "clipped",      "position", "run",    "product", "input", "outside",
+    "pass_run", "pass_product", "pass_outside", "border",   "output", "simple",  "any"};
 const char *const latency_work_names[LATENCY_WORKS] = {"kernel", "step", "band", "byte", "block"};
 
 static int divide_up(int a, int b)
@@ -32,32 +32,33 @@ static int larger(int a, int b)
     return a > b ? a : b;
 }
 
+struct extent {
+    int lo, hi, clipped; // outputs [lo, hi) have whole windows, so many others have not
+    double outside;      // taps of theirs that lie outside, on average
+};
+
 // A layer as its kernel sees it: s across slices, a along them.
 struct view {
     int ks, ka, ss, sa, pad_s, pad_a, in_slices, in_len, slices, len;
     int in_c, out_c; // of the channels that are computed at a time
     int taps, window, fours;
-    double rows; // slices of a window that lie inside the tensor, on average
+    struct extent s, a; // slices, positions
+    double rows;        // slices of a window that lie inside the tensor, on average
 };
 
-// Outputs [lo, hi) whose windows lie inside.
-static void inside(int k, int stride, int pad, int in, int out, int *lo, int *hi)
+// Of `out` outputs along an axis, which have windows that lie inside `in` inputs.
+static struct extent extent_of(int k, int stride, int pad, int in, int out)
 {
     const int room = in - k + pad;
-    *lo = smaller(divide_up(pad, stride), out);
-    *hi = larger(*lo, smaller(out, room < 0 ? 0 : room / stride + 1));
-}
-
-static double rows_inside(const struct view *v)
-{
-    int lo, hi;
-    inside(v->ks, v->ss, v->pad_s, v->in_slices, v->slices, &lo, &hi);
-    int64_t sum = (int64_t)(hi - lo) * v->ks;
-    for (int i = 0; i < v->slices - (hi - lo); i++) { // the others
-        const int first = (i < lo ? i : i + hi - lo) * v->ss - v->pad_s;
-        sum += larger(0, smaller(v->in_slices, first + v->ks) - larger(0, first));
+    struct extent x = {.lo = smaller(divide_up(pad, stride), out)};
+    x.hi = larger(x.lo, smaller(out, room < 0 ? 0 : room / stride + 1));
+    x.clipped = out - (x.hi - x.lo);
+    for (int i = 0; i < x.clipped; i++) {
+        const int first = (i < x.lo ? i : i + x.hi - x.lo) * stride - pad;
+        const int taps = smaller(in, first + k) - larger(0, first);
+        x.outside += (double)(k - larger(0, taps)) / x.clipped;
     }
-    return (double)sum / larger(1, v->slices);
+    return x;
 }
 
 static struct view view_of(const struct layer *l, const struct latency_place *at)
@@ -79,7 +80,9 @@ static struct view view_of(const struct layer *l, const struct latency_place *at
     v.taps = v.ks * v.ka;
     v.window = depthwise ? v.taps : v.taps * v.in_c;
     v.fours = divide_up(v.out_c, 4);
-    v.rows = rows_inside(&v);
+    v.s = extent_of(v.ks, v.ss, v.pad_s, v.in_slices, v.slices);
+    v.a = extent_of(v.ka, v.sa, v.pad_a, v.in_len, v.len);
+    v.rows = v.ks - v.s.outside * v.s.clipped / larger(1, v.slices);
     return v;
 }
 
@@ -108,10 +111,11 @@ static void conv_shape(uint16_t kernel, const struct view *v, bool packed,
     case PROG_CONV_B4:
         s->kind = v->taps == 1 ? LATENCY_POINTWISE : LATENCY_CONV;
         s->pass = 3;
-        s->alone = true;
+        s->alone = s->rows_apart = true;
         f[LATENCY_PRODUCT] = 4.0 * v->fours * v->window * part;
         f[LATENCY_RUN] = v->fours * runs;
-        f[LATENCY_BORDER] = v->fours * v->taps;
+        f[LATENCY_BORDER] = v->fours * v->rows * v->a.outside * v->in_c;
+        f[LATENCY_CLIPPED] = v->fours * v->s.outside * v->ka * v->in_c;
         break;
     case PROG_CONV_M16: {
         const bool parts = v->window > PROG_M16_VALUES;
@@ -153,6 +157,8 @@ static void dwconv_shape(uint16_t kernel, const struct view *v, struct latency_s
         f[LATENCY_RUN] = v->out_c * rows_done;
         f[LATENCY_INPUT] = v->out_c * rows_done * v->sa;
         f[LATENCY_BORDER] = v->out_c * rows_done;
+        f[LATENCY_CLIPPED] = v->out_c * v->taps;
+        s->rows_apart = true;
         f[LATENCY_PASS_PRODUCT] = v->out_c * rows_done * (v->ka - v->sa); // before the first sum
 
         break;
@@ -232,14 +238,19 @@ void latency_shape_of(const struct latency_kernel *k, const struct layer *l,
             f[LATENCY_PASS_RUN] = f[LATENCY_RUN];
         if (k->kernel != PROG_CONV_M16 && k->kernel != PROG_DWCONV_FIR)
             f[LATENCY_PASS_PRODUCT] = f[LATENCY_PRODUCT];
-        inside(v.ks, v.ss, v.pad_s, v.in_slices, v.slices, &s->slice_lo, &s->slice_hi);
-        if (!s->alone && k->kernel != PROG_DWCONV_FIR)
-            s->clipped_slices = (uint32_t)(v.slices - (s->slice_hi - s->slice_lo));
-        inside(v.ka, v.sa, v.pad_a, v.in_len, v.len, &s->lo, &s->hi);
+        s->slice_lo = v.s.lo;
+        s->slice_hi = v.s.hi;
+        s->clipped_slices = (uint32_t)v.s.clipped;
+        s->lo = v.a.lo;
+        s->hi = v.a.hi;
         if (!depthwise && !at->packed && v.taps > 1 && !s->alone)
             s->lo = s->hi = 0;
     } else {
         plain_shape(l, at->fed, &v, s);
+    }
+    if (at->outside) {
+        f[LATENCY_OUTSIDE] = f[LATENCY_PRODUCT];
+        f[LATENCY_PASS_OUTSIDE] = f[LATENCY_PASS_PRODUCT];
     }
     end_shape(k, at, &v, s);
 }
@@ -251,8 +262,11 @@ static double count_of(const struct latency_counts *n, enum latency_term t)
     case LATENCY_CALL:
     case LATENCY_CHANNEL:
         return (double)n->calls;
+    case LATENCY_CLIPPED:
+        return (double)n->clipped;
     case LATENCY_PASS_RUN:
     case LATENCY_PASS_PRODUCT:
+    case LATENCY_PASS_OUTSIDE:
         return (double)n->passes;
     case LATENCY_BORDER:
         return (double)n->borders;
@@ -288,6 +302,7 @@ static void price(const struct latency_table *t, int layer, const struct latency
     struct latency_shape *s = &p->shape;
     latency_shape_of(&t->kernels[layer], &t->g->layers[layer], at, s);
     p->call = cycles_of(&t->model, s, &(struct latency_counts){.calls = 1});
+    p->clipped = cycles_of(&t->model, s, &(struct latency_counts){.clipped = 1});
     p->position = cycles_of(&t->model, s, &(struct latency_counts){.positions = 1});
     p->pass = cycles_of(&t->model, s, &(struct latency_counts){.passes = 1});
     p->border = cycles_of(&t->model, s, &(struct latency_counts){.borders = 1});
@@ -295,11 +310,11 @@ static void price(const struct latency_table *t, int layer, const struct latency
     p->call += t->model.interpreter[LATENCY_KERNEL];
 }
 
-#define PLACES 8 // without groups
+#define PLACES 16 // without groups
 
 static int place_index(const struct latency_place *at)
 {
-    return at->cols + 2 * at->fed + 4 * at->packed;
+    return at->cols + 2 * at->fed + 4 * at->packed + 8 * at->outside;
 }
 
 // The variant's kernels of all layers.
@@ -339,7 +354,8 @@ int latency_table_fill(struct latency_table *t, const struct graph *g, const str
     t->model = *m;
     for (int i = 0; i < g->n_layers; i++) {
         for (int k = 0; k < PLACES; k++) {
-            const struct latency_place at = {.cols = k & 1, .fed = k & 2, .packed = k & 4};
+            const struct latency_place at = {
+                .cols = k & 1, .fed = k & 2, .packed = k & 4, .outside = k & 8};
             price(t, i, &at, &t->prices[i * PLACES + k]);
         }
     }

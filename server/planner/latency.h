@@ -40,14 +40,17 @@ enum latency_term {
     // of a kernel call
     LATENCY_CALL,
     LATENCY_CHANNEL, // what is prepared for each output channel
+    LATENCY_CLIPPED, // products with what lies outside the tensor, where a call begins with those
     // of an output position, or of an input position where a layer is fed pixel by pixel
     LATENCY_POSITION,
     LATENCY_RUN,     // loops over products that are begun
     LATENCY_PRODUCT, // products, those with padding to whole words or groups of channels included
     LATENCY_INPUT,   // inputs copied or widened
+    LATENCY_OUTSIDE, // products with the model input, where it does not lie in RAM
     // of a pass: positions that are computed together, so that weights are read once
     LATENCY_PASS_RUN,
     LATENCY_PASS_PRODUCT,
+    LATENCY_PASS_OUTSIDE,
     LATENCY_BORDER, // of a position whose window has to be collected tap by tap
     // of an output position that is finished
     LATENCY_OUTPUT, // bytes
@@ -58,7 +61,7 @@ enum latency_term {
 extern const char *const latency_term_names[LATENCY_TERMS]; // "call", ...
 
 struct latency_counts {
-    uint64_t calls, positions, passes, borders, ends;
+    uint64_t calls, clipped, positions, passes, borders, ends;
 };
 
 enum latency_work { // of the interpreter
@@ -90,6 +93,7 @@ struct latency_place { // how a schedule runs a layer
     bool fed;          // a closing reduction, pixel by pixel
     bool sum;          // the projection of a cell of groups
     bool packed;       // pixels of an input slice lie together
+    bool outside;      // the input is the model's
     int group;         // channels at a time, of the first three layers of such a cell; 0 = all
 };
 
@@ -97,10 +101,12 @@ struct latency_shape { // of a layer in its place
     enum latency_class kind;
     double factor[LATENCY_TERMS];
     int pass; // positions of a pass; 0: the kernel has none
-    // Positions [lo, hi) of a slice have windows inside it; the others are borders, and so are all positions of slices
-    // but [slice_lo, slice_hi), of which there are clipped_slices.
+    // Positions [lo, hi) of a slice have windows inside it, the others are borders. Slices but [slice_lo, slice_hi), of
+    // which there are clipped_slices, have windows that reach outside the tensor: with rows_apart their calls are
+    // clipped, else all of their positions are borders.
     int lo, hi, slice_lo, slice_hi;
     uint32_t clipped_slices;
+    bool rows_apart;
     bool alone; // borders are passes of their own
 };
 void latency_shape_of(const struct latency_kernel *k, const struct layer *l,
@@ -110,7 +116,7 @@ void latency_amounts(const struct latency_shape *s, const struct latency_counts 
                      double amount[LATENCY_TERMS]);
 
 struct latency_price { // of a layer in its place: cycles of each count
-    double call, position, pass, border, end;
+    double call, clipped, position, pass, border, end;
     struct latency_shape shape;
 };
 

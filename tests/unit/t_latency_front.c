@@ -5,7 +5,9 @@
 #include "tests/unit/netgen.h"
 
 #include "server/planner/config.h"
+#include "server/planner/families.h"
 #include "server/planner/front.h"
+#include "server/planner/front_cells.h"
 #include "server/planner/fusion.h"
 
 #define MAX_POINTS 4096
@@ -19,8 +21,12 @@ struct brute {
     struct point at[MAX_POINTS];
     size_t n, tried;
     struct fusion *f;
+    struct families families;
     struct config_block blocks[NETGEN_MAX];
+    int n_blocks; // entries so far
 };
+
+static int with_cells, with_groups; // blocks of fronts
 
 static struct point price(struct fusion *f, const struct config_block *blocks, int n)
 {
@@ -28,7 +34,7 @@ static struct point price(struct fusion *f, const struct config_block *blocks, i
     struct err e = {0};
     if (config_arena(f, blocks, n, &p.ram, &e))
         return (struct point){UINT32_MAX, 0};
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i += config_entries(&blocks[i])) {
         if (config_block_fill(f, &blocks[i], p.ram, &e))
             return (struct point){UINT32_MAX, 0};
         p.cycles += f->cost.cycles;
@@ -50,6 +56,21 @@ static void keep(struct brute *b, struct point q)
     b->n = kept;
 }
 
+static void all_from(struct brute *b, int first, int n);
+
+static int try_cells(void *ctx, const struct cell *cells, int n)
+{
+    struct brute *b = ctx;
+    const int before = b->n_blocks;
+    uint32_t arena;
+    struct err e = {0};
+    front_cells_entries(cells, n, b->blocks + before);
+    if (config_arena(b->f, b->blocks + before, n, &arena, &e) == 0)
+        all_from(b, cells[n - 1].last + 1, before + n);
+    b->n_blocks = before;
+    return 0;
+}
+
 static void all_from(struct brute *b, int first, int n)
 {
     const struct graph *g = b->f->g;
@@ -61,6 +82,8 @@ static void all_from(struct brute *b, int first, int n)
         return;
     }
     for (int last = first; last < g->n_layers; last++) {
+        b->n_blocks = n;
+        families_of_block(&b->families, first, last, try_cells, b);
         for (int axis = FUSION_ROWS; axis <= FUSION_PATCH; axis++) {
             const struct layer *l = &g->layers[last];
             int most = axis == FUSION_ROWS ? 0 : l->in_h > l->out_h ? l->in_h : l->out_h;
@@ -113,7 +136,8 @@ static bool check_network(uint32_t seed, int size, size_t *points)
     if (fusion_open(&f, &n.g, &e) || latency_table_fill(&latency, &n.g, &m, &e))
         return false;
     f.latency = &latency;
-    if (front_search_latency(&f, &front_everything, &paths, &e))
+    if (families_open(&b.families, &n.g, &e) ||
+        front_search_latency(&f, &front_everything, &paths, &e))
         return false;
     b.n = b.tried = 0;
     b.f = &f;
@@ -133,8 +157,15 @@ static bool check_network(uint32_t seed, int size, size_t *points)
     if (!ok)
         printf("# seed %u size %d: front has %zu points, brute force %zu of %zu configurations\n",
                seed, size, paths.n, b.n, b.tried);
+    for (size_t i = 0; i < paths.n; i++) {
+        for (int k = 0; k < paths.at[i].n_blocks; k++) {
+            with_cells += paths.at[i].blocks[k].cells > 1;
+            with_groups += paths.at[i].blocks[k].group > 0;
+        }
+    }
     *points += paths.n;
     b.f = NULL;
+    families_close(&b.families);
     front_paths_free(&paths);
     fusion_close(&f);
     latency_table_free(&latency);
@@ -155,5 +186,6 @@ int main(int argc, char **argv)
             "points)",
             size, bad, networks, points);
     }
+    OKF(with_cells > 10, "fronts with %d cells, %d of groups", with_cells, with_groups);
     return tap_done();
 }
