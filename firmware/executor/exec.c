@@ -238,7 +238,7 @@ BOTH void consts_of(const struct run *r, const struct prog_op *op, struct k_cons
     k->bias = op->bias ? at(r, bias) : NULL;
     k->requant = op->requant ? at(r, requant) : NULL;
     k->fast = (const void *)k->requant;
-    k->zeros = op->kernel >= PROG_CONV_P4 ? at(r, (uint32_t)op->p[0]) : NULL;
+    k->zeros = op->kernel >= PROG_CONV_X2 ? at(r, (uint32_t)op->p[0]) : NULL;
 }
 
 static void tell(const struct run *r, const struct prog_op *op, int pixels)
@@ -285,8 +285,7 @@ BOTH void any_op(const struct run *r, const struct prog_part *b, const struct pr
         [PROG_SOFTMAX] = k_softmax,
         [PROG_RESCALE] = k_rescale,
         [PROG_PAD] = k_pad,
-        [PROG_CONV_P4] = k_conv_p4,
-        [PROG_CONV_COPY4] = k_conv_copy4,
+        [PROG_CONV_X2] = k_conv_x2,
         [PROG_DWCONV_P2] = k_dwconv_p2,
         [PROG_CONV_B4] = k_conv_b4,
         [PROG_DWCONV_FIR] = k_dwconv_fir,

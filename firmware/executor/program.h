@@ -32,7 +32,7 @@
 #include <stdint.h>
 
 #define PROG_MAGIC 0x5046534Du // "MSFP"
-#define PROG_VERSION 3u
+#define PROG_VERSION 4u
 
 // clang-format off
 enum prog_kernel {
@@ -54,8 +54,7 @@ enum prog_kernel {
     // Kernels of a variant, with constants in its own layout. All have biases and struct
     // prog_requant_fast padded to a multiple of 4 output channels, and in p[0] the offset of one
     // pixel of the input's zero point, which stands in for the taps outside the tensor.
-    PROG_CONV_P4,    // in_c % 4 == 0, ks * ka <= PROG_MAX_TAPS: w [out_c / 4][ks][ka][in_c / 4][2 pairs of channels][inputs 0 2, 1 3][2 lanes], lane = 256 * upper + lower
-    PROG_CONV_COPY4, // ks * ka * in_c <= PROG_MAX_WINDOW: the window is copied together; w [out_c / 4][window / 4][2][2][2]
+    PROG_CONV_X2,    // out_c > 1: a record for each pair of output channels, the last one of an odd number together with the channel before (below)
     PROG_DWCONV_P2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: int16 w [c / 4, rounded up][ks][ka / 2, rounded up][4 channels][2 taps], doubled like the biases; the last group of four ends with the last channel
     PROG_CONV_B4,    // w [out_c / 4][ks][ka][in_c][4 channels]
     PROG_DWCONV_FIR, // mult_c == 1, ks == ka: 3, 5 or 7, ss == sa: 1 or 2: w [c][ks][ka]
@@ -96,7 +95,31 @@ struct prog_requant {
     int32_t shift; // > 0: left
 };
 
-// The last step of PROG_CONV_P4 and following: the same bytes as struct prog_requant with fewer
+// Of PROG_CONV_X2, uint32 words, upper and lower being the first and the second channel of the pair:
+//   bias     256 * upper + lower, modulo 2^32; lower
+//   weights  a word for two inputs, 16-bit lanes, each 256 * upper + lower. Windows of at most
+//            PROG_X2_WORDS words: for each kernel row, of its ka * in_c bytes, else for each tap, of its
+//            in_c bytes: inputs 0 and 2, 1 and 3 of each four; then of the last one: it and none; two:
+//            both; three: 0 and 2, 1 and none. In small windows a word of zeros makes their number even
+//   ends     mult, round of upper; of lower; right + (left << 8) of upper; of lower: struct
+//            prog_requant_fast. PROG_END_RELU: upper's with round 64-fold and right 6 more, for a sum
+//            that comes 256-fold
+#define PROG_X2_WORDS 40
+#define PROG_X2_RECORD 8     // words of a record beside the weights
+#define PROG_X2_MAX_RIGHT 16 // of prog_requant, where PROG_END_RELU is to fit
+
+static inline int prog_x2_run_words(int bytes)
+{
+    return bytes / 4 * 2 + (bytes % 4 + 1) / 2;
+}
+
+static inline int prog_x2_words(int ks, int ka, int in_c)
+{
+    const int small = (ks * prog_x2_run_words(ka * in_c) + 1) / 2 * 2;
+    return small <= PROG_X2_WORDS ? small : ks * ka * prog_x2_run_words(in_c);
+}
+
+// The last step of PROG_CONV_X2 and following: the same bytes as struct prog_requant with fewer
 // operations, for sums below 2^30 / 2^left. With the high word of a product written as x . y, the
 // layer's end (prog_op.p[1]) decides:
 //   ANY    v = (2 sum << left) . mult, rounded; (v + round - (v < 0 and right > 0)) >> right, plus the
@@ -114,8 +137,7 @@ struct prog_requant_fast {
 };
 enum prog_end { PROG_END_ANY, PROG_END_SIMPLE, PROG_END_RELU };
 
-#define PROG_MAX_TAPS 49 // of the packed kernels: 7 x 7
-#define PROG_MAX_WINDOW 256
+#define PROG_MAX_TAPS 49   // of the packed kernels: 7 x 7
 #define PROG_M16_VALUES 96 // inputs that PROG_CONV_M16 and PROG_DWCONV_M16 hold as int16 at a time
 
 struct prog_op {
@@ -134,7 +156,7 @@ struct prog_op {
     struct prog_view in[2], out;
     // PROG_ADD: zero0, zero1, mult0, shift0, mult1, shift1, mult_out, shift_out, left_shift
     // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
-    // PROG_CONV_P4 and following: zero-point pixel (offset), enum prog_end
+    // PROG_CONV_X2 and following: zero-point pixel (offset), enum prog_end
     // Convolutions of a group of channels: [7], [8], [9] bytes of weights, biases and requantisation
     //     from group to group
     int32_t p[10];

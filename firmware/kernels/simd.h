@@ -48,6 +48,37 @@ static inline uint32_t simd_odd(uint32_t v)
 #endif
 }
 
+// The next two words; p moves on.
+static inline void simd_next2(const uint32_t **p, uint32_t *a, uint32_t *b)
+{
+    const uint32_t *at = *p;
+#if SIMD_NATIVE
+    uint32_t first, second;
+    __asm__ volatile("ldrd %0, %1, [%2], #8" : "=r"(first), "=r"(second), "+r"(at));
+    *a = first;
+    *b = second;
+#else
+    *a = *at++;
+    *b = *at++;
+#endif
+    *p = at;
+}
+
+static inline void simd_put2(uint32_t **p, uint32_t a, uint32_t b)
+{
+    uint32_t *at = *p;
+#if SIMD_NATIVE
+    __asm__ volatile("strd %1, %2, [%0], #8" : "+r"(at) : "r"(a), "r"(b) : "memory");
+#else
+    *at++ = a;
+    *at++ = b;
+#endif
+    *p = at;
+}
+
+// Between writing an array and reading it with simd_next2(), which the compiler does not see.
+#define SIMD_WRITTEN(array) __asm__ volatile("" ::"r"(array) : "memory")
+
 // acc + a.lo * b.lo + a.hi * b.hi
 static inline int32_t simd_mac2(uint32_t a, uint32_t b, int32_t acc)
 {
@@ -106,6 +137,51 @@ static inline int32_t simd_mul_high(int32_t a, int32_t b)
 #else
     return (int32_t)(((int64_t)a * b) >> 32);
 #endif
+}
+
+// acc + ((a * b) >> 32)
+static inline int32_t simd_mul_high_add(int32_t a, int32_t b, int32_t acc)
+{
+#if SIMD_NATIVE
+    int32_t r;
+    __asm__("smmla %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
+    return r;
+#else
+    return (int32_t)((uint32_t)acc + (uint32_t)simd_mul_high(a, b));
+#endif
+}
+
+// acc + ((a * b + 2^31) >> 32)
+static inline int32_t simd_mul_high_round_add(int32_t a, int32_t b, int32_t acc)
+{
+#if SIMD_NATIVE
+    int32_t r;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(acc));
+    return r;
+#else
+    return (int32_t)((uint32_t)acc + (uint32_t)simd_mul_high(a, b) +
+                     (((uint32_t)a * (uint32_t)b) >> 31));
+#endif
+}
+
+// The low bytes of a and b as the two bytes at p.
+static inline void simd_store2(int8_t *p, int32_t a, int32_t b)
+{
+#if SIMD_NATIVE
+    __asm__("bfi %0, %1, #8, #8" : "+r"(a) : "r"(b));
+    const uint16_t both = (uint16_t)a;
+    __builtin_memcpy(p, &both, 2);
+#else
+    p[0] = (int8_t)a;
+    p[1] = (int8_t)b;
+#endif
+}
+
+// v >> n, 0 <= n < 32.
+static inline int32_t simd_shift_right(int32_t v, uint32_t n)
+{
+    // cppcheck-suppress shiftTooManyBitsSigned ; gcc and clang define it: the sign is shifted in
+    return v >> n;
 }
 
 // (a * b + 2^31) >> 32

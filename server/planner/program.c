@@ -302,7 +302,7 @@ static void relocate(struct compiler *c, uint32_t calls, uint32_t tables, uint32
         op[i].weights += op[i].weights ? consts - 1 : 0;
         op[i].bias += op[i].bias ? consts - 1 : 0;
         op[i].requant += op[i].requant ? consts - 1 : 0;
-        if (op[i].kernel >= PROG_CONV_P4)
+        if (op[i].kernel >= PROG_CONV_X2)
             op[i].p[0] += (int32_t)consts - 1;
     }
 }
