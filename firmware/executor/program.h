@@ -104,7 +104,8 @@ struct prog_requant {
 //   ends     mult, round of upper; of lower; right + (left << 8) of upper; of lower: struct
 //            prog_requant_fast. PROG_END_RELU: upper's with round 64-fold and right 6 more, for a sum
 //            that comes 256-fold
-#define PROG_X2_WORDS 40
+#define PROG_X2_WORDS 72 // widened at a time: of one pixel, or of two with windows of half as many
+#define PROG_X2_MAX_ROWS 8   // kernel rows of larger windows
 #define PROG_X2_RECORD 8     // words of a record beside the weights
 #define PROG_X2_MAX_RIGHT 16 // of prog_requant, where PROG_END_RELU is to fit
 

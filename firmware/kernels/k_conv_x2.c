@@ -163,11 +163,12 @@ INLINE int32_t end_simple(const struct ends *e, int i, int32_t sum2)
     return simd_saturate8(simd_shift_right(v + simd_shift_right(sum2, 31), e->shift[i]));
 }
 
-APART int32_t end_any(const struct prog_op *op, const struct ends *e, int i, int32_t sum2)
+APART int32_t end_any(const struct prog_op *op, uint32_t mult, uint32_t round, uint32_t shift,
+                      int32_t sum2)
 {
     const struct fast_out o = fast_out_of(op);
-    const struct prog_requant_fast r = {(int32_t)e->mult[i], (int32_t)e->round[i],
-                                        (int32_t)(e->shift[i] & 0xFF), (int32_t)(e->shift[i] >> 8)};
+    const struct prog_requant_fast r = {(int32_t)mult, (int32_t)round, (int32_t)(shift & 0xFF),
+                                        (int32_t)(shift >> 8)};
     return fast_finish(&o, &r, sum2);
 }
 
@@ -182,30 +183,45 @@ INLINE void end_pixel(const struct prog_op *op, enum prog_end end, const struct 
     else if (end == PROG_END_SIMPLE)
         simd_store2(y, end_simple(e, 0, upper2), end_simple(e, 1, lower2));
     else
-        simd_store2(y, end_any(op, e, 0, upper2), end_any(op, e, 1, lower2));
+        simd_store2(y, end_any(op, e->mult[0], e->round[0], e->shift[0], upper2),
+                    end_any(op, e->mult[1], e->round[1], e->shift[1], lower2));
 }
 
 // ---- all output channels of one pixel or of two ----
+
+struct runs { // windows in bytes: of each kernel row n_parts, of one tap or of all
+    const int8_t *rows[PROG_X2_MAX_ROWS]; // position 0; NULL: outside the tensor
+    const int8_t *zeros;                  // for a tap outside
+    int n_parts, bytes, first;            // position of the first tap
+    ptrdiff_t pixel, to_b;                // from position to position; from one pixel to the other
+};
 
 struct task {
     const struct prog_op *op;
     const uint32_t *weights;
     int record; // words of a pair of channels
     ptrdiff_t y_step;
-    const uint32_t *x, *x_end, *x_mid; // widened, of two pixels or, up to x_mid, of one
-    const int8_t *const *runs; // or runs of bytes: [n_runs], each of n_parts parts of that many
-    int n_runs, n_parts, bytes;
-    ptrdiff_t at, part, to_b; // of the first part; from part to part; from one pixel to the other
+    const uint32_t *x, *x_mid, *x_end; // widened, of one pixel up to x_mid or of two up to x_end
+    const struct runs *runs;           // or in bytes
 };
+
+static struct task task_of(const struct prog_op *op, const struct k_consts *k, size_t y_step)
+{
+    return (struct task){.op = op,
+                         .weights = (const uint32_t *)(const void *)k->weights,
+                         .record = PROG_X2_RECORD + prog_x2_words(op->ks, op->ka, op->in_c),
+                         .y_step = (ptrdiff_t)y_step};
+}
 
 INLINE struct sums dot_pixels(const struct task *t, bool widened, const uint32_t **w, struct sums s)
 {
     if (widened)
         return dot2(t->x, t->x_end, w, s);
-    for (int i = 0; i < t->n_runs; i++) {
-        const int8_t *a = t->runs[i] + t->at;
-        for (int k = 0; k < t->n_parts; k++, a += t->part)
-            s = run2(a, a + t->to_b, t->bytes, w, s);
+    const struct runs *r = t->runs;
+    for (int i = 0; i < t->op->ks; i++) {
+        const int8_t *a = r->rows[i] + r->first * r->pixel;
+        for (int k = 0; k < r->n_parts; k++, a += r->pixel)
+            s = run2(a, a + r->to_b, r->bytes, w, s);
     }
     return s;
 }
@@ -238,10 +254,12 @@ INLINE struct sums dot_pairs(const struct task *t, bool widened, const uint32_t 
 {
     if (widened)
         return dot1(t->x, t->x_mid, p, q, s);
-    for (int i = 0; i < t->n_runs; i++) {
-        const int8_t *x = t->runs[i] + t->at;
-        for (int k = 0; k < t->n_parts; k++, x += t->part)
-            s = run1(x, t->bytes, p, q, s);
+    const struct runs *r = t->runs;
+    for (int i = 0; i < t->op->ks; i++) {
+        const int8_t *x = r->rows[i] + r->first * r->pixel;
+        const unsigned len = r->rows[i] ? t->op->in_len : 0;
+        for (int k = r->first; k < r->first + r->n_parts; k++, x += r->pixel)
+            s = run1((unsigned)k < len ? x : r->zeros, r->bytes, p, q, s);
     }
     return s;
 }
@@ -277,7 +295,8 @@ CHANNELS(bytes_relu_1, one_pixel, PROG_END_RELU, false)
 CHANNELS(bytes_relu_2, two_pixels, PROG_END_RELU, false)
 CHANNELS(bytes_simple_1, one_pixel, PROG_END_SIMPLE, false)
 CHANNELS(bytes_simple_2, two_pixels, PROG_END_SIMPLE, false)
-CHANNELS(any_1, one_pixel, PROG_END_ANY, t->x != NULL) // rare: small, not fast
+CHANNELS(wide_any_1, one_pixel, PROG_END_ANY, true)
+CHANNELS(bytes_any_1, one_pixel, PROG_END_ANY, false)
 
 struct passes { // over all channels: of one pixel; of two, NULL where pixels go one by one
     channels_fn *one, *two;
@@ -288,9 +307,10 @@ static struct passes passes_of(const struct prog_op *op, bool widened)
     static const struct passes relu[2] = {{bytes_relu_1, bytes_relu_2}, {wide_relu_1, wide_relu_2}};
     static const struct passes simple[2] = {{bytes_simple_1, bytes_simple_2},
                                             {wide_simple_1, wide_simple_2}};
-    return op->p[1] == PROG_END_RELU     ? relu[widened]
-           : op->p[1] == PROG_END_SIMPLE ? simple[widened]
-                                         : (struct passes){any_1, NULL};
+    return op->p[1] == PROG_END_RELU ? relu[widened]
+           : op->p[1] == PROG_END_SIMPLE
+               ? simple[widened]
+               : (struct passes){widened ? wide_any_1 : bytes_any_1, NULL};
 }
 
 // ---- small windows, widened ----
@@ -331,37 +351,48 @@ static inline uint32_t *widen2(const int8_t *a, const int8_t *b, int bytes, uint
     return to;
 }
 
-// A window that reaches beyond the tensor, or whose pixels lie apart: tap after tap into bytes first.
+// A window that reaches beyond the tensor, or whose pixels lie apart: tap after tap, byte after byte.
 APART void widen_taps(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
                       int p, uint32_t *to, int step)
 {
-    int8_t row[2 * PROG_X2_WORDS];
-    const int first = p * op->sa - op->pad_a, in_c = op->in_c, bytes = op->ka * in_c;
+    const int first = p * op->sa - op->pad_a;
     const int8_t *slice = in->slice;
     for (int s = 0; s < op->ks; s++) {
         const bool inside = s >= in->tap && s < in->tap + in->taps;
         const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * (ptrdiff_t)in->pix_step;
-        int8_t *y = row;
+        int8_t four[4];
+        int n = 0;
         for (int a = first; a < first + op->ka; a++, x += in->pix_step) {
             const int8_t *from = inside && a >= 0 && a < op->in_len ? x : k->zeros;
-            for (int c = 0; c < in_c; c++)
-                *y++ = from[c];
+            if (op->in_c % 4 == 0) {
+                to = widen(from, op->in_c, to, step);
+                continue;
+            }
+            for (const int8_t *const end = from + op->in_c; from < end;) {
+                four[n++] = *from++;
+                if (n == 4) {
+                    to = widen(four, n, to, step);
+                    n = 0;
+                }
+            }
         }
-        to = widen(row, bytes, to, step);
+        to = widen(four, n, to, step);
         if (inside)
             slice = fast_next_slice(in, slice);
     }
 }
 
-// The rows of the windows of two inner neighbours.
-APART void widen_rows(const struct prog_op *op, const struct k_window *in, int p, uint32_t *to)
+// The rows of the window of an inner position, or of two neighbours.
+APART void widen_rows(const struct prog_op *op, const struct k_window *in, int p, bool two,
+                      uint32_t *to)
 {
     const ptrdiff_t pixel = (ptrdiff_t)in->pix_step, next = op->sa * pixel;
     const int bytes = op->ka * op->in_c;
     const ptrdiff_t at = (p * op->sa - op->pad_a - in->lo) * pixel;
     const int8_t *slice = in->slice;
     for (int s = 0; s < op->ks; s++, slice = fast_next_slice(in, slice))
-        to = widen2(slice + at, slice + at + next, bytes, to);
+        to = two ? widen2(slice + at, slice + at + next, bytes, to)
+                 : widen(slice + at, bytes, to, 1);
 }
 
 // Windows of one tap, all inside the tensor.
@@ -397,8 +428,8 @@ static inline void windows(const struct task *t, const struct k_consts *k,
     for (int p = out->first, n; p < stop; p += n, y += n * t->y_step) {
         const bool pair = p + 1 < stop && pass.two;
         n = 1 + pair;
-        if (pair && p >= inside.lo && p + 1 < inside.hi) {
-            widen_rows(op, in, p, x);
+        if (p >= inside.lo && p + pair < inside.hi) {
+            widen_rows(op, in, p, pair, x);
         } else {
             widen_taps(op, k, in, p, x, n);
             if (pair)
@@ -409,81 +440,73 @@ static inline void windows(const struct task *t, const struct k_consts *k,
     }
 }
 
-APART void widened(struct task *t, const struct k_consts *k, const struct k_window *in,
-                   const struct k_out *out, int words)
+APART void widened(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
+                   const struct k_out *out)
 {
-    uint32_t x[2 * PROG_X2_WORDS];
-    const struct passes pass = passes_of(t->op, true);
-    x[words - 1] = x[2 * words - 2] = x[2 * words - 1] = 0; // where the number is rounded up
-    t->x = x;
-    t->x_end = x + 2 * words;
-    t->x_mid = x + words;
-    if (t->op->ks * t->op->ka == 1 && in->taps == 1 && t->op->pad_a == 0 &&
-        (out->first + out->n - 1) * t->op->sa < t->op->in_len)
-        pointwise(t, in, out, pass, x);
+    uint32_t x[PROG_X2_WORDS];
+    struct task t = task_of(op, k, out->pix_step);
+    const int words = t.record - PROG_X2_RECORD;
+    struct passes pass = passes_of(op, true);
+    if (2 * words > PROG_X2_WORDS)
+        pass.two = NULL;
+    x[words - 1] = 0; // where the number is rounded up
+    if (pass.two)
+        x[2 * words - 2] = x[2 * words - 1] = 0;
+    t.x = x;
+    t.x_mid = x + words;
+    t.x_end = x + 2 * words;
+    if (op->ks * op->ka == 1 && in->taps == 1 && op->pad_a == 0 &&
+        (out->first + out->n - 1) * op->sa < op->in_len)
+        pointwise(&t, in, out, pass, x);
     else
-        windows(t, k, in, out, pass, x);
+        windows(&t, k, in, out, pass, x);
 }
 
 // ---- large windows, as they are ----
 
-APART void border_pixel(const struct task *t, const struct k_consts *k, const struct k_window *in,
-                        int p, channels_fn *one, int8_t *y)
+// Position 0 of every kernel row's slice.
+static void find_rows(const struct prog_op *op, const struct k_window *in, const int8_t **rows)
 {
-    const int8_t *taps[PROG_MAX_TAPS];
-    const struct prog_op *op = t->op;
-    struct task border = *t;
-    border.runs = taps;
-    border.n_runs = op->ks * op->ka;
-    border.n_parts = 1;
-    border.bytes = op->in_c;
-    border.at = 0;
-    fast_find_taps(op, in, k->zeros, p, taps);
-    one(&border, y);
+    const int8_t *slice = in->slice;
+    for (int s = 0; s < op->ks; s++) {
+        rows[s] = NULL;
+        if (s >= in->tap && s < in->tap + in->taps) {
+            rows[s] = slice - (ptrdiff_t)in->lo * (ptrdiff_t)in->pix_step;
+            slice = fast_next_slice(in, slice);
+        }
+    }
 }
 
-APART void unwidened(struct task *t, const struct k_consts *k, const struct k_window *in,
+APART void unwidened(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
                      const struct k_out *out)
 {
-    const int8_t *slices[FAST_MAX_ROWS];
-    const struct prog_op *op = t->op;
+    struct runs r = {.zeros = k->zeros,
+                     .pixel = (ptrdiff_t)in->pix_step,
+                     .to_b = op->sa * (ptrdiff_t)in->pix_step};
+    struct task t = task_of(op, k, out->pix_step);
     const struct passes pass = passes_of(op, false);
-    const ptrdiff_t pixel = (ptrdiff_t)in->pix_step;
-    const bool rows = in->taps == op->ks && op->ks <= FAST_MAX_ROWS;
     const bool whole = in->pix_step == op->in_c && op->in_c % 4 == 0; // a row of taps is one part
-    const struct fast_range inside = rows ? fast_range_inside(op) : (struct fast_range){0};
+    const struct fast_range inside =
+        in->taps == op->ks ? fast_range_inside(op) : (struct fast_range){0};
     const int stop = out->first + out->n;
     int8_t *y = out->pixel;
-    t->runs = slices;
-    t->n_runs = op->ks;
-    t->n_parts = whole ? 1 : op->ka;
-    t->bytes = whole ? op->ka * op->in_c : op->in_c;
-    t->part = pixel;
-    t->to_b = op->sa * pixel;
-    if (rows)
-        fast_find_rows(op, in, slices);
-    for (int p = out->first, n; p < stop; p += n, y += n * t->y_step) {
-        n = p + 1 < stop && p + 1 < inside.hi && pass.two ? 2 : 1;
-        t->at = (p * op->sa - op->pad_a) * pixel;
-        if (p < inside.lo || p >= inside.hi) {
-            n = 1;
-            border_pixel(t, k, in, p, pass.one, y);
-        } else {
-            (n == 2 ? pass.two : pass.one)(t, y);
-        }
+    find_rows(op, in, r.rows);
+    t.runs = &r;
+    for (int p = out->first, n; p < stop; p += n, y += n * t.y_step) {
+        const bool inner = p >= inside.lo && p < inside.hi;
+        n = inner && p + 1 < stop && p + 1 < inside.hi && pass.two ? 2 : 1;
+        r.first = p * op->sa - op->pad_a;
+        r.n_parts = inner && whole ? 1 : op->ka;
+        r.bytes = op->in_c * op->ka / r.n_parts;
+        (n == 2 ? pass.two : pass.one)(&t, y);
     }
 }
 
 void k_conv_x2(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
                const struct k_out *out)
 {
-    const int words = prog_x2_words(op->ks, op->ka, op->in_c);
-    struct task t = {.op = op,
-                     .weights = (const uint32_t *)(const void *)k->weights,
-                     .record = PROG_X2_RECORD + words,
-                     .y_step = (ptrdiff_t)out->pix_step};
-    if (words <= PROG_X2_WORDS)
-        widened(&t, k, in, out, words);
+    if (prog_x2_words(op->ks, op->ka, op->in_c) <= PROG_X2_WORDS)
+        widened(op, k, in, out);
     else
-        unwidened(&t, k, in, out);
+        unwidened(op, k, in, out);
 }

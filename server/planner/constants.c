@@ -162,8 +162,9 @@ static uint16_t armv7em_kernel(const struct layer *l, uint16_t kernel)
     // Slices may be rows or columns.
     const bool small = prog_x2_words(l->kh, l->kw, l->in_c) <= PROG_X2_WORDS &&
                        prog_x2_words(l->kw, l->kh, l->in_c) <= PROG_X2_WORDS;
+    const bool few_rows = l->kh <= PROG_X2_MAX_ROWS && l->kw <= PROG_X2_MAX_ROWS;
     const bool conv = kernel == PROG_CONV || (kernel == PROG_DWCONV && l->in_c == 1); // same sums
-    if (conv && l->out_c > 1 && (small || taps <= PROG_MAX_TAPS) && pairs_fit(l))
+    if (conv && l->out_c > 1 && (small || few_rows) && pairs_fit(l))
         return PROG_CONV_X2;
     if (kernel == PROG_DWCONV && l->mult_c == 1 && taps <= PROG_MAX_TAPS && sums_fit(l))
         return PROG_DWCONV_P2;
