@@ -21,7 +21,8 @@
 // A step computes one slice of one stage: all positions of the band's interval, `chunk` positions
 // at a time, through all of the stage's operators. Tensors between operators of a stage hold one
 // chunk of pixels; a stage's last operator writes a ring of slices or a whole tensor. The executor
-// decides nothing: order, ring slots and intervals are data.
+// decides nothing: order, ring slots and intervals are data. It works little, too: a step says where
+// the first operator reads and the last one writes, and between them an operator reads the chunk.
 //
 // A call runs some bands of a part. An ordinary block is one part and one call of all its bands. A
 // block of cells (server/planner/cells.h) has a part or more a cell and a call a band; between calls
@@ -37,19 +38,21 @@
 
 // clang-format off
 enum prog_kernel {
+    // What is called in a way of its own.
+    PROG_ADD,
+    PROG_COPY,     // whole tensor, flat
+    PROG_ACC_CONV, // dense layer fed pixel by pixel: w [out_c][slices][along][in_c], int32 accumulators [out_c]
+    PROG_ACC_AVGPOOL, // global pooling fed pixel by pixel, int32 accumulators [c]
+    PROG_ACC_MEAN,
+    // Slice kernels.
     PROG_CONV,     // w [out_c][ks][ka][in_c]; bias with the input zero point of a full window folded in
     PROG_DWCONV,   // w [ks][ka][out_c], output channel o reads input channel o / mult_c; bias folded likewise
-    PROG_ADD,
     PROG_AVGPOOL,
     PROG_MAXPOOL,
     PROG_MEAN,     // a window that covers its axes; requant[0] includes the division
     PROG_SOFTMAX,
     PROG_RESCALE,
     PROG_PAD,
-    PROG_COPY,     // whole tensor, flat
-    PROG_ACC_CONV, // dense layer fed pixel by pixel: w [out_c][slices][along][in_c], int32 accumulators [out_c]
-    PROG_ACC_AVGPOOL, // global pooling fed pixel by pixel, int32 accumulators [c]
-    PROG_ACC_MEAN,
     PROG_SUM_CONV, // 1x1 convolution of some input channels, added to int32 sums (a RING of them); w [out_c][in_c]
     PROG_SUM_END,  // those sums with bias, requantised
     // Kernels of a variant, with constants in its own layout. All have biases and struct
@@ -76,20 +79,30 @@ enum prog_space {
 };
 // clang-format on
 
+// What offsets are relative to, of every space but CHUNK and NONE by its own name.
+enum prog_origin {
+    PROG_ORIGIN_ARENA,
+    PROG_ORIGIN_SCRATCH, // of the call: rings and chunks
+    PROG_ORIGIN_INPUT,
+    PROG_ORIGIN_OUTPUT,
+    PROG_ORIGIN_WINDOW, // and those behind it: the call's bases
+};
+#define PROG_MAX_BASES 5
+#define PROG_ORIGINS (PROG_ORIGIN_WINDOW + PROG_MAX_BASES)
+
 // Where an operator finds or puts slices: slice i, position p is at
-//   WHOLE, INPUT, OUTPUT: offset + i * slice_step + p * pix_step
-//   RING:         scratch + offset + (i % slots) * slice_step + (p - interval.lo) * pix_step
-//   CHUNK:        scratch + offset + (p - first position of the chunk) * pix_step
-//   WINDOW:       base + i * slice_step + p * pix_step
-// with scratch and bases of the call.
+//   CHUNK:  origin + offset + (p - first position of the chunk) * pix_step
+//   RING:   origin + offset + (i % slots) * slice_step + (p - interval.lo) * pix_step
+//   others: origin + offset + i * slice_step + p * pix_step
 struct prog_view {
     uint32_t offset;
+    uint32_t ring_bytes; // RING: slots * slice_step; others: 0
     uint32_t slice_step;
     uint32_t pix_step;
-    uint16_t slots;
     uint16_t space;    // enum prog_space
-    uint16_t interval; // RING: index into the part's intervals; WINDOW: into the call's bases
-    uint16_t reserved;
+    uint16_t origin;   // enum prog_origin
+    uint16_t slots;    // RING
+    uint16_t interval; // RING: index into the part's intervals; others: the part's last, [0, 0)
 };
 
 struct prog_requant {
@@ -150,6 +163,10 @@ struct prog_stage {
 struct prog_step {
     uint16_t stage; // within the part
     uint16_t slice;
+    uint16_t tap, taps; // of operand 0 of the stage's first operator, as in struct k_window
+    uint32_t in;        // of it: where the slice of the first such tap begins, from its origin
+    uint32_t
+        out; // where the slice that is made begins, from the origin of the last operator's output
 };
 
 struct prog_interval { // positions [lo, hi) of a tensor that a band needs
@@ -166,7 +183,7 @@ struct prog_base {  // of a window during a call
 
 struct prog_part {
     uint16_t first_stage, n_stages;
-    uint16_t n_intervals;
+    uint16_t n_intervals; // one a stage, and [0, 0)
     uint16_t acc_op;    // operator (index into ops) whose accumulators end the part; 0xFFFF = none
     uint32_t intervals; // offset
     // int32 accumulators: arena offset with acc_op, else relative to the call's scratch.
@@ -177,7 +194,9 @@ struct prog_call {
     uint16_t part, first_band, n_bands;
     uint16_t n_groups; // runs of every band, each with the constants of the next group of channels
     uint16_t n_moves;
-    uint16_t flags;        // PROG_CALL_...
+    uint16_t n_bases;
+    uint16_t flags; // PROG_CALL_...
+    uint16_t reserved;
     uint32_t moves, bases; // offsets
     uint32_t steps;        // offset; the same steps for every band
     uint32_t n_steps;
@@ -208,11 +227,12 @@ struct prog_header {
 #define PROG_FLAG_INPUT_STREAMED 1u // the input is read once, in order
 #define PROG_FLAG_OUTPUT_OUTSIDE 2u
 
-_Static_assert(sizeof(struct prog_view) == 20, "wire layout");
-_Static_assert(sizeof(struct prog_op) == 148, "wire layout");
+_Static_assert(sizeof(struct prog_view) == 24, "wire layout");
+_Static_assert(sizeof(struct prog_op) == 160, "wire layout");
 _Static_assert(sizeof(struct prog_stage) == 8, "wire layout");
+_Static_assert(sizeof(struct prog_step) == 16, "wire layout");
 _Static_assert(sizeof(struct prog_part) == 20, "wire layout");
-_Static_assert(sizeof(struct prog_call) == 32, "wire layout");
+_Static_assert(sizeof(struct prog_call) == 36, "wire layout");
 _Static_assert(sizeof(struct prog_block) == 16, "wire layout");
 _Static_assert(sizeof(struct prog_header) == 84, "wire layout");
 
