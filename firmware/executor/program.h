@@ -21,11 +21,13 @@
 // A step computes one slice of one stage: all positions of the band's interval, `chunk` positions
 // at a time, through all of the stage's operators. Tensors between operators of a stage hold one
 // chunk of pixels; a stage's last operator writes a ring of slices or a whole tensor. The executor
-// decides nothing: order, ring slots and intervals are data.
+// decides nothing: order, ring slots and intervals are data. It works little, too: a step says where
+// the first operator reads and the last one writes, and between them an operator reads the chunk.
 //
 // A call runs some bands of a part. An ordinary block is one part and one call of all its bands. A
 // block of cells (server/planner/cells.h) has a part or more a cell and a call a band; between calls
-// what lies in the arena is moved together, so a call brings its own addresses.
+// what lies in the arena is moved together, so a call brings its own addresses. A cell whose slices
+// are rows is a part of one band, and its calls take some of its steps each.
 #ifndef EXECUTOR_PROGRAM_H
 #define EXECUTOR_PROGRAM_H
 
@@ -36,19 +38,21 @@
 
 // clang-format off
 enum prog_kernel {
+    // What is called in a way of its own.
+    PROG_ADD,
+    PROG_COPY,     // whole tensor, flat
+    PROG_ACC_CONV, // dense layer fed pixel by pixel: w [out_c][slices][along][in_c], int32 accumulators [out_c]
+    PROG_ACC_AVGPOOL, // global pooling fed pixel by pixel, int32 accumulators [c]
+    PROG_ACC_MEAN,
+    // Slice kernels.
     PROG_CONV,     // w [out_c][ks][ka][in_c]; bias with the input zero point of a full window folded in
     PROG_DWCONV,   // w [ks][ka][out_c], output channel o reads input channel o / mult_c; bias folded likewise
-    PROG_ADD,
     PROG_AVGPOOL,
     PROG_MAXPOOL,
     PROG_MEAN,     // a window that covers its axes; requant[0] includes the division
     PROG_SOFTMAX,
     PROG_RESCALE,
     PROG_PAD,
-    PROG_COPY,     // whole tensor, flat
-    PROG_ACC_CONV, // dense layer fed pixel by pixel: w [out_c][slices][along][in_c], int32 accumulators [out_c]
-    PROG_ACC_AVGPOOL, // global pooling fed pixel by pixel, int32 accumulators [c]
-    PROG_ACC_MEAN,
     PROG_SUM_CONV, // 1x1 convolution of some input channels, added to int32 sums (a RING of them); w [out_c][in_c]
     PROG_SUM_END,  // those sums with bias, requantised
     // Kernels of a variant, with constants in its own layout. All have biases and struct
@@ -74,20 +78,30 @@ enum prog_space {
 };
 // clang-format on
 
+// What offsets are relative to, of every space but CHUNK and NONE by its own name.
+enum prog_origin {
+    PROG_ORIGIN_ARENA,
+    PROG_ORIGIN_SCRATCH, // of the call: rings and chunks
+    PROG_ORIGIN_INPUT,
+    PROG_ORIGIN_OUTPUT,
+    PROG_ORIGIN_WINDOW, // and those behind it: the call's bases
+};
+#define PROG_MAX_BASES 5
+#define PROG_ORIGINS (PROG_ORIGIN_WINDOW + PROG_MAX_BASES)
+
 // Where an operator finds or puts slices: slice i, position p is at
-//   WHOLE, INPUT, OUTPUT: offset + i * slice_step + p * pix_step
-//   RING:         scratch + offset + (i % slots) * slice_step + (p - interval.lo) * pix_step
-//   CHUNK:        scratch + offset + (p - first position of the chunk) * pix_step
-//   WINDOW:       base.offset + i * slice_step + (p - base.lo) * pix_step
-// with scratch and bases of the call.
+//   CHUNK:  origin + offset + (p - first position of the chunk) * pix_step
+//   RING:   origin + offset + (i % slots) * slice_step + (p - interval.lo) * pix_step
+//   others: origin + offset + i * slice_step + p * pix_step
 struct prog_view {
     uint32_t offset;
+    uint32_t ring_bytes; // RING: slots * slice_step; others: 0
     uint32_t slice_step;
     uint32_t pix_step;
-    uint16_t slots;
     uint16_t space;    // enum prog_space
-    uint16_t interval; // RING: index into the part's intervals; WINDOW: into the call's bases
-    uint16_t reserved;
+    uint16_t origin;   // enum prog_origin
+    uint16_t slots;    // RING
+    uint16_t interval; // RING: index into the part's intervals; others: the part's last, [0, 0)
 };
 
 struct prog_requant {
@@ -172,6 +186,10 @@ struct prog_stage {
 struct prog_step {
     uint16_t stage; // within the part
     uint16_t slice;
+    uint16_t tap, taps; // of operand 0 of the stage's first operator, as in struct k_window
+    uint32_t in;        // of it: where the slice of the first such tap begins, from its origin
+    uint32_t
+        out; // where the slice that is made begins, from the origin of the last operator's output
 };
 
 struct prog_interval { // positions [lo, hi) of a tensor that a band needs
@@ -182,18 +200,15 @@ struct prog_move { // done before the call, in order; may overlap (memmove)
     uint32_t dst, src, bytes;
 };
 
-struct prog_base {   // of a window during a call
-    uint32_t offset; // arena, of row lo
-    uint16_t lo;     // its first row in the arena
-    uint16_t reserved;
+struct prog_base {  // of a window during a call
+    int32_t offset; // arena, where row 0 would lie; of the rows that are there none lies outside
 };
 
 struct prog_part {
     uint16_t first_stage, n_stages;
-    uint16_t n_intervals;
-    uint16_t acc_op;  // operator (index into ops) whose accumulators end the part; 0xFFFF = none
-    uint32_t n_steps; // the same steps for every band
-    uint32_t steps, intervals; // offsets
+    uint16_t n_intervals; // one a stage, and [0, 0)
+    uint16_t acc_op;    // operator (index into ops) whose accumulators end the part; 0xFFFF = none
+    uint32_t intervals; // offset
     // int32 accumulators: arena offset with acc_op, else relative to the call's scratch.
     uint32_t acc, acc_bytes;
 };
@@ -202,9 +217,13 @@ struct prog_call {
     uint16_t part, first_band, n_bands;
     uint16_t n_groups; // runs of every band, each with the constants of the next group of channels
     uint16_t n_moves;
-    uint16_t flags;        // PROG_CALL_...
+    uint16_t n_bases;
+    uint16_t flags; // PROG_CALL_...
+    uint16_t reserved;
     uint32_t moves, bases; // offsets
-    uint32_t scratch;      // arena offset that rings and chunks are relative to
+    uint32_t steps;        // offset; the same steps for every band
+    uint32_t n_steps;
+    uint32_t scratch; // arena offset that rings and chunks are relative to
 };
 #define PROG_CALL_BEGIN 1u // zero the accumulators first
 #define PROG_CALL_END 2u   // close them
@@ -231,11 +250,12 @@ struct prog_header {
 #define PROG_FLAG_INPUT_STREAMED 1u // the input is read once, in order
 #define PROG_FLAG_OUTPUT_OUTSIDE 2u
 
-_Static_assert(sizeof(struct prog_view) == 20, "wire layout");
-_Static_assert(sizeof(struct prog_op) == 148, "wire layout");
+_Static_assert(sizeof(struct prog_view) == 24, "wire layout");
+_Static_assert(sizeof(struct prog_op) == 160, "wire layout");
 _Static_assert(sizeof(struct prog_stage) == 8, "wire layout");
-_Static_assert(sizeof(struct prog_part) == 28, "wire layout");
-_Static_assert(sizeof(struct prog_call) == 24, "wire layout");
+_Static_assert(sizeof(struct prog_step) == 16, "wire layout");
+_Static_assert(sizeof(struct prog_part) == 20, "wire layout");
+_Static_assert(sizeof(struct prog_call) == 36, "wire layout");
 _Static_assert(sizeof(struct prog_block) == 16, "wire layout");
 _Static_assert(sizeof(struct prog_header) == 84, "wire layout");
 

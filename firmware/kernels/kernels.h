@@ -26,12 +26,14 @@ struct k_out {
     int first, n;    // positions [first, first + n) along the slice
 };
 
-struct k_consts { // of one operator; NULL where it has none
+struct k_consts { // of one operator; anywhere where it has none
     const int8_t *weights;
     const int32_t *bias;
-    const struct prog_requant *requant;
-    const struct prog_requant_fast *fast; // PROG_CONV_X2 and following, instead of requant
-    const int8_t *zeros;                  // [in_c] the input's zero point; likewise
+    union {
+        const struct prog_requant *requant;
+        const struct prog_requant_fast *fast; // PROG_CONV_X2 and following
+    };
+    const int8_t *zeros; // [in_c] the input's zero point; likewise
 };
 
 typedef void k_slice_fn(const struct prog_op *op, const struct k_consts *k,

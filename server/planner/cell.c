@@ -39,6 +39,7 @@ const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
     f->block_first = block_first;
     f->block_last = block_last;
     f->cell = true;
+    f->by_rows = false;
     f->group = 0;
     const char *why = fusion__begin(f, first, last);
     if (why)
@@ -55,6 +56,7 @@ const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
         return "groups need a convolution, a depthwise one that alone reads it, and a 1x1 "
                "convolution that alone reads that";
     f->group = group < f->g->layers[first].out_c ? group : 0;
+    f->by_rows = f->n_stages == 1;
     return group && !f->group ? "a group is smaller than all channels" : NULL;
 }
 
@@ -88,4 +90,20 @@ const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int ban
     }
     f->acc_bytes = f->acc ? 4u * (uint64_t)f->g->layers[f->last].out_c : 0;
     return why;
+}
+
+void fusion_cell_turn(struct fusion *f)
+{
+    if (!f->by_rows)
+        return;
+    f->axis = FUSION_ROWS;
+    f->n_bands = 1;
+    f->n_steps = 0;
+    for (int row = 0; row < fusion_max_band(f); row++)
+        fusion__record_step(f, 0, row);
+}
+
+bool fusion_cell_is_by_rows(struct fusion *f, int first, int last, int group)
+{
+    return fusion_cell_begin(f, first, last, first, last, group) == NULL && f->by_rows;
 }

@@ -72,6 +72,12 @@ static void fill_needs(struct fusion *f, struct cell_facts *c)
     }
 }
 
+// Of the cell at hand.
+static uint32_t scratch_of(const struct fusion *f)
+{
+    return f->group ? f->sums_offset + f->sums_bytes : (uint32_t)f->ring_bytes;
+}
+
 struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chunk)
 {
     int in[CELL_MAX_INPUTS], n_inputs = 0;
@@ -90,7 +96,7 @@ struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chu
         return c;
     c->band_rows = band_rows;
     c->sums = f->group != 0;
-    c->scratch_bytes = f->group ? f->sums_offset + f->sums_bytes : (uint32_t)f->ring_bytes;
+    c->scratch_bytes = scratch_of(f);
     c->acc = f->acc;
     c->acc_bytes = (uint32_t)f->acc_bytes;
     memcpy(c->in, in, sizeof in);
@@ -100,6 +106,7 @@ struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chu
         c->macs[b + 1] = f->cost.macs;
         c->calls[b + 1] = f->cost.calls;
     }
+    c->calls[n_bands] += f->acc; // that closes it
     fill_needs(f, c);
     return c;
 }
@@ -116,12 +123,14 @@ int cells_open(struct cells *c, struct fusion *f, struct err *e)
     // NOLINTEND(bugprone-sizeof-expression)
     c->windows = calloc(n, sizeof *c->windows);
     c->done = calloc(n, sizeof *c->done);
+    c->chunk = calloc(n, sizeof *c->chunk);
+    c->beside = calloc(n, sizeof *c->beside);
     c->source = calloc(n * CELL_MAX_INPUTS, sizeof *c->source);
     buf_init(&c->calls, LAYOUT_MAX_BYTES);
     buf_init(&c->moves, LAYOUT_MAX_BYTES);
     buf_init(&c->bases, LAYOUT_MAX_BYTES);
     buf_init(&c->moments, LAYOUT_MAX_BYTES);
-    if (!c->facts || !c->own || !c->windows || !c->done || !c->source) {
+    if (!c->facts || !c->own || !c->windows || !c->done || !c->chunk || !c->beside || !c->source) {
         cells_close(c);
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for cells of %zu layers", n);
     }
@@ -144,6 +153,8 @@ void cells_close(struct cells *c)
     free(c->facts);
     free(c->windows);
     free(c->done);
+    free(c->chunk);
+    free(c->beside);
     free(c->source);
     buf_free(&c->calls);
     buf_free(&c->moves);
@@ -332,9 +343,12 @@ static void place(struct cells *c, int i)
         y_rows = i == c->n - 1 ? made_after(c, i) : 0;
     if (y_in_arena(c))
         y_bytes = (uint64_t)y_rows * (uint64_t)y->out_w * (uint64_t)y->out_c;
-    uint64_t lower = c->live_bytes + y_bytes + c->facts[i]->scratch_bytes;
-    if (c->facts[i]->sums)
+    uint64_t lower = c->live_bytes + y_bytes;
+    if (c->facts[i]->sums) // whose scratch is a multiple of 4 long
         lower = align4(lower);
+    if (lower + upper > c->beside[i])
+        c->beside[i] = lower + upper;
+    lower += c->facts[i]->scratch_bytes;
     if (!c->record) {
         uint64_t need = lower + upper;
         c->region =
@@ -367,9 +381,17 @@ static void simulate(struct cells *c)
         const struct layer *l = out_layer(c, i);
         c->windows[i] = (struct cells_window){.row_bytes = (uint32_t)(l->out_w * l->out_c)};
         c->done[i] = 0;
+        c->beside[i] = 0;
     }
     while (c->done[c->n - 1] < c->facts[c->n - 1]->n_bands)
         run(c, c->n - 1);
+}
+
+// What takes `region` bytes below the accumulators.
+static uint32_t arena_of(const struct cells *c, uint64_t region)
+{
+    uint64_t bytes = c->acc_bytes ? align4(region) + c->acc_bytes : region;
+    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
 const char *cells_price(struct cells *c, const struct cell_facts *const *facts, int n)
@@ -385,7 +407,7 @@ const char *cells_price(struct cells *c, const struct cell_facts *const *facts, 
         c->calls_made += c->facts[i]->calls[c->done[i]];
     }
     c->acc_offset = (uint32_t)align4(c->region);
-    c->arena_bytes = c->acc_bytes ? c->acc_offset + c->acc_bytes : c->region;
+    c->arena_bytes = arena_of(c, c->region);
     c->x_offset = c->region - (c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0);
     return NULL;
 }
@@ -432,7 +454,9 @@ void cells_take_up_cell(struct cells *c, int i, int bands)
 {
     const struct cell_facts *p = c->facts[i];
     fusion_cell_begin(c->f, c->first, c->last, p->cell.first, p->cell.last, p->cell.group);
-    fusion_cell_cols(c->f, p->band_rows, c->chunk, bands);
+    fusion_cell_cols(c->f, p->band_rows, c->chunk[i], bands);
+    if (c->f->record)
+        fusion_cell_turn(c->f);
     c->f->acc_offset = c->acc_offset;
     for (int k = 0; k < i; k++)
         c->f->acc_offset += c->facts[k]->acc_bytes;
@@ -453,20 +477,28 @@ static void add_up_cost(struct cells *c)
     c->f->cost = sum;
 }
 
-static const char *fill(struct cells *c, const struct cell *cells, int n, int chunk,
-                        bool *no_memory)
+void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CHUNK_SIZES])
 {
-    free_own(c);
-    c->chunk = chunk;
-    for (int i = 0; i < n; i++) {
-        c->own[i] = cell_facts(c->f, &cells[i], chunk);
-        if (!c->own[i]) { // -fanalyzer: no leak, free_own() has it
-            *no_memory = true;
-            return NULL;
-        }
-        c->n_own++;
+    for (int k = 0; k < FUSION_CHUNK_SIZES; k++) {
+        c->chunk[i] = fusion_chunk_sizes[k];
+        cells_take_up_cell(c, i, c->done[i]);
+        choices[k] = (struct cells_choice){
+            .chunk = c->chunk[i], .scratch_bytes = scratch_of(c->f), .cost = c->f->cost};
+        choices[k].arena_bytes = arena_of(c, c->beside[i] + choices[k].scratch_bytes);
     }
-    return cells_lay_out(c, (const struct cell_facts *const *)c->own, n);
+}
+
+static void choose_chunks(struct cells *c, uint32_t limit)
+{
+    struct cells_choice choices[FUSION_CHUNK_SIZES];
+    for (int i = 0; i < c->n; i++) {
+        int k = FUSION_CHUNK_SIZES - 1;
+        cells_choices(c, i, choices);
+        while (k > 0 && choices[k].arena_bytes > limit)
+            k--;
+        c->chunk[i] = choices[k].chunk;
+        c->own[i]->scratch_bytes = choices[k].scratch_bytes;
+    }
 }
 
 // Leaves in the fusion what timelines and lists of blocks read there.
@@ -498,20 +530,30 @@ static int tell_fusion(struct cells *c, struct err *e)
     return f->out_of_memory ? err_set(e, ERR_NO_MEMORY, "planner: no memory for a timeline") : 0;
 }
 
+static int look_at_cells(struct cells *c, const struct cell *cells, int n, struct err *e)
+{
+    free_own(c);
+    for (int i = 0; i < n; i++) {
+        c->own[i] = cell_facts(c->f, &cells[i], 1);
+        if (!c->own[i]) // -fanalyzer: no leak, free_own() has it
+            return err_set(e, ERR_NO_MEMORY, "planner: no memory for %d cells", n);
+        c->n_own++;
+    }
+    return 0;
+}
+
 int cells_fill(struct cells *c, const struct cell *cells, int n, uint32_t limit, struct err *e)
 {
-    static const int sizes[] = {16, 8, 4, 2, 1};
-    bool no_memory = false;
-    for (size_t i = limit ? 0 : 4; i < sizeof sizes / sizeof *sizes; i++) {
-        const char *why = fill(c, cells, n, sizes[i], &no_memory);
-        if (no_memory)
-            return err_set(e, ERR_NO_MEMORY, "planner: no memory for %d cells", n);
-        if (why)
-            return err_set(e, ERR_BAD_FIELD, "block %d-%d: %s", cells[0].first, cells[n - 1].last,
-                           why);
-        if (c->arena_bytes <= limit)
-            break;
+    if (look_at_cells(c, cells, n, e))
+        return -1;
+    const struct cell_facts *const *facts = (const struct cell_facts *const *)c->own;
+    const char *why = cells_price(c, facts, n);
+    if (!why) {
+        choose_chunks(c, limit);
+        why = cells_lay_out(c, facts, n);
     }
+    if (why)
+        return err_set(e, ERR_BAD_FIELD, "block %d-%d: %s", cells[0].first, cells[n - 1].last, why);
     add_up_cost(c);
     return tell_fusion(c, e);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A block of cells: a run of layers cut into cells, each of which runs `cols` (cell.c), one band of
 // output rows at a time, whenever the next cell asks for rows. Between cells lie windows: the rows
-// of a tensor that some cell still needs, and no others.
+// of a tensor that some cell still needs, and no others. A cell of one stage runs a band row by row.
 //
 //   cell 0          window 0     cell 1          window 1    cell 2
 //   [expand dw 1x1] = = = =  --> [expand dw 1x1] = = = = --> [expand dw 1x1] --> Y, row by row
@@ -12,6 +12,11 @@
 //
 //   live tensors | Y so far |   free   | scratch | window n-2 .. window 0 | rows of X still needed |
 //                                                                            int32 accumulators
+//
+// Chunks lie in the scratch, and chunks change nothing else: neither bands nor windows. So each cell
+// has a chunk size of its own, the largest with which its own calls stay within the limit, whatever
+// the others take. A cell that is not at the peak passes many pixels at a time; the block's cost
+// in a limit is a sum over cells (struct cells_choice).
 #ifndef PLANNER_CELLS_H
 #define PLANNER_CELLS_H
 
@@ -74,14 +79,16 @@ struct cells {
     int first, last, n;
     const struct cell_facts **facts; // [n]
     struct cell_facts **own;         // of cells_fill()
-    int n_own, chunk;                // likewise
+    int n_own;                       // likewise
+    int *chunk;                      // [n] pixels that pass through a stage of the cell together
     int x;                           // tensor, or -1
     uint32_t live_bytes, x_offset, acc_offset, acc_bytes;
     uint32_t arena_bytes;
     uint64_t macs, calls_made;    // of the bands that run
     struct cells_window *windows; // [n]
     int *done;                    // [n] bands
-    int *source; // [n][CELL_MAX_INPUTS] cell that makes the input; -1: X, -2: whole
+    uint64_t *beside; // [n] the most that is alive beside the scratch of the cell's calls
+    int *source;      // [n][CELL_MAX_INPUTS] cell that makes the input; -1: X, -2: whole
     bool record;
     struct buf calls, moves, bases; // of cells_lay_out()
     struct buf moments;             // struct fusion_moment, likewise
@@ -97,11 +104,23 @@ const char *cells_price(struct cells *c, const struct cell_facts *const *facts, 
 // The same, with calls, moves and bases.
 const char *cells_lay_out(struct cells *c, const struct cell_facts *const *facts, int n);
 
-// Lays out a block of `n` cells that are runs of layers one after the other, with the largest chunks
-// that keep it within `limit` bytes, or with single pixels where even those do not. Its cost is then
-// f->cost. -1: ERR_BAD_FIELD (it cannot run), ERR_NO_MEMORY.
+// What a cell of the block that was priced may choose. In `limit` bytes it takes the last choice with
+// arena_bytes <= limit, or the first if there is none; the block's arena is then the most of all
+// cells' choices, its cost the sum.
+struct cells_choice {
+    int chunk;
+    uint32_t scratch_bytes;
+    uint32_t arena_bytes;    // that the cell's own calls need
+    struct fusion_cost cost; // of the bands that run, without the arena
+};
+// Of cell i, one for each of fusion_chunk_sizes[]. Takes the cell up in c->f.
+void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CHUNK_SIZES]);
+
+// Lays out a block of `n` cells that are runs of layers one after the other, each with its choice in
+// `limit` bytes. Its cost is then f->cost. -1: ERR_BAD_FIELD (it cannot run), ERR_NO_MEMORY.
 int cells_fill(struct cells *c, const struct cell *cells, int n, uint32_t limit, struct err *e);
-// Makes cell i the one at hand in c->f, with the cost of its first `bands` bands.
+// Makes cell i the one at hand in c->f, with the cost of its first `bands` bands; with c->f->record as
+// the program compiler wants it.
 void cells_take_up_cell(struct cells *c, int i, int bands);
 
 #endif

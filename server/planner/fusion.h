@@ -97,7 +97,8 @@ struct fusion {
     int first, last;
     int block_first, block_last; // the same, or the block that first..last is a cell of
     bool cell;
-    int group; // channels of the first two layers that are computed at a time; 0 = all
+    bool by_rows; // a cell of one stage: its slices are rows
+    int group;    // channels of the first two layers that are computed at a time; 0 = all
     enum fusion_axis axis;
     int band_rows, n_bands;
     int patches; // FUSION_PATCH: n
@@ -141,8 +142,14 @@ const char *fusion_block_begin(struct fusion *f, int first, int last);
 const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last, int first,
                               int last, int group);
 // Prices the cell at hand and, with f->record, notes its steps. The cost is that of the first
-// `bands` bands.
+// `bands` bands. A cell of one stage keeps no ring, so its slices may as well be rows: chunks are then
+// pixels of a row, of which there are more than rows in a band.
 const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int bands);
+// Before the program compiler looks at a cell by_rows: turns it from bands of columns into one of rows, a
+// step a row.
+void fusion_cell_turn(struct fusion *f);
+// Of a cell by itself: that does not depend on its block.
+bool fusion_cell_is_by_rows(struct fusion *f, int first, int last, int group);
 uint32_t fusion_channels(const struct fusion *f, int layer); // of its output that exist at a time
 // Prices the block in f->cost. band_rows: 1..fusion_max_band(); ignored for rows. NULL or the
 // reason why it cannot run. After fusion_block_begin(), any number of times; rows and cols need one

@@ -11,6 +11,8 @@ struct cell_parts {
     uint16_t first;
     uint16_t groups; // runs of `first`
     bool sums, rest; // the cell has groups; there is a smaller last one
+    bool by_rows;    // a step a row
+    struct part_steps steps, rest_steps, end;
 };
 
 uint16_t program__base_of(const struct compiler *c, int tensor)
@@ -33,6 +35,8 @@ uint16_t program__base_of(const struct compiler *c, int tensor)
     }
     return index; // the cell's output
 }
+
+_Static_assert(CELL_MAX_INPUTS + 1 <= PROG_MAX_BASES, "a cell's windows have origins");
 
 // ---- some channels of a layer ----
 
@@ -73,11 +77,14 @@ static struct layer some_inputs(const struct layer *l, int first, int n, int8_t 
 static struct prog_view view_of_sums(const struct fusion *f)
 {
     const struct layer *l = &f->g->layers[f->first + 2];
+    const uint32_t slice = 4 * f->tensors[l->out].positions * (uint32_t)l->out_c;
     return (struct prog_view){.offset = f->sums_offset,
-                              .slice_step = 4 * f->tensors[l->out].positions * (uint32_t)l->out_c,
+                              .ring_bytes = (uint32_t)l->out_w * slice,
+                              .slice_step = slice,
                               .pix_step = 4 * (uint32_t)l->out_c,
-                              .slots = (uint16_t)l->out_w,
                               .space = PROG_RING,
+                              .origin = PROG_ORIGIN_SCRATCH,
+                              .slots = (uint16_t)l->out_w,
                               .interval = 1};
 }
 
@@ -174,7 +181,7 @@ static struct prog_part add_groups(struct compiler *c, int from, int n, int grou
 }
 
 // The projection's sums, requantised, and what follows them pixel by pixel: a step a column.
-static void add_end_of_sums(struct compiler *c, const struct prog_part *groups)
+static struct part_steps add_end_of_sums(struct compiler *c, const struct prog_part *groups)
 {
     const struct fusion *f = c->f;
     const int project = f->first + 2;
@@ -188,13 +195,13 @@ static void add_end_of_sums(struct compiler *c, const struct prog_part *groups)
         c->no_memory = true;
     buf_add(&c->ops, &op, sizeof op);
     program__add_stage(c, &part, 1, f->next[project], first_op);
-    part.steps = (uint32_t)c->tables.len;
-    part.n_steps = (uint32_t)l->out_w;
+    const struct part_steps steps = {(uint32_t)c->tables.len, (uint32_t)l->out_w};
     part.intervals = groups->intervals;
     part.n_intervals = groups->n_intervals;
-    for (int x = 0; x < l->out_w; x++)
-        buf_add(&c->tables, &(struct prog_step){0, (uint16_t)x}, sizeof(struct prog_step));
+    for (int x = 0; x < l->out_w && !c->stages.failed && !c->ops.failed; x++)
+        program__add_step(c, &part, 0, x);
     buf_add(&c->parts, &part, sizeof part);
+    return steps;
 }
 
 // ---- parts ----
@@ -203,9 +210,10 @@ static struct cell_parts add_parts(struct compiler *c)
 {
     const struct fusion *f = c->f;
     struct cell_parts p = {.first = (uint16_t)program__n_of(&c->parts, sizeof(struct prog_part)),
-                           .groups = 1};
+                           .groups = 1,
+                           .by_rows = f->by_rows};
     if (!f->group) {
-        program__add_part(c);
+        p.steps = program__add_part(c);
         return p;
     }
     const int channels = c->g->layers[f->first].out_c, rest = channels % f->group;
@@ -213,17 +221,14 @@ static struct cell_parts add_parts(struct compiler *c)
     p.rest = rest > 0;
     p.groups = (uint16_t)(channels / f->group);
     struct prog_part part = add_groups(c, 0, f->group, p.groups);
-    program__add_steps(c, &part);
+    p.steps = program__add_steps(c, &part);
     buf_add(&c->parts, &part, sizeof part);
     if (rest) {
         struct prog_part last = add_groups(c, channels - rest, rest, 1);
-        last.steps = part.steps;
-        last.n_steps = part.n_steps;
-        last.intervals = part.intervals;
-        last.n_intervals = part.n_intervals;
+        p.rest_steps = program__add_steps(c, &last);
         buf_add(&c->parts, &last, sizeof last);
     }
-    add_end_of_sums(c, &part);
+    p.end = add_end_of_sums(c, &part);
     return p;
 }
 
@@ -248,11 +253,21 @@ static void add_places(struct compiler *c, const struct cells *cells, size_t k,
         buf_add(&c->tables, &m, sizeof m);
     }
     call->bases = (uint32_t)c->tables.len;
-    for (size_t i = from->first_base; i < bases; i++) {
-        struct prog_base b = {.offset = base[i].offset, .lo = (uint16_t)base[i].lo};
+    for (size_t i = from->first_base; i < bases; i++, call->n_bases++) {
+        const struct tensor *t = &c->g->tensors[base[i].tensor];
+        struct prog_base b = {(int32_t)base[i].offset - base[i].lo * t->w * t->c};
         buf_add(&c->tables, &b, sizeof b);
     }
     call->scratch = from->scratch;
+}
+
+// The call's band as steps of a part whose steps are rows.
+static void take_rows(struct prog_call *call, int band_rows)
+{
+    const uint32_t rows = (uint32_t)band_rows, first = call->first_band * rows;
+    call->first_band = 0;
+    call->steps += first * (uint32_t)sizeof(struct prog_step);
+    call->n_steps = call->n_steps - first < rows ? call->n_steps - first : rows;
 }
 
 static void add_call(struct compiler *c, const struct cells *cells, size_t k,
@@ -260,8 +275,14 @@ static void add_call(struct compiler *c, const struct cells *cells, size_t k,
 {
     const struct cells_call *from = (const struct cells_call *)(void *)cells->calls.data + k;
     const struct cell_facts *facts = cells->facts[from->cell];
-    struct prog_call call = {
-        .part = p->first, .first_band = (uint16_t)from->band, .n_bands = 1, .n_groups = p->groups};
+    struct prog_call call = {.part = p->first,
+                             .first_band = (uint16_t)from->band,
+                             .n_bands = 1,
+                             .n_groups = p->groups,
+                             .steps = p->steps.at,
+                             .n_steps = p->steps.n};
+    if (p->by_rows)
+        take_rows(&call, facts->band_rows);
     if (p->sums || (facts->acc && from->band == 0))
         call.flags |= PROG_CALL_BEGIN;
     if (facts->acc && from->band + 1 == facts->n_bands)
@@ -273,6 +294,9 @@ static void add_call(struct compiler *c, const struct cells *cells, size_t k,
     call.n_groups = 1;
     for (int i = 0; i < p->sums + p->rest; i++) {
         call.part++;
+        const struct part_steps *s = i == p->rest ? &p->end : &p->rest_steps;
+        call.steps = s->at;
+        call.n_steps = s->n;
         buf_add(&c->calls, &call, sizeof call);
     }
 }
