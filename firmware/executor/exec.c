@@ -287,7 +287,7 @@ BOTH void any_op(const struct run *r, const struct prog_part *b, const struct pr
         [PROG_PAD] = k_pad,
         [PROG_CONV_P4] = k_conv_p4,
         [PROG_CONV_COPY4] = k_conv_copy4,
-        [PROG_DWCONV_P2] = k_dwconv_p2,
+        [PROG_DWCONV_X2] = k_dwconv_x2,
         [PROG_CONV_B4] = k_conv_b4,
         [PROG_DWCONV_FIR] = k_dwconv_fir,
         [PROG_CONV_M16] = k_conv_m16,

@@ -32,7 +32,7 @@
 #include <stdint.h>
 
 #define PROG_MAGIC 0x5046534Du // "MSFP"
-#define PROG_VERSION 3u
+#define PROG_VERSION 4u
 
 // clang-format off
 enum prog_kernel {
@@ -56,7 +56,7 @@ enum prog_kernel {
     // pixel of the input's zero point, which stands in for the taps outside the tensor.
     PROG_CONV_P4,    // in_c % 4 == 0, ks * ka <= PROG_MAX_TAPS: w [out_c / 4][ks][ka][in_c / 4][2 pairs of channels][inputs 0 2, 1 3][2 lanes], lane = 256 * upper + lower
     PROG_CONV_COPY4, // ks * ka * in_c <= PROG_MAX_WINDOW: the window is copied together; w [out_c / 4][window / 4][2][2][2]
-    PROG_DWCONV_P2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: int16 w [c / 4, rounded up][ks][ka / 2, rounded up][4 channels][2 taps], doubled like the biases; the last group of four ends with the last channel
+    PROG_DWCONV_X2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: see struct prog_requant_fast
     PROG_CONV_B4,    // w [out_c / 4][ks][ka][in_c][4 channels]
     PROG_DWCONV_FIR, // mult_c == 1, ks == ka: 3, 5 or 7, ss == sa: 1 or 2: w [c][ks][ka]
     PROG_CONV_M16,   // int16 w [out_c][ks][ka][in_c], each channel's rounded up to a multiple of 4 with zeros
