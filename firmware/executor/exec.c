@@ -273,7 +273,7 @@ BOTH void any_step(const struct run *r, const struct prog_part *part, const stru
         [PROG_RESCALE] = k_rescale,
         [PROG_PAD] = k_pad,
         [PROG_CONV_X2] = k_conv_x2,
-        [PROG_DWCONV_P2] = k_dwconv_p2,
+        [PROG_DWCONV_X2] = k_dwconv_x2,
         [PROG_CONV_B4] = k_conv_b4,
         [PROG_DWCONV_FIR] = k_dwconv_fir,
         [PROG_CONV_M16] = k_conv_m16,

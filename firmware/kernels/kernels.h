@@ -40,7 +40,7 @@ typedef void k_slice_fn(const struct prog_op *op, const struct k_consts *k,
                         const struct k_window *in, const struct k_out *out);
 
 // Stack: at most 4 * (PROG_X2_WORDS + PROG_MAX_TAPS) bytes beside registers.
-k_slice_fn k_conv_x2, k_dwconv_p2, k_conv_b4, k_dwconv_fir, k_conv_m16, k_dwconv_m16;
+k_slice_fn k_conv_x2, k_dwconv_x2, k_conv_b4, k_dwconv_fir, k_conv_m16, k_dwconv_m16;
 k_slice_fn k_conv, k_dwconv, k_avgpool, k_maxpool, k_mean, k_softmax, k_rescale, k_pad;
 // Elementwise sum of in (operand 0) and in1 (operand 1), both with a one-slice window at the
 // output's positions.

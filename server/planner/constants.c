@@ -167,7 +167,7 @@ static uint16_t armv7em_kernel(const struct layer *l, uint16_t kernel)
     if (conv && l->out_c > 1 && (small || few_rows) && pairs_fit(l))
         return PROG_CONV_X2;
     if (kernel == PROG_DWCONV && l->mult_c == 1 && taps <= PROG_MAX_TAPS && sums_fit(l))
-        return PROG_DWCONV_P2;
+        return PROG_DWCONV_X2;
     return kernel;
 }
 
@@ -196,10 +196,10 @@ static uint16_t lx7_kernel(const struct layer *l, uint16_t kernel)
     return kernel;
 }
 
-// The largest shift to the right with which the kernel can end as PROG_END_RELU; -1: never.
+// The largest shift to the right with which the kernel can end as PROG_END_RELU.
 static int most_relu_right(uint16_t kernel)
 {
-    return kernel == PROG_DWCONV_P2 ? -1 : kernel == PROG_CONV_X2 ? PROG_X2_MAX_RIGHT : 20;
+    return kernel == PROG_CONV_X2 ? PROG_X2_MAX_RIGHT : 20;
 }
 
 // ---- packing ----
@@ -221,26 +221,6 @@ static int16_t tap_weight(const struct layer *l, bool cols, int s, int a, int ch
     if (y >= l->kh || x >= l->kw || channel >= l->out_c)
         return 0;
     return l->weights[((size_t)y * (size_t)l->kw + (size_t)x) * (size_t)l->out_c + (size_t)channel];
-}
-
-// Groups of four channels; the last one begins at the fourth channel from the end, and so shares some with the group before.
-static void pack_dwconv(struct buf *consts, const struct layer *l, bool cols,
-                        const struct channel_end *ends)
-{
-    const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw;
-    for (int group = 0; group < l->out_c; group += 4) {
-        const int o = l->out_c >= 4 && group > l->out_c - 4 ? l->out_c - 4 : group;
-        for (int s = 0; s < ks; s++) {
-            for (int a = 0; a < ka; a += 2) {
-                for (int lane = 0; lane < 4; lane++) {
-                    int16_t w[2] = {0, 0};
-                    for (int k = 0; k < 2 && !ends[o + lane].constant; k++)
-                        w[k] = (int16_t)(2 * tap_weight(l, cols, s, a + k, o + lane));
-                    buf_add(consts, w, 4);
-                }
-            }
-        }
-    }
 }
 
 // [out_c / 4][window][4 channels]
@@ -331,17 +311,78 @@ static int32_t bias_of(const struct layer *l, int o, const struct channel_end *e
     return ends[o].constant ? ends[o].bias : folded_bias(l, o);
 }
 
+// Two taps of channels o and o + 1, times `factor`: a word each.
+struct two_taps {
+    int s0, a0, s1, a1; // slice and position of either
+};
+
+static void add_two_taps(struct buf *consts, const struct layer *l, bool cols,
+                         const struct channel_end *ends, int o, int factor, struct two_taps at)
+{
+    for (int c = o; c < o + 2; c++) {
+        int16_t w[2] = {0, 0};
+        if (!ends[c].constant && at.a0 >= 0)
+            w[0] = (int16_t)(factor * tap_weight(l, cols, at.s0, at.a0, c));
+        if (!ends[c].constant)
+            w[1] = (int16_t)(factor * tap_weight(l, cols, at.s1, at.a1, c));
+        buf_add(consts, w, sizeof w);
+    }
+}
+
+// Weights of the last of an odd number of kernel rows. One tap of an odd number shares its words with the one before. At
+// stride 1 there are all such pairs, 1 and 2, 3 and 4, which second positions need.
+static void add_last_row(struct buf *consts, const struct layer *l, bool cols,
+                         const struct channel_end *ends, int o, int factor)
+{
+    const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw, sa = cols ? l->sh : l->sw;
+    const bool all = sa == 1 && ks == ka && ka >= 3 && ka <= 7;
+    for (int a = 0; a + 1 < ka; a += 2)
+        add_two_taps(consts, l, cols, ends, o, factor, (struct two_taps){ks - 1, a, ks - 1, a + 1});
+    for (int a = all ? 1 : ka - 2; ka % 2 && a + 1 < ka; a += 2)
+        add_two_taps(consts, l, cols, ends, o, factor, (struct two_taps){ks - 1, a, ks - 1, a + 1});
+}
+
+// Everything of channels o and o + 1, as PROG_DWCONV_X2 has it.
+static void add_two_channels(struct buf *consts, const struct layer *l, bool cols,
+                             const struct channel_end *ends, enum prog_end end, int o, bool last)
+{
+    const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw;
+    const int factor = end == PROG_END_RELU ? 4 : 2;
+    for (int c = o; c < o + 2; c++) {
+        const int32_t bias = c < l->out_c ? bias_of(l, c, ends) : 0;
+        buf_add(consts, &(uint32_t){(uint32_t)bias * (uint32_t)factor}, 4);
+    }
+    for (int s = 0; s + 1 < ks; s += 2) {
+        for (int a = 0; a < ka; a++)
+            add_two_taps(consts, l, cols, ends, o, factor, (struct two_taps){s, a, s + 1, a});
+    }
+    if (ks % 2)
+        add_last_row(consts, l, cols, ends, o, factor);
+    for (int c = o; c < o + 2; c++) {
+        const struct prog_requant_fast f = requant_for(end, ends[c].fast, l->out_zero);
+        const uint32_t mark = last && c > o ? 1u << 31 : 0;
+        const uint32_t words[3] = {(uint32_t)f.mult, (uint32_t)f.round,
+                                   (uint32_t)f.right | (uint32_t)f.left << 8 | mark};
+        buf_add(consts, words, sizeof words);
+    }
+}
+
+static void pack_dwconv(struct buf *consts, const struct layer *l, bool cols,
+                        const struct channel_end *ends, enum prog_end end)
+{
+    for (int o = 0; o + 1 < l->out_c; o += 2)
+        add_two_channels(consts, l, cols, ends, end, o, o + 3 >= l->out_c);
+    if (l->out_c % 2)
+        add_two_channels(consts, l, cols, ends, end, l->out_c > 1 ? l->out_c - 2 : 0, true);
+}
+
 // Biases and last steps of one layer, padded to whole groups of four channels.
 static void pack_ends(struct buf *consts, const struct layer *l, const struct channel_end *ends,
                       int32_t *bias, int padded, struct prog_op *op)
 {
-    const bool doubled = op->kernel == PROG_DWCONV_P2;
     const enum prog_end end = (enum prog_end)op->p[1];
-    for (int o = 0; o < l->out_c; o++) {
+    for (int o = 0; o < l->out_c; o++)
         bias[o] = bias_of(l, o, ends);
-        if (doubled)
-            bias[o] = (int32_t)((uint32_t)bias[o] * 2);
-    }
     op->bias = const_begin(consts);
     buf_add(consts, bias, (size_t)padded * sizeof *bias);
     op->requant = const_begin(consts);
@@ -425,9 +466,18 @@ static void add_pairs(struct buf *consts, const struct layer *l, bool cols,
 typedef void weight_layout(struct buf *consts, const struct layer *l, bool cols,
                            const struct channel_end *ends);
 static weight_layout *const layout_of[PROG_KERNEL_COUNT] = {
-    [PROG_DWCONV_P2] = pack_dwconv,   [PROG_CONV_B4] = block_conv,
-    [PROG_DWCONV_FIR] = channel_taps, [PROG_CONV_M16] = wide_conv,
+    [PROG_CONV_B4] = block_conv,
+    [PROG_DWCONV_FIR] = channel_taps,
+    [PROG_CONV_M16] = wide_conv,
     [PROG_DWCONV_M16] = wide_dwconv,
+};
+
+// Of kernels that want everything of some channels together.
+typedef void record_layout(struct buf *consts, const struct layer *l, bool cols,
+                           const struct channel_end *ends, enum prog_end end);
+static record_layout *const records_of[PROG_KERNEL_COUNT] = {
+    [PROG_CONV_X2] = add_pairs,
+    [PROG_DWCONV_X2] = pack_dwconv,
 };
 
 // Everything that a packed kernel needs.
@@ -442,8 +492,8 @@ static int pack_layer(struct buf *consts, const struct layer *l, bool cols, stru
     for (int o = 0; o < l->out_c; o++)
         ends[o] = end_of_channel(l, o);
     op->weights = const_begin(consts);
-    if (op->kernel == PROG_CONV_X2) {
-        add_pairs(consts, l, cols, ends, (enum prog_end)op->p[1]);
+    if (records_of[op->kernel]) {
+        records_of[op->kernel](consts, l, cols, ends, (enum prog_end)op->p[1]);
     } else {
         layout_of[op->kernel](consts, l, cols, ends);
         pack_ends(consts, l, ends, bias, padded, op);

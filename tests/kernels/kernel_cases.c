@@ -350,7 +350,7 @@ int main(int argc, char **argv)
         [PROG_CONV] = "conv",
         [PROG_DWCONV] = "dwconv",
         [PROG_CONV_X2] = "conv_x2",
-        [PROG_DWCONV_P2] = "dwconv_p2",
+        [PROG_DWCONV_X2] = "dwconv_x2",
         [PROG_CONV_B4] = "conv_b4",
         [PROG_DWCONV_FIR] = "dwconv_fir",
         [PROG_CONV_M16] = "conv_m16",

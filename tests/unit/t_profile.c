@@ -23,7 +23,7 @@ static uint64_t macs_per_pixel(const struct prog_op *op)
 {
     switch (op->kernel) {
     case PROG_DWCONV:
-    case PROG_DWCONV_P2:
+    case PROG_DWCONV_X2:
     case PROG_DWCONV_FIR:
         return (uint64_t)op->ks * op->ka * op->out_c;
     case PROG_CONV:
