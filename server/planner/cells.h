@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A block of cells: a run of layers cut into cells, each of which runs `cols` (cell.c), one band of
 // output rows at a time, whenever the next cell asks for rows. Between cells lie windows: the rows
-// of a tensor that some cell still needs, and no others.
+// of a tensor that some cell still needs, and no others. A cell of one stage runs a band row by row.
 //
 //   cell 0          window 0     cell 1          window 1    cell 2
 //   [expand dw 1x1] = = = =  --> [expand dw 1x1] = = = = --> [expand dw 1x1] --> Y, row by row

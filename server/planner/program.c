@@ -20,33 +20,42 @@ static struct prog_view view_of(const struct compiler *c, int tensor, int h, int
     const struct fusion *f = c->f;
     const struct fusion_tensor *t = &f->tensors[tensor];
     bool rows = f->axis == FUSION_ROWS;
-    struct prog_view v = {.offset = t->offset, .slots = 1, .space = PROG_WHOLE};
+    struct prog_view v = {.offset = t->offset,
+                          .space = PROG_WHOLE,
+                          .origin = PROG_ORIGIN_ARENA,
+                          .interval = (uint16_t)f->n_stages};
     const int producer = c->g->tensors[tensor].producer;
     if (c->group && producer >= f->first && producer < f->first + 2)
         ch = c->group;
     switch (t->role) {
     case FUSION_RING:
         v.space = PROG_RING;
+        v.origin = PROG_ORIGIN_SCRATCH;
         v.slots = (uint16_t)(t->slots ? t->slots : 1); // 0: nothing is ever read of it but padding
         v.slice_step = t->positions * (uint32_t)ch;
+        v.ring_bytes = v.slots * v.slice_step;
         v.pix_step = (uint32_t)ch;
         v.interval = (uint16_t)f->stage_of[producer];
         return v;
     case FUSION_CHUNK:
         v.space = PROG_CHUNK;
+        v.origin = PROG_ORIGIN_SCRATCH;
         v.pix_step = (uint32_t)ch;
         return v;
     case FUSION_INPUT:
         v.space = PROG_INPUT;
+        v.origin = PROG_ORIGIN_INPUT;
         v.offset = 0;
         break;
     case FUSION_OUTPUT:
         v.space = PROG_OUTPUT;
+        v.origin = PROG_ORIGIN_OUTPUT;
         v.offset = 0;
         break;
     case FUSION_WINDOW:
         v.space = PROG_WINDOW;
-        v.interval = program__base_of(c, tensor);
+        v.origin = (uint16_t)(PROG_ORIGIN_WINDOW + program__base_of(c, tensor));
+        v.offset = 0;
         break;
     default:
         break;
@@ -174,20 +183,43 @@ static uint32_t add_intervals(struct compiler *c)
             struct prog_interval p = {(uint16_t)need.lo, (uint16_t)need.hi};
             buf_add(&c->tables, &p, sizeof p);
         }
+        buf_add(&c->tables, &(struct prog_interval){0, 0}, sizeof(struct prog_interval));
     }
     return at;
+}
+
+static uint32_t slice_offset(const struct prog_view *v, int slice)
+{
+    return v->offset + (uint32_t)(v->slots ? slice % v->slots : slice) * v->slice_step;
+}
+
+void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice)
+{
+    const struct prog_stage *s =
+        (const struct prog_stage *)(const void *)c->stages.data + part->first_stage + stage;
+    const struct prog_op *head = (const struct prog_op *)(const void *)c->ops.data + s->first_op;
+    const int first = slice * head->ss - head->pad_s, left = head->in_slices - first;
+    const int tap = first < 0 ? -first : 0, stop = left < head->ks ? left : head->ks;
+    struct prog_step step = {.stage = (uint16_t)stage, .slice = (uint16_t)slice};
+    step.out = slice_offset(&head[s->n_ops - 1].out, slice);
+    step.tap = (uint16_t)tap;
+    if (stop > tap) { // else padding only
+        step.taps = (uint16_t)(stop - tap);
+        step.in = slice_offset(&head->in[0], first + tap);
+    }
+    buf_add(&c->tables, &step, sizeof step);
 }
 
 struct part_steps program__add_steps(struct compiler *c, struct prog_part *part)
 {
     const struct fusion *f = c->f;
     const struct part_steps steps = {(uint32_t)c->tables.len, (uint32_t)f->n_steps};
-    for (size_t i = 0; i < f->n_steps; i++) {
-        struct prog_step step = {f->steps[i].stage, f->steps[i].slice};
-        buf_add(&c->tables, &step, sizeof step);
-    }
+    if (c->stages.failed || c->ops.failed) // what steps are made from is not there
+        return steps;
+    for (size_t i = 0; i < f->n_steps; i++)
+        program__add_step(c, part, f->steps[i].stage, f->steps[i].slice);
     part->intervals = add_intervals(c);
-    part->n_intervals = (uint16_t)f->n_stages;
+    part->n_intervals = (uint16_t)(f->n_stages + 1);
     for (int i = f->first; i <= f->last; i++) {
         if (c->g->layers[i].in[0] == c->g->input && f->axis != FUSION_ROWS)
             c->input_streamed = false;
@@ -307,7 +339,7 @@ static void relocate(struct compiler *c, uint32_t calls, uint32_t tables, uint32
         op[i].weights += op[i].weights ? consts - 1 : 0;
         op[i].bias += op[i].bias ? consts - 1 : 0;
         op[i].requant += op[i].requant ? consts - 1 : 0;
-        if (op[i].kernel >= PROG_CONV_P4)
+        if (op[i].kernel >= PROG_CONV_X2)
             op[i].p[0] += (int32_t)consts - 1;
     }
 }

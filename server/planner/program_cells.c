@@ -12,7 +12,7 @@ struct cell_parts {
     uint16_t groups; // runs of `first`
     bool sums, rest; // the cell has groups; there is a smaller last one
     bool by_rows;    // a step a row
-    struct part_steps steps, end;
+    struct part_steps steps, rest_steps, end;
 };
 
 uint16_t program__base_of(const struct compiler *c, int tensor)
@@ -35,6 +35,8 @@ uint16_t program__base_of(const struct compiler *c, int tensor)
     }
     return index; // the cell's output
 }
+
+_Static_assert(CELL_MAX_INPUTS + 1 <= PROG_MAX_BASES, "a cell's windows have origins");
 
 // ---- some channels of a layer ----
 
@@ -75,11 +77,14 @@ static struct layer some_inputs(const struct layer *l, int first, int n, int8_t 
 static struct prog_view view_of_sums(const struct fusion *f)
 {
     const struct layer *l = &f->g->layers[f->first + 2];
+    const uint32_t slice = 4 * f->tensors[l->out].positions * (uint32_t)l->out_c;
     return (struct prog_view){.offset = f->sums_offset,
-                              .slice_step = 4 * f->tensors[l->out].positions * (uint32_t)l->out_c,
+                              .ring_bytes = (uint32_t)l->out_w * slice,
+                              .slice_step = slice,
                               .pix_step = 4 * (uint32_t)l->out_c,
-                              .slots = (uint16_t)l->out_w,
                               .space = PROG_RING,
+                              .origin = PROG_ORIGIN_SCRATCH,
+                              .slots = (uint16_t)l->out_w,
                               .interval = 1};
 }
 
@@ -193,8 +198,8 @@ static struct part_steps add_end_of_sums(struct compiler *c, const struct prog_p
     const struct part_steps steps = {(uint32_t)c->tables.len, (uint32_t)l->out_w};
     part.intervals = groups->intervals;
     part.n_intervals = groups->n_intervals;
-    for (int x = 0; x < l->out_w; x++)
-        buf_add(&c->tables, &(struct prog_step){0, (uint16_t)x}, sizeof(struct prog_step));
+    for (int x = 0; x < l->out_w && !c->stages.failed && !c->ops.failed; x++)
+        program__add_step(c, &part, 0, x);
     buf_add(&c->parts, &part, sizeof part);
     return steps;
 }
@@ -220,8 +225,7 @@ static struct cell_parts add_parts(struct compiler *c)
     buf_add(&c->parts, &part, sizeof part);
     if (rest) {
         struct prog_part last = add_groups(c, channels - rest, rest, 1);
-        last.intervals = part.intervals;
-        last.n_intervals = part.n_intervals;
+        p.rest_steps = program__add_steps(c, &last);
         buf_add(&c->parts, &last, sizeof last);
     }
     p.end = add_end_of_sums(c, &part);
@@ -249,7 +253,7 @@ static void add_places(struct compiler *c, const struct cells *cells, size_t k,
         buf_add(&c->tables, &m, sizeof m);
     }
     call->bases = (uint32_t)c->tables.len;
-    for (size_t i = from->first_base; i < bases; i++) {
+    for (size_t i = from->first_base; i < bases; i++, call->n_bases++) {
         const struct tensor *t = &c->g->tensors[base[i].tensor];
         struct prog_base b = {(int32_t)base[i].offset - base[i].lo * t->w * t->c};
         buf_add(&c->tables, &b, sizeof b);
@@ -290,10 +294,9 @@ static void add_call(struct compiler *c, const struct cells *cells, size_t k,
     call.n_groups = 1;
     for (int i = 0; i < p->sums + p->rest; i++) {
         call.part++;
-        if (i == p->rest) {
-            call.steps = p->end.at;
-            call.n_steps = p->end.n;
-        }
+        const struct part_steps *s = i == p->rest ? &p->end : &p->rest_steps;
+        call.steps = s->at;
+        call.n_steps = s->n;
         buf_add(&c->calls, &call, sizeof call);
     }
 }

@@ -33,6 +33,8 @@ struct prog_part program__part(const struct compiler *c);
 // none) to its tail.
 void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int head,
                         uint32_t first_op);
+// A step of the part, whose stages are there.
+void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice);
 // Steps of a band and the intervals of all bands.
 struct part_steps program__add_steps(struct compiler *c, struct prog_part *part);
 // The block or cell at hand as one part.
