@@ -10,7 +10,7 @@
 #include "server/planner/program.h"
 
 const char *const latency_class_names[LATENCY_CLASSES] = {
-    "pointwise", "conv", "copied",   "dwconv_3x3", "dwconv",  "plain_conv", "plain_dwconv",
+    "pointwise", "conv", "large",   "dwconv_3x3", "dwconv",  "plain_conv", "plain_dwconv",
     "sum",       "add",  "pool",     "fed_pool", "softmax",    "other"};
 const char *const latency_term_names[LATENCY_TERMS] = {
     "call",     "channel", "clipped",      "position", "run",    "product", "input", "outside",
@@ -86,28 +86,24 @@ static struct view view_of(const struct layer *l, const struct latency_place *at
     return v;
 }
 
-static void conv_shape(uint16_t kernel, const struct view *v, bool packed,
+static void conv_shape(uint16_t kernel, enum prog_end end, const struct view *v, bool packed,
                        struct latency_shape *s)
 {
     double *f = s->factor;
     const double runs = packed ? v->rows : v->rows * v->ka, part = v->rows / v->ks;
     switch (kernel) {
-    case PROG_CONV_P4:
-        s->kind = v->taps == 1 ? LATENCY_POINTWISE : LATENCY_CONV;
-        s->pass = 2;
-        f[LATENCY_PRODUCT] = 4.0 * v->fours * v->window;
-        f[LATENCY_RUN] = v->fours * v->ks;
-        f[LATENCY_INPUT] = v->window;
-        f[LATENCY_BORDER] = v->fours * v->taps;
+    case PROG_CONV_X2: {
+        const int words = prog_x2_words(v->ks, v->ka, v->in_c), pairs = divide_up(v->out_c, 2);
+        const bool widened = words <= PROG_X2_WORDS;
+        s->kind = !widened ? LATENCY_LARGE : v->taps == 1 ? LATENCY_POINTWISE : LATENCY_CONV;
+        s->pass = end != PROG_END_ANY && (!widened || 2 * words <= PROG_X2_WORDS) ? 2 : 1;
+        s->alone = !widened;
+        f[LATENCY_PRODUCT] = 4.0 * pairs * words;
+        f[LATENCY_RUN] = pairs * (widened ? 1 : v->in_c % 4 == 0 && packed ? v->ks : v->taps);
+        f[LATENCY_INPUT] = widened ? v->window : 0;
+        f[LATENCY_BORDER] = widened ? v->window : pairs * v->taps;
         break;
-    case PROG_CONV_COPY4:
-        s->kind = LATENCY_COPIED;
-        s->pass = 2;
-        f[LATENCY_PRODUCT] = 16.0 * v->fours * divide_up(v->window, 4);
-        f[LATENCY_RUN] = v->fours;
-        f[LATENCY_INPUT] = v->window;
-        f[LATENCY_BORDER] = v->taps;
-        break;
+    }
     case PROG_CONV_B4:
         s->kind = v->taps == 1 ? LATENCY_POINTWISE : LATENCY_CONV;
         s->pass = 3;
@@ -120,7 +116,7 @@ static void conv_shape(uint16_t kernel, const struct view *v, bool packed,
     case PROG_CONV_M16: {
         const bool parts = v->window > PROG_M16_VALUES;
         const int fills = parts ? divide_up(v->out_c, 16) : 1;
-        s->kind = v->taps == 1 ? LATENCY_POINTWISE : LATENCY_CONV;
+        s->kind = parts ? LATENCY_LARGE : v->taps == 1 ? LATENCY_POINTWISE : LATENCY_CONV;
         f[LATENCY_PRODUCT] = 4.0 * v->out_c * divide_up(v->window, 4);
         f[LATENCY_RUN] = v->out_c * (parts ? divide_up(v->window, 64) : 1);
         f[LATENCY_INPUT] = v->window * fills;
@@ -144,11 +140,12 @@ static void dwconv_shape(uint16_t kernel, const struct view *v, struct latency_s
     const double rows_done = v->ka == 3 ? 3 : v->rows;
     s->kind = v->ks == 3 && v->ka == 3 ? LATENCY_DWCONV_3X3 : LATENCY_DWCONV;
     switch (kernel) {
-    case PROG_DWCONV_P2:
-        s->pass = 2;
-        f[LATENCY_PRODUCT] = 8.0 * v->fours * v->ks * divide_up(v->ka, 2);
-        f[LATENCY_RUN] = v->fours * v->ks;
-        f[LATENCY_BORDER] = v->fours * v->taps;
+    case PROG_DWCONV_X2:
+        s->pass = v->ks == v->ka && v->ka % 2 && v->ka <= 7 && v->ka > 1 && v->sa <= 2 ? 2 : 1;
+        f[LATENCY_PRODUCT] = 2.0 * divide_up(v->out_c, 2) * v->taps;
+        f[LATENCY_RUN] = divide_up(v->out_c, 2);
+        f[LATENCY_BORDER] = v->taps;
+        f[LATENCY_CHANNEL] = v->taps; // pointers to them serve all channels
         break;
     case PROG_DWCONV_FIR:
         // 3x3: the three rows at once, whatever lies outside, for all positions of a call.
@@ -207,7 +204,7 @@ static void end_shape(const struct latency_kernel *k, const struct latency_place
                       const struct view *v, struct latency_shape *s)
 {
     double *f = s->factor;
-    const bool packed = k->kernel >= PROG_CONV_P4 && !at->fed && !at->sum;
+    const bool packed = k->kernel >= PROG_CONV_X2 && !at->fed && !at->sum;
     f[LATENCY_OUTPUT] = v->out_c;
     if (packed && k->end == PROG_END_ANY)
         f[LATENCY_ANY] = v->out_c;
@@ -228,12 +225,12 @@ void latency_shape_of(const struct latency_kernel *k, const struct layer *l,
         f[LATENCY_PRODUCT] = (double)v.in_c * v.out_c;
         f[LATENCY_RUN] = v.fours;
     } else if (l->op == LAYER_CONV || l->op == LAYER_DWCONV) {
-        const bool depthwise = k->kernel == PROG_DWCONV || k->kernel == PROG_DWCONV_P2 ||
+        const bool depthwise = k->kernel == PROG_DWCONV || k->kernel == PROG_DWCONV_X2 ||
                                k->kernel == PROG_DWCONV_FIR || k->kernel == PROG_DWCONV_M16;
         if (depthwise)
             dwconv_shape(k->kernel, &v, s);
         else
-            conv_shape(k->kernel, &v, at->packed, s);
+            conv_shape(k->kernel, (enum prog_end)k->end, &v, at->packed, s);
         if (k->kernel != PROG_CONV_M16)
             f[LATENCY_PASS_RUN] = f[LATENCY_RUN];
         if (k->kernel != PROG_CONV_M16 && k->kernel != PROG_DWCONV_FIR)

@@ -21,7 +21,7 @@
 enum latency_class { // kernels that are alike
     LATENCY_POINTWISE, // 1x1 convolutions of the board's kernel variant
     LATENCY_CONV,      // its other convolutions
-    LATENCY_COPIED,    // those whose windows it copies together first, because pixels are too small
+    LATENCY_LARGE,     // those, 1x1 or not, whose windows are too large to be held at once
     LATENCY_DWCONV_3X3,
     LATENCY_DWCONV,
     LATENCY_PLAIN_CONV, // those that the variant leaves to the generic kernels
@@ -39,7 +39,7 @@ extern const char *const latency_class_names[LATENCY_CLASSES]; // "pointwise", .
 enum latency_term {
     // of a kernel call
     LATENCY_CALL,
-    LATENCY_CHANNEL, // what is prepared for each output channel
+    LATENCY_CHANNEL, // what is prepared for each output channel, or for each tap
     LATENCY_CLIPPED, // products with what lies outside the tensor, where a call begins with those
     // of an output position, or of an input position where a layer is fed pixel by pixel
     LATENCY_POSITION,
