@@ -52,7 +52,7 @@ struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chu
 struct cells_window { // the output of every cell but the last
     int lo, made;     // rows alive
     int most_rows;    // so far
-    uint32_t row_bytes, offset;
+    uint32_t row_bytes, offset, bytes;
     uint32_t kept_offset, kept_bytes; // where the rows lie that outlive the call before
 };
 
