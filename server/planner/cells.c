@@ -329,18 +329,42 @@ static uint32_t stay(struct cells *c, uint32_t top)
     return top;
 }
 
-// Moves the windows together below `top`, with `spare` bytes between them in proportion to their
-// tensors: what is above a window is room for its next rows, and all have used theirs up at about the
-// same time.
+// Bytes by which a band makes window k grow.
+static uint64_t growth_of(const struct cells *c, int k)
+{
+    return (uint64_t)c->facts[k]->band_rows * c->windows[k].row_bytes;
+}
+
+// The window that is the first to lack room for a band of its cell, or -1: in the same time every cell
+// runs all of its bands.
+static int first_to_lack_room(const struct cells *c)
+{
+    int first = -1;
+    for (int k = 0; k < c->n - 1; k++) {
+        const struct cells_window *w = &c->windows[k];
+        const int bands = c->facts[k]->n_bands, left = bands - c->done[k];
+        if (w->bytes == 0 || w->room >= left)
+            continue;
+        if (first < 0 || (uint64_t)(w->room + 1) * (uint64_t)c->facts[first]->n_bands <
+                             (uint64_t)(c->windows[first].room + 1) * (uint64_t)bands)
+            first = k;
+    }
+    return first;
+}
+
+// Moves the windows together below `top`, but for `spare` bytes: they are room above the windows, in which
+// these grow for as long as possible before one lacks room.
 static uint32_t pack(struct cells *c, uint32_t top, uint64_t spare)
 {
-    uint64_t tensors = 0;
     for (int k = 0; k < c->n - 1; k++)
-        tensors += c->windows[k].bytes ? fusion_tensor_bytes(c->f->g, out_layer(c, k)->out) : 0;
+        c->windows[k].room = 0;
+    for (int k; (k = first_to_lack_room(c)) >= 0 && growth_of(c, k) <= spare;) {
+        spare -= growth_of(c, k);
+        c->windows[k].room++;
+    }
     for (int k = 0; k < c->n - 1; k++) {
         struct cells_window *w = &c->windows[k];
-        if (w->bytes)
-            top -= w->bytes + (uint32_t)(spare * fusion_tensor_bytes(c->f->g, out_layer(c, k)->out) / tensors);
+        top -= w->bytes + (uint32_t)((uint64_t)w->room * growth_of(c, k));
         w->offset = top;
     }
     return top;
@@ -409,8 +433,8 @@ static void place(struct cells *c, int i)
             need > c->region ? (uint32_t)(need < UINT32_MAX ? need : UINT32_MAX) : c->region;
         return;
     }
-    uint32_t scratch_end = place_windows(c, i, c->region - (uint32_t)x_bytes,
-                                         (uint32_t)(c->live_bytes + y_bytes));
+    uint32_t scratch_end =
+        place_windows(c, i, c->region - (uint32_t)x_bytes, (uint32_t)(c->live_bytes + y_bytes));
     if (c->facts[i]->sums)
         scratch_end &= ~3u;
     note_moment(c, i, lower, upper, x_bytes, y_bytes);
