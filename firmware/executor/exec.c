@@ -265,12 +265,14 @@ BOTH void any_step(const struct run *r, const struct prog_part *part, const stru
     const struct prog_op *head = (const struct prog_op *)at(r, r->header->ops) + stage->first_op,
                          *last = head + stage->n_ops - 1;
     struct k_window first_in, chunk_in;
-    struct call c = {.intervals = intervals, .slice = step->slice};
+    struct call c; // initialised, it would be cleared as a whole at every step
     int p = intervals[stage->interval].lo;
     const int hi = intervals[stage->interval].hi;
     const int chunk = stage->chunk ? stage->chunk : hi - p;
     int8_t *out = r->origin[last->out.origin] + step->out +
                   (ptrdiff_t)(p - intervals[last->out.interval].lo) * (ptrdiff_t)last->out.pix_step;
+    c.intervals = intervals;
+    c.slice = step->slice;
     open_head(r, head, step, intervals, &first_in);
     for (; p < hi; p += chunk, out += (size_t)chunk * last->out.pix_step) {
         const struct k_window *in = &first_in;

@@ -312,6 +312,84 @@ static void note_call(struct cells *c, int i, uint32_t scratch)
         note_base(c, i);
 }
 
+// Leaves the windows where they are below `top`, those that grow with it; the lowest byte of any. More
+// than `top`: there is no room that way.
+static uint32_t stay(struct cells *c, uint32_t top)
+{
+    const uint32_t none = top + 1;
+    for (int k = 0; k < c->n - 1; k++) { // window 0 lies highest
+        struct cells_window *w = &c->windows[k];
+        w->offset = w->kept_bytes ? w->kept_offset : top - w->bytes;
+        if (w->bytes == 0)
+            continue;
+        if (top < w->bytes || w->offset > top - w->bytes)
+            return none;
+        top = w->offset;
+    }
+    return top;
+}
+
+// Bytes by which a band makes window k grow.
+static uint64_t growth_of(const struct cells *c, int k)
+{
+    return (uint64_t)c->facts[k]->band_rows * c->windows[k].row_bytes;
+}
+
+// The window that is the first to lack room for a band of its cell, or -1: in the same time every cell
+// runs all of its bands.
+static int first_to_lack_room(const struct cells *c)
+{
+    int first = -1;
+    for (int k = 0; k < c->n - 1; k++) {
+        const struct cells_window *w = &c->windows[k];
+        const int bands = c->facts[k]->n_bands, left = bands - c->done[k];
+        if (w->bytes == 0 || w->room >= left)
+            continue;
+        if (first < 0 || (uint64_t)(w->room + 1) * (uint64_t)c->facts[first]->n_bands <
+                             (uint64_t)(c->windows[first].room + 1) * (uint64_t)bands)
+            first = k;
+    }
+    return first;
+}
+
+// Moves the windows together below `top`, but for `spare` bytes: they are room above the windows, in which
+// these grow for as long as possible before one lacks room.
+static uint32_t pack(struct cells *c, uint32_t top, uint64_t spare)
+{
+    for (int k = 0; k < c->n - 1; k++)
+        c->windows[k].room = 0;
+    for (int k; (k = first_to_lack_room(c)) >= 0 && growth_of(c, k) <= spare;) {
+        spare -= growth_of(c, k);
+        c->windows[k].room++;
+    }
+    for (int k = 0; k < c->n - 1; k++) {
+        struct cells_window *w = &c->windows[k];
+        top -= w->bytes + (uint32_t)((uint64_t)w->room * growth_of(c, k));
+        w->offset = top;
+    }
+    return top;
+}
+
+// Where the windows lie while cell i runs, between `bottom`, with the cell's scratch above it, and `top`;
+// the lowest byte of any. They are moved only where they do not fit as they are.
+static uint32_t place_windows(struct cells *c, int i, uint32_t top, uint32_t bottom)
+{
+    uint64_t needed = bottom, later = 0;
+    for (int k = 0; k < c->n; k++) {
+        const uint64_t scratch = c->facts[k]->scratch_bytes + (c->facts[k]->sums ? 3 : 0);
+        if (k == i)
+            needed += scratch;
+        later = scratch > later ? scratch : later;
+    }
+    uint32_t lowest = stay(c, top);
+    if (lowest <= top && lowest >= needed)
+        return lowest;
+    uint64_t bytes = bottom + later;
+    for (int k = 0; k < c->n - 1; k++)
+        bytes += c->windows[k].bytes;
+    return pack(c, top, bytes < top ? top - bytes : 0);
+}
+
 // What is alive while cell i runs its next band. Without c->record: how high the region must be.
 // With it: where everything lies in a region of c->region bytes.
 static void place(struct cells *c, int i)
@@ -335,8 +413,8 @@ static void place(struct cells *c, int i)
         if (k == i)
             w->made = made_after(c, i);
         w->most_rows = w->made - w->lo > w->most_rows ? w->made - w->lo : w->most_rows;
-        upper += (uint64_t)(w->made - w->lo) * w->row_bytes;
-        w->offset = c->region - (uint32_t)upper;
+        w->bytes = (uint32_t)(w->made - w->lo) * w->row_bytes;
+        upper += w->bytes;
     }
     int y_rows = c->done[c->n - 1] * c->facts[c->n - 1]->band_rows;
     if (i == c->n - 1 || c->facts[c->n - 1]->acc)
@@ -355,7 +433,8 @@ static void place(struct cells *c, int i)
             need > c->region ? (uint32_t)(need < UINT32_MAX ? need : UINT32_MAX) : c->region;
         return;
     }
-    uint32_t scratch_end = c->region - (uint32_t)upper;
+    uint32_t scratch_end =
+        place_windows(c, i, c->region - (uint32_t)x_bytes, (uint32_t)(c->live_bytes + y_bytes));
     if (c->facts[i]->sums)
         scratch_end &= ~3u;
     note_moment(c, i, lower, upper, x_bytes, y_bytes);
