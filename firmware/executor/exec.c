@@ -7,11 +7,8 @@
 #include <string.h>
 
 #include "firmware/executor/program.h"
+#include "firmware/executor/variants.h"
 #include "firmware/kernels/kernels.h"
-
-// Kernel variants: every build runs all of them, but each pays on the machine that it is laid out
-// for.
-static const char *const variants[] = {"generic", "armv7em", "rv32", "lx7"};
 
 struct run { // what one exec_run() needs to hand around
     const uint8_t *program;
@@ -31,7 +28,7 @@ static const void *at(const struct run *r, uint32_t offset)
 
 const char *exec_variant_name(unsigned i)
 {
-    return i < sizeof variants / sizeof *variants ? variants[i] : NULL;
+    return exec__variants[i];
 }
 
 static uint32_t crc_update(uint32_t crc, const uint8_t *p, size_t n)
@@ -65,8 +62,8 @@ int exec_check(const void *program, size_t bytes)
     crc = crc_update(crc, p + after, h->total_bytes - after);
     if (~crc != h->crc32)
         return EXEC_BAD_CRC;
-    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
-        if (strncmp(h->variant, variants[i], sizeof h->variant) == 0)
+    for (const char *const *name = exec__variants; *name; name++) {
+        if (strncmp(h->variant, *name, sizeof h->variant) == 0)
             return EXEC_OK;
     }
     return EXEC_BAD_VARIANT;
@@ -263,35 +260,19 @@ APART void run_special(const struct run *r, const struct call *c, const struct k
 BOTH void any_step(const struct run *r, const struct prog_part *part, const struct prog_step *step,
                    const struct prog_interval *intervals, const bool told)
 {
-    static k_slice_fn *const kernels[PROG_KERNEL_COUNT] = {
-        [PROG_CONV] = k_conv,
-        [PROG_DWCONV] = k_dwconv,
-        [PROG_AVGPOOL] = k_avgpool,
-        [PROG_MAXPOOL] = k_maxpool,
-        [PROG_MEAN] = k_mean,
-        [PROG_SOFTMAX] = k_softmax,
-        [PROG_RESCALE] = k_rescale,
-        [PROG_PAD] = k_pad,
-        [PROG_CONV_X2] = k_conv_x2,
-        [PROG_DWCONV_X2] = k_dwconv_x2,
-        [PROG_CONV_B4] = k_conv_b4,
-        [PROG_DWCONV_FIR] = k_dwconv_fir,
-        [PROG_CONV_M16] = k_conv_m16,
-        [PROG_DWCONV_M16] = k_dwconv_m16,
-        [PROG_SUM_CONV] = k_sum_conv,
-        [PROG_SUM_END] = k_sum_end,
-    };
     const struct prog_stage *stage =
         (const struct prog_stage *)at(r, r->header->stages) + part->first_stage + step->stage;
     const struct prog_op *head = (const struct prog_op *)at(r, r->header->ops) + stage->first_op,
                          *last = head + stage->n_ops - 1;
     struct k_window first_in, chunk_in;
-    struct call c = {.intervals = intervals, .slice = step->slice};
+    struct call c; // initialised, it would be cleared as a whole at every step
     int p = intervals[stage->interval].lo;
     const int hi = intervals[stage->interval].hi;
     const int chunk = stage->chunk ? stage->chunk : hi - p;
     int8_t *out = r->origin[last->out.origin] + step->out +
                   (ptrdiff_t)(p - intervals[last->out.interval].lo) * (ptrdiff_t)last->out.pix_step;
+    c.intervals = intervals;
+    c.slice = step->slice;
     open_head(r, head, step, intervals, &first_in);
     for (; p < hi; p += chunk, out += (size_t)chunk * last->out.pix_step) {
         const struct k_window *in = &first_in;
@@ -304,7 +285,7 @@ BOTH void any_step(const struct run *r, const struct prog_part *part, const stru
             if (told)
                 tell(r, c.op, c.out.n);
             if (c.op->kernel >= PROG_CONV)
-                kernels[c.op->kernel](c.op, &c.k, in, &c.out);
+                exec__kernels[c.op->kernel](c.op, &c.k, in, &c.out);
             else
                 run_special(r, &c, in, (int32_t *)(void *)(r->arena + part->acc));
             if (told)

@@ -26,7 +26,7 @@
 //
 // A call runs some bands of a part. An ordinary block is one part and one call of all its bands. A
 // block of cells (server/planner/cells.h) has a part or more a cell and a call a band; between calls
-// what lies in the arena is moved together, so a call brings its own addresses. A cell whose slices
+// what lies in the arena may be moved, so a call brings its own addresses. A cell whose slices
 // are rows is a part of one band, and its calls take some of its steps each.
 #ifndef EXECUTOR_PROGRAM_H
 #define EXECUTOR_PROGRAM_H

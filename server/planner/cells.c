@@ -312,6 +312,84 @@ static void note_call(struct cells *c, int i, uint32_t scratch)
         note_base(c, i);
 }
 
+// Leaves the windows where they are below `top`, those that grow with it; the lowest byte of any. More
+// than `top`: there is no room that way.
+static uint32_t stay(struct cells *c, uint32_t top)
+{
+    const uint32_t none = top + 1;
+    for (int k = 0; k < c->n - 1; k++) { // window 0 lies highest
+        struct cells_window *w = &c->windows[k];
+        w->offset = w->kept_bytes ? w->kept_offset : top - w->bytes;
+        if (w->bytes == 0)
+            continue;
+        if (top < w->bytes || w->offset > top - w->bytes)
+            return none;
+        top = w->offset;
+    }
+    return top;
+}
+
+// Bytes by which a band makes window k grow.
+static uint64_t growth_of(const struct cells *c, int k)
+{
+    return (uint64_t)c->facts[k]->band_rows * c->windows[k].row_bytes;
+}
+
+// The window that is the first to lack room for a band of its cell, or -1: in the same time every cell
+// runs all of its bands.
+static int first_to_lack_room(const struct cells *c)
+{
+    int first = -1;
+    for (int k = 0; k < c->n - 1; k++) {
+        const struct cells_window *w = &c->windows[k];
+        const int bands = c->facts[k]->n_bands, left = bands - c->done[k];
+        if (w->bytes == 0 || w->room >= left)
+            continue;
+        if (first < 0 || (uint64_t)(w->room + 1) * (uint64_t)c->facts[first]->n_bands <
+                             (uint64_t)(c->windows[first].room + 1) * (uint64_t)bands)
+            first = k;
+    }
+    return first;
+}
+
+// Moves the windows together below `top`, but for `spare` bytes: they are room above the windows, in which
+// these grow for as long as possible before one lacks room.
+static uint32_t pack(struct cells *c, uint32_t top, uint64_t spare)
+{
+    for (int k = 0; k < c->n - 1; k++)
+        c->windows[k].room = 0;
+    for (int k; (k = first_to_lack_room(c)) >= 0 && growth_of(c, k) <= spare;) {
+        spare -= growth_of(c, k);
+        c->windows[k].room++;
+    }
+    for (int k = 0; k < c->n - 1; k++) {
+        struct cells_window *w = &c->windows[k];
+        top -= w->bytes + (uint32_t)((uint64_t)w->room * growth_of(c, k));
+        w->offset = top;
+    }
+    return top;
+}
+
+// Where the windows lie while cell i runs, between `bottom`, with the cell's scratch above it, and `top`;
+// the lowest byte of any. They are moved only where they do not fit as they are.
+static uint32_t place_windows(struct cells *c, int i, uint32_t top, uint32_t bottom)
+{
+    uint64_t needed = bottom, later = 0;
+    for (int k = 0; k < c->n; k++) {
+        const uint64_t scratch = c->facts[k]->scratch_bytes + (c->facts[k]->sums ? 3 : 0);
+        if (k == i)
+            needed += scratch;
+        later = scratch > later ? scratch : later;
+    }
+    uint32_t lowest = stay(c, top);
+    if (lowest <= top && lowest >= needed)
+        return lowest;
+    uint64_t bytes = bottom + later;
+    for (int k = 0; k < c->n - 1; k++)
+        bytes += c->windows[k].bytes;
+    return pack(c, top, bytes < top ? top - bytes : 0);
+}
+
 // What is alive while cell i runs its next band. Without c->record: how high the region must be.
 // With it: where everything lies in a region of c->region bytes.
 static void place(struct cells *c, int i)
@@ -327,7 +405,6 @@ static void place(struct cells *c, int i)
     upper = x_bytes;
     for (int k = 0; k < c->n - 1; k++) {
         struct cells_window *w = &c->windows[k];
-        const int lo_before = w->lo;
         int lo = first_needed(c, k);
         lo = lo < w->made ? lo : w->made;
         w->kept_offset = w->offset + (uint32_t)(lo - w->lo) * w->row_bytes;
@@ -336,11 +413,8 @@ static void place(struct cells *c, int i)
         if (k == i)
             w->made = made_after(c, i);
         w->most_rows = w->made - w->lo > w->most_rows ? w->made - w->lo : w->most_rows;
-        upper += (uint64_t)(w->made - w->lo) * w->row_bytes;
-        w->offset = c->region - (uint32_t)upper;
-        if (w->depth - (uint64_t)(w->lo - lo_before) * w->row_bytes != upper)
-            c->moved += w->kept_bytes;
-        w->depth = upper;
+        w->bytes = (uint32_t)(w->made - w->lo) * w->row_bytes;
+        upper += w->bytes;
     }
     int y_rows = c->done[c->n - 1] * c->facts[c->n - 1]->band_rows;
     if (i == c->n - 1 || c->facts[c->n - 1]->acc)
@@ -359,7 +433,8 @@ static void place(struct cells *c, int i)
             need > c->region ? (uint32_t)(need < UINT32_MAX ? need : UINT32_MAX) : c->region;
         return;
     }
-    uint32_t scratch_end = c->region - (uint32_t)upper;
+    uint32_t scratch_end =
+        place_windows(c, i, c->region - (uint32_t)x_bytes, (uint32_t)(c->live_bytes + y_bytes));
     if (c->facts[i]->sums)
         scratch_end &= ~3u;
     note_moment(c, i, lower, upper, x_bytes, y_bytes);
@@ -404,7 +479,6 @@ const char *cells_price(struct cells *c, const struct cell_facts *const *facts, 
     if (why)
         return why;
     c->record = false;
-    c->moved = c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0;
     c->region = c->live_bytes + (c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0);
     simulate(c);
     for (int i = 0; i < n; i++) {
@@ -476,15 +550,21 @@ static uint64_t bands_done(const struct cells *c)
     return bands;
 }
 
+// Windows are moved too rarely to count.
+static uint64_t moved_bytes(const struct cells *c)
+{
+    return c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0;
+}
+
 double cells_overhead(const struct cells *c)
 {
     const double *cycles = c->f->latency->model.interpreter;
     return cycles[LATENCY_BAND] * (double)bands_done(c) +
-           cycles[LATENCY_BYTE] * (double)c->moved + cycles[LATENCY_BLOCK];
+           cycles[LATENCY_BYTE] * (double)moved_bytes(c) + cycles[LATENCY_BLOCK];
 }
 
 // Adds up the work of the bands that run, and leaves it in f->cost.
-static void add_up_cost(struct cells *c, uint64_t moved)
+static void add_up_cost(struct cells *c)
 {
     struct fusion_cost sum = {.arena_bytes = c->arena_bytes};
     for (int i = 0; i < c->n; i++) {
@@ -495,7 +575,7 @@ static void add_up_cost(struct cells *c, uint64_t moved)
         fusion_cost_add(&sum, &c->f->cost);
     }
     c->f->cost = sum;
-    fusion__add_interpreter(c->f, bands_done(c), moved);
+    fusion__add_interpreter(c->f, bands_done(c), moved_bytes(c));
 }
 
 void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CHUNK_SIZES])
@@ -574,13 +654,12 @@ int cells_fill(struct cells *c, const struct cell *cells, int n, uint32_t limit,
         return -1;
     const struct cell_facts *const *facts = (const struct cell_facts *const *)c->own;
     const char *why = cells_price(c, facts, n);
-    const uint64_t moved = c->moved; // with single chunks, as a search has it
     if (!why) {
         choose_chunks(c, limit);
         why = cells_lay_out(c, facts, n);
     }
     if (why)
         return err_set(e, ERR_BAD_FIELD, "block %d-%d: %s", cells[0].first, cells[n - 1].last, why);
-    add_up_cost(c, moved);
+    add_up_cost(c);
     return tell_fusion(c, e);
 }

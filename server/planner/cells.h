@@ -7,8 +7,9 @@
 //   [expand dw 1x1] = = = =  --> [expand dw 1x1] = = = = --> [expand dw 1x1] --> Y, row by row
 //    rings of a few columns, in one scratch that all cells share: only one cell runs at a time
 //
-// Nothing has a fixed place. Before every call (one band of one cell) what is alive is moved
-// together, so the arena is the most that is alive at any moment, not the sum of each one's most:
+// Nothing has a fixed place. Where a call (one band of one cell) does not find the room that it needs,
+// what is alive is moved together first, so the arena is the most that is alive at any moment, not the
+// sum of each one's most. What is free then lies above the windows, for their next rows:
 //
 //   live tensors | Y so far |   free   | scratch | window n-2 .. window 0 | rows of X still needed |
 //                                                                            int32 accumulators
@@ -56,8 +57,8 @@ struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chu
 struct cells_window { // the output of every cell but the last
     int lo, made;     // rows alive
     int most_rows;    // so far
-    uint32_t row_bytes, offset;
-    uint64_t depth;                   // of the offset below the region's top
+    uint32_t row_bytes, offset, bytes;
+    int room; // bands of its cell that it may grow by from where it was moved to
     uint32_t kept_offset, kept_bytes; // where the rows lie that outlive the call before
 };
 
@@ -90,7 +91,6 @@ struct cells {
     uint32_t live_bytes, x_offset, acc_offset, acc_bytes;
     uint32_t arena_bytes;
     uint64_t macs, calls_made;    // of the bands that run
-    uint64_t moved;               // bytes of windows that calls move, and of X
     struct cells_window *windows; // [n]
     int *done;                    // [n] bands
     uint64_t *beside; // [n] the most that is alive beside the scratch of the cell's calls
