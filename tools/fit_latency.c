@@ -110,10 +110,8 @@ static int end_config(struct data *d, struct err *e)
         if (add_row(d, &r, e))
             return -1;
     }
-    struct row r = {.kind = INTERPRETER,
-                    .config = d->n_configs - 1,
-                    .layer = -1,
-                    .cycles = d->interpreter};
+    struct row r = {
+        .kind = INTERPRETER, .config = d->n_configs - 1, .layer = -1, .cycles = d->interpreter};
     memcpy(r.amount, d->works, sizeof d->works);
     return add_row(d, &r, e);
 }

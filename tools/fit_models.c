@@ -107,8 +107,8 @@ static void add_head(struct maker *m, int n)
         m->tensor = net_average_pool(m->net, name_of(m, "average"), m->tensor);
     if (n % 3 != 0)
         m->tensor = net_flatten(m->net, name_of(m, "flatten"), m->tensor);
-    m->tensor = net_dense(m->net, name_of(m, "dense"), m->tensor, PICK(m, 3, 10, 33), NET_ACT_NONE,
-                          320);
+    m->tensor =
+        net_dense(m->net, name_of(m, "dense"), m->tensor, PICK(m, 3, 10, 33), NET_ACT_NONE, 320);
     net_softmax(m->net, name_of(m, "softmax"), m->tensor);
 }
 

@@ -619,18 +619,17 @@ static uint64_t group_runs(const struct fusion *f, int i)
 static bool packed_input(const struct fusion *f, int i)
 {
     const struct fusion_tensor *t = &f->tensors[f->g->layers[i].in[0]];
-    return f->axis == FUSION_ROWS || f->by_rows || t->role == FUSION_RING || t->role == FUSION_CHUNK ||
-           f->g->layers[i].in_w == 1;
+    return f->axis == FUSION_ROWS || f->by_rows || t->role == FUSION_RING ||
+           t->role == FUSION_CHUNK || f->g->layers[i].in_w == 1;
 }
 
 static void find_price(struct fusion *f, int i)
 {
     const int channels = f->g->layers[f->first].out_c;
-    struct latency_place at = {
-        .cols = f->axis != FUSION_ROWS && !f->by_rows,
-        .fed = is_acc_layer(f, i),
-        .packed = packed_input(f, i),
-        .outside = f->g->layers[i].in[0] == f->g->input};
+    struct latency_place at = {.cols = f->axis != FUSION_ROWS && !f->by_rows,
+                               .fed = is_acc_layer(f, i),
+                               .packed = packed_input(f, i),
+                               .outside = f->g->layers[i].in[0] == f->g->input};
     if (f->group && i < f->first + 3) {
         at.group = channels / (int)group_runs(f, i);
         at.sum = i == f->first + 2;
@@ -694,7 +693,8 @@ static void predict(const struct fusion *f, int i, const struct part *p, uint64_
     n->calls = own->calls;
     n->positions = p->slices * positions * p->runs;
     n->clipped = s->rows_apart && p->slices ? clipped * own->calls / p->slices : 0;
-    n->borders = p->runs * (p->slices * (positions - inside) + (s->rows_apart ? 0 : clipped * inside));
+    n->borders =
+        p->runs * (p->slices * (positions - inside) + (s->rows_apart ? 0 : clipped * inside));
     if (s->pass)
         n->passes = p->runs * p->slices *
                     (s->alone ? positions - inside + passes_of(inside, chunk, (uint64_t)s->pass)
@@ -705,9 +705,9 @@ static void predict(const struct fusion *f, int i, const struct part *p, uint64_
     own->works[LATENCY_KERNEL] = own->calls;
     if (i == stage->head)
         own->works[LATENCY_STEP] = p->slices * (p->runs + (f->group && i == f->first + 1));
-    own->cycles = price->call * (double)n->calls + price->clipped * (double)n->clipped + price->position * (double)n->positions +
-                  price->pass * (double)n->passes + price->border * (double)n->borders +
-                  price->end * (double)n->ends +
+    own->cycles = price->call * (double)n->calls + price->clipped * (double)n->clipped +
+                  price->position * (double)n->positions + price->pass * (double)n->passes +
+                  price->border * (double)n->borders + price->end * (double)n->ends +
                   f->latency->model.interpreter[LATENCY_STEP] * (double)own->works[LATENCY_STEP];
 }
 

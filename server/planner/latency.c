@@ -10,10 +10,10 @@
 #include "server/planner/program.h"
 
 const char *const latency_class_names[LATENCY_CLASSES] = {
-    "pointwise", "conv", "large",   "dwconv_3x3", "dwconv",  "plain_conv", "plain_dwconv",
-    "sum",       "add",  "pool",     "fed_pool", "softmax",    "other"};
+    "pointwise", "conv", "large", "dwconv_3x3", "dwconv",  "plain_conv", "plain_dwconv",
+    "sum",       "add",  "pool",  "fed_pool",   "softmax", "other"};
 const char *const latency_term_names[LATENCY_TERMS] = {
-    "call",     "channel", "clipped",      "position", "run",    "product", "input", "outside",
+    "call",     "channel",      "clipped",      "position", "run",    "product", "input", "outside",
     "pass_run", "pass_product", "pass_outside", "border",   "output", "simple",  "any"};
 const char *const latency_work_names[LATENCY_WORKS] = {"kernel", "step", "band", "byte", "block"};
 
@@ -64,13 +64,27 @@ static struct extent extent_of(int k, int stride, int pad, int in, int out)
 static struct view view_of(const struct layer *l, const struct latency_place *at)
 {
     const bool depthwise = l->op != LAYER_CONV;
-    struct view v = {.ks = l->kh, .ka = l->kw, .ss = l->sh, .sa = l->sw, .pad_s = l->pad_top,
-                     .pad_a = l->pad_left, .in_slices = l->in_h, .in_len = l->in_w,
-                     .slices = l->out_h, .len = l->out_w};
+    struct view v = {.ks = l->kh,
+                     .ka = l->kw,
+                     .ss = l->sh,
+                     .sa = l->sw,
+                     .pad_s = l->pad_top,
+                     .pad_a = l->pad_left,
+                     .in_slices = l->in_h,
+                     .in_len = l->in_w,
+                     .slices = l->out_h,
+                     .len = l->out_w};
     if (at->cols)
-        v = (struct view){.ks = l->kw, .ka = l->kh, .ss = l->sw, .sa = l->sh, .pad_s = l->pad_left,
-                          .pad_a = l->pad_top, .in_slices = l->in_w, .in_len = l->in_h,
-                          .slices = l->out_w, .len = l->out_h};
+        v = (struct view){.ks = l->kw,
+                          .ka = l->kh,
+                          .ss = l->sw,
+                          .sa = l->sh,
+                          .pad_s = l->pad_left,
+                          .pad_a = l->pad_top,
+                          .in_slices = l->in_w,
+                          .in_len = l->in_h,
+                          .slices = l->out_w,
+                          .len = l->out_h};
     v.in_c = l->in_c;
     v.out_c = l->out_c;
     if (at->group && (at->sum || depthwise))
@@ -333,8 +347,8 @@ static int find_kernels(struct latency_table *t, const struct graph *g, const ch
     return 0;
 }
 
-int latency_table_fill(struct latency_table *t, const struct graph *g, const struct latency_model *m,
-                       struct err *e)
+int latency_table_fill(struct latency_table *t, const struct graph *g,
+                       const struct latency_model *m, struct err *e)
 {
     const size_t n = (size_t)g->n_layers;
     if (!t->kernels) {

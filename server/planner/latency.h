@@ -18,7 +18,7 @@
 #include "common/err.h"
 #include "server/planner/graph.h"
 
-enum latency_class { // kernels that are alike
+enum latency_class {   // kernels that are alike
     LATENCY_POINTWISE, // 1x1 convolutions of the board's kernel variant
     LATENCY_CONV,      // its other convolutions
     LATENCY_LARGE,     // those, 1x1 or not, whose windows are too large to be held at once
@@ -124,15 +124,15 @@ struct latency_price { // of a layer in its place: cycles of each count
 struct latency_table {
     struct latency_model model;
     // private
-    const struct graph *g; // NULL: there are no prices yet
+    const struct graph *g;          // NULL: there are no prices yet
     char kernels_of[32];            // variant
     struct latency_kernel *kernels; // [n_layers]
     struct latency_price *prices;   // [n_layers][places without groups]
 };
 // Fills a table that is zeroed, or has been filled for the same graph; what it has already is kept. -1: ERR_BAD_FIELD
 // (an unknown variant of kernels), ERR_NO_MEMORY.
-int latency_table_fill(struct latency_table *t, const struct graph *g, const struct latency_model *m,
-                       struct err *e);
+int latency_table_fill(struct latency_table *t, const struct graph *g,
+                       const struct latency_model *m, struct err *e);
 void latency_table_free(struct latency_table *t); // accepts a zeroed one
 void latency_price_of(const struct latency_table *t, int layer, const struct latency_place *at,
                       struct latency_price *out);

@@ -185,8 +185,7 @@ static int price_all(struct search *s, const struct front_rules *rules)
         for (int first = last; first >= 0; first--) {
             s->block_begin = s->edges.n;
             if (front_each_block(s->f, rules, first, last, add_edge, s) ||
-                (s->front_cells &&
-                 front_cells_of_block(s->front_cells, first, last, add_cells, s)))
+                (s->front_cells && front_cells_of_block(s->front_cells, first, last, add_cells, s)))
                 return -1;
         }
     }
@@ -329,7 +328,8 @@ static int walk(struct search *s, struct front_paths *out)
             return -1;
         const uint32_t needs = own_arena(s, &own);
         // Where the cheapest way costs no more in its own arena, it dominates all between.
-        while (own <= s->any[s->n_layers].cycles && end < s->peaks.n && s->peaks.at[end].arena > needs)
+        while (own <= s->any[s->n_layers].cycles && end < s->peaks.n &&
+               s->peaks.at[end].arena > needs)
             end++;
     }
     return 0;

@@ -22,7 +22,7 @@ struct planner {
     struct tflite_model file;
     struct graph graph;
     struct fusion fusion;
-    struct config_block *blocks; // [n_layers] scratch for parsing
+    struct config_block *blocks;  // [n_layers] scratch for parsing
     struct latency_table latency; // of the board that was asked about last
 };
 

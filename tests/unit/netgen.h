@@ -269,4 +269,22 @@ static inline void netgen_make(struct netgen *n, uint32_t seed, int size)
     n->g.output = netgen_top(n);
 }
 
+// One or two inverted residuals with enough channels for groups.
+static inline void netgen_mobile(struct netgen *n, uint32_t seed)
+{
+    memset(n, 0, sizeof *n);
+    n->state = seed * 2654435761u + 1;
+    n->g.layers = n->layers;
+    n->g.tensors = n->tensors;
+    n->tensors[0] = (struct tensor){
+        netgen_pick(n, 4, 9), netgen_pick(n, 2, 7), netgen_pick(n, 1, 4), 0, 0.1f, -1, 0};
+    n->g.n_tensors = 1;
+    for (int units = netgen_pick(n, 1, 2); units > 0; units--) {
+        netgen_pointwise(n, LAYER_CONV, netgen_top(n), -1, netgen_pick(n, 7, 21));
+        netgen_window(n, LAYER_DWCONV, netgen_top(n), 5, 2, 0);
+        netgen_pointwise(n, LAYER_CONV, netgen_top(n), -1, netgen_pick(n, 1, 4));
+    }
+    n->g.output = netgen_top(n);
+}
+
 #endif

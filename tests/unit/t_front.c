@@ -11,24 +11,6 @@
 
 static int with_cells, with_groups; // entries of fronts
 
-// One or two inverted residuals with enough channels for groups.
-static void make_mobile(struct netgen *n, uint32_t seed)
-{
-    memset(n, 0, sizeof *n);
-    n->state = seed * 2654435761u + 1;
-    n->g.layers = n->layers;
-    n->g.tensors = n->tensors;
-    n->tensors[0] = (struct tensor){
-        netgen_pick(n, 4, 9), netgen_pick(n, 2, 7), netgen_pick(n, 1, 4), 0, 0.1f, -1, 0};
-    n->g.n_tensors = 1;
-    for (int units = netgen_pick(n, 1, 2); units > 0; units--) {
-        netgen_pointwise(n, LAYER_CONV, netgen_top(n), -1, netgen_pick(n, 7, 21));
-        netgen_window(n, LAYER_DWCONV, netgen_top(n), 5, 2, 0);
-        netgen_pointwise(n, LAYER_CONV, netgen_top(n), -1, netgen_pick(n, 1, 4));
-    }
-    n->g.output = netgen_top(n);
-}
-
 // size 0: of inverted residuals
 static bool check_network(uint32_t seed, int size)
 {
@@ -42,7 +24,7 @@ static bool check_network(uint32_t seed, int size)
     if (size)
         netgen_make(&n, seed, size);
     else
-        make_mobile(&n, seed);
+        netgen_mobile(&n, seed);
     if (n.g.n_layers > 6) {
         netgen_free(&n);
         return true;
