@@ -184,6 +184,8 @@ static void dwconv_shape(uint16_t kernel, const struct view *v, struct latency_s
         f[LATENCY_PRODUCT] = v->out_c * v->rows * v->ka;
         f[LATENCY_RUN] = v->fours * v->rows * v->ka;
         f[LATENCY_BORDER] = v->out_c * v->taps;
+        // Channels that are no four, or share inputs, look for theirs one by one.
+        f[LATENCY_INPUT] = (v->out_c == v->in_c ? v->out_c % 4 : v->out_c) * v->rows * v->ka;
     }
 }
 
