@@ -32,7 +32,7 @@ struct row { // a layer of a configuration, or its interpreter
     double amount[N], cycles;
 };
 
-struct run { // of a configuration
+struct run {       // of a configuration
     char name[32]; // of its model
     int model;
     double total, predicted;
@@ -313,9 +313,8 @@ static void dump_rows(const struct data *d, const struct fit *f, const char *pat
 
 static void print_errors(const char *what, const struct errors *e)
 {
-    fprintf(stderr, "%s: %u, error median %.1f %%, worst %.1f %% (%s)\n", what,
-            (unsigned)e->tested, 100 * e->median, 100 * e->worst,
-            e->worst_of ? e->worst_of : "none");
+    fprintf(stderr, "%s: %u, error median %.1f %%, worst %.1f %% (%s)\n", what, (unsigned)e->tested,
+            100 * e->median, 100 * e->worst, e->worst_of ? e->worst_of : "none");
 }
 
 // Not one of the small networks that fit-models writes: they are there to be in the fit, each with layers that no other

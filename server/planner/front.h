@@ -46,7 +46,7 @@ extern const struct front_rules front_everything;
 int front_search(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
                  struct err *e);
 // The same front over RAM and predicted cycles (latency_front.c): macs stay 0. What blocks spend on
-// larger chunks in a configuration's arena is counted. f->latency predicts. Without blocks of cells.
+// larger chunks in a configuration's arena is counted. f->latency predicts.
 int front_search_latency(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
                          struct err *e);
 // Calls each() for every schedule of layers first..last that the rules allow, priced in f->cost. -1

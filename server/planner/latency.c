@@ -13,8 +13,9 @@ const char *const latency_class_names[LATENCY_CLASSES] = {
     "pointwise", "conv", "large", "dwconv_3x3", "dwconv",  "plain_conv", "plain_dwconv",
     "sum",       "add",  "pool",  "fed_pool",   "softmax", "other"};
 const char *const latency_term_names[LATENCY_TERMS] = {
-    "call",     "channel",      "clipped",      "position", "run",    "product", "input", "outside",
-    "pass_run", "pass_product", "pass_outside", "border",   "output", "simple",  "any"};
+    "call",         "channel", "clipped",  "position",     "run",          "product",
+    "input",        "outside", "pass_run", "pass_product", "pass_outside", "border",
+    "border_input", "output",  "simple",   "any"};
 const char *const latency_work_names[LATENCY_WORKS] = {"kernel", "step", "band", "byte", "block"};
 
 static int divide_up(int a, int b)
@@ -115,7 +116,9 @@ static void conv_shape(uint16_t kernel, enum prog_end end, const struct view *v,
         f[LATENCY_PRODUCT] = 4.0 * pairs * words;
         f[LATENCY_RUN] = pairs * (widened ? 1 : v->in_c % 4 == 0 && packed ? v->ks : v->taps);
         f[LATENCY_INPUT] = widened ? v->window : 0;
-        f[LATENCY_BORDER] = widened ? v->window : pairs * v->taps;
+        f[LATENCY_BORDER] = widened ? v->taps : pairs * v->taps;
+        if (widened)
+            f[LATENCY_BORDER_INPUT] = v->in_c % 4 ? v->window : v->window / 4;
         break;
     }
     case PROG_CONV_B4:
@@ -282,6 +285,7 @@ static double count_of(const struct latency_counts *n, enum latency_term t)
     case LATENCY_PASS_OUTSIDE:
         return (double)n->passes;
     case LATENCY_BORDER:
+    case LATENCY_BORDER_INPUT:
         return (double)n->borders;
     case LATENCY_OUTPUT:
     case LATENCY_SIMPLE:

@@ -51,7 +51,9 @@ enum latency_term {
     LATENCY_PASS_RUN,
     LATENCY_PASS_PRODUCT,
     LATENCY_PASS_OUTSIDE,
-    LATENCY_BORDER, // of a position whose window has to be collected tap by tap
+    // of a position whose window has to be collected tap by tap
+    LATENCY_BORDER,       // taps
+    LATENCY_BORDER_INPUT, // bytes, or words where taps are whole words
     // of an output position that is finished
     LATENCY_OUTPUT, // bytes
     LATENCY_SIMPLE, // bytes whose last step is PROG_END_SIMPLE

@@ -94,8 +94,8 @@ int planner_strategy(const char *name);                              // -1: unkn
 // as planner_front().
 int planner_strategy_front(const struct planner *p, enum planner_strategy strategy,
                            bool output_outside, struct front *f, struct err *e);
-// The exact front over RAM and predicted cycles, of all schedules but cells and groups: by rising
-// arena_bytes and falling cycles. -1: as planner_front().
+// The exact front over RAM and predicted cycles, of the same schedules: by rising arena_bytes and
+// falling cycles. -1: as planner_front(), ERR_BAD_FIELD (the model's kernel variant is unknown).
 int planner_latency_front(const struct planner *p, const struct latency_model *m, struct front *f,
                           struct err *e);
 // P1: least RAM with overhead <= max_overhead. P2: least overhead with arena_bytes <=
