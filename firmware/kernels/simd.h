@@ -61,6 +61,31 @@ static inline void simd_pointers2(const int8_t *const *p, const int8_t **a, cons
 #endif
 }
 
+// Likewise, and p goes on to the next two.
+static inline void simd_next2(const uint32_t **p, uint32_t *a, uint32_t *b)
+{
+#if SIMD_NATIVE
+    __asm__ volatile("ldrd %0, %1, [%2], #8"
+                     : "=&r"(*a), "=&r"(*b), "+r"(*p)
+                     : "m"(*(const simd_two_words *)(const void *)*p));
+#else
+    *a = *(*p)++;
+    *b = *(*p)++;
+#endif
+}
+
+static inline void simd_next_pointers2(const int8_t *const **p, const int8_t **a, const int8_t **b)
+{
+#if SIMD_NATIVE
+    __asm__ volatile("ldrd %0, %1, [%2], #8"
+                     : "=&r"(*a), "=&r"(*b), "+r"(*p)
+                     : "m"(*(const simd_two_words *)(const void *)*p));
+#else
+    *a = *(*p)++;
+    *b = *(*p)++;
+#endif
+}
+
 // Writes a byte, and goes on to the next.
 static inline void simd_store_next(int8_t **p, int32_t v)
 {
