@@ -149,6 +149,8 @@ APART void ask_for_input(const struct run *r, const struct prog_op *op,
         w->slice = input_rows(r, 0, r->header->in_h) + step->in;
 }
 
+#define NOT_REACHED ((const int8_t *)UINTPTR_MAX) // the end of what is no ring
+
 // The window of a stage's first operator.
 BOTH void open_head(const struct run *r, const struct prog_op *op, const struct prog_step *step,
                     const struct prog_interval *intervals, struct k_window *w)
@@ -156,7 +158,7 @@ BOTH void open_head(const struct run *r, const struct prog_op *op, const struct 
     const struct prog_view *v = &op->in[0];
     const int8_t *origin = r->origin[v->origin];
     w->slice = origin + step->in;
-    w->end = origin + v->offset + v->ring_bytes; // no ring: to wrap back by 0 changes nothing
+    w->end = v->ring_bytes ? origin + v->offset + v->ring_bytes : NOT_REACHED;
     w->ring_bytes = v->ring_bytes;
     w->slice_step = v->slice_step;
     w->pix_step = v->pix_step;
@@ -172,7 +174,7 @@ BOTH void open_chunk(const struct run *r, const struct prog_view *v, int first, 
 {
     const int8_t *chunk = r->origin[v->origin] + v->offset;
     *w = (struct k_window){
-        .slice = chunk, .end = chunk, .pix_step = v->pix_step, .lo = first, .taps = 1};
+        .slice = chunk, .end = NOT_REACHED, .pix_step = v->pix_step, .lo = first, .taps = 1};
 }
 
 // Constants that the operator does not have point anywhere.

@@ -59,7 +59,7 @@ enum prog_kernel {
     // prog_requant_fast padded to a multiple of 4 output channels, and in p[0] the offset of one
     // pixel of the input's zero point, which stands in for the taps outside the tensor.
     PROG_CONV_X2,    // out_c > 1: a record for each pair of output channels, the last one of an odd number together with the channel before (below)
-    PROG_DWCONV_X2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: see struct prog_requant_fast
+    PROG_DWCONV_X2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: weights with biases and last steps, drawn below
     PROG_CONV_B4,    // w [out_c / 4][ks][ka][in_c][4 channels]
     PROG_DWCONV_FIR, // mult_c == 1, ks == ka: 3, 5 or 7, ss == sa: 1 or 2: w [c][ks][ka]
     PROG_CONV_M16,   // int16 w [out_c][ks][ka][in_c], each channel's rounded up to a multiple of 4 with zeros
@@ -152,6 +152,16 @@ struct prog_requant_fast {
 };
 enum prog_end { PROG_END_ANY, PROG_END_SIMPLE, PROG_END_RELU };
 
+// PROG_DWCONV_X2 has everything in the order of its use. Two channels at a time, of an odd number the
+// last two once more behind the others (a single one with a second of zeros); a word for either:
+//   bias
+//   weights, int16 pairs: [ks / 2][ka] of two slices; of the last of an odd ks along it, 0 and 1, 2 and 3
+//       and so on, then of an odd ka its last two; at stride 1 and two positions at a time (p[2])
+//       before those also 1 and 2, 3 and 4 and so on
+// and of one and then the other mult, round, and right + 256 left, with the top bit set in the second
+// of the last two channels, and of the two before if they are an odd number's. Biases and weights are times 4 for
+// PROG_END_RELU, times 2 for others.
+
 #define PROG_MAX_TAPS 49   // of the packed kernels: 7 x 7
 #define PROG_M16_VALUES 96 // inputs that PROG_CONV_M16 and PROG_DWCONV_M16 hold as int16 at a time
 
@@ -172,6 +182,7 @@ struct prog_op {
     // PROG_ADD: zero0, zero1, mult0, shift0, mult1, shift1, mult_out, shift_out, left_shift
     // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
     // PROG_CONV_X2 and following: zero-point pixel (offset), enum prog_end
+    // PROG_DWCONV_X2: [2] positions at a time, 1 or 2
     // Convolutions of a group of channels: [7], [8], [9] bytes of weights, biases and requantisation
     //     from group to group
     int32_t p[10];

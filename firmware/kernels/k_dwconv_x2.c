@@ -18,58 +18,37 @@ struct task {
     const uint32_t *consts;
     size_t step; // from position to position of the input, and of the output
     size_t out_step;
-    struct fast_out o;
     enum prog_end end;
-    bool odd; // channels
+    int row_words; // of two channels, of all pairs of kernel rows
+    bool odd;      // channels
 };
-
-// Kernels whose positions can go two by two.
-static inline bool has_second_positions(const struct prog_op *op)
-{
-    return op->ks == op->ka && (op->ka == 3 || op->ka == 5 || op->ka == 7) && op->sa <= 2;
-}
 
 // ---- where the taps are ----
 
-struct patch {
-    ptrdiff_t offset; // to be added to the pointers
-    bool inside;      // no tap is outside the tensor
-};
-
-// Pointers in the order of their use: [ks / 2][columns][2 rows], then those of the last of an odd number of rows.
-static void find_taps(const struct task *t, int first, int columns, const int8_t **taps)
+// Pointers to the taps of the patch of `columns` columns from position `first` on, in the order of their use: [ks /
+// 2][columns][2 rows], then those of the last of an odd number of rows. How many patches, up to `most`, do they serve,
+// each `apart` positions behind the one before?
+static __attribute__((noinline)) int find_taps(const struct task *t, int first, int columns,
+                                               int apart, int most, const int8_t **taps)
 {
     const struct k_window *in = t->in;
     const int8_t *slice = in->slice, *const zeros = t->zeros;
-    const int ks = t->op->ks;
+    const int ks = t->op->ks, room = t->op->in_len - columns - first;
     const size_t step = t->step;
     for (int s = 0; s < ks; s++) {
         const bool inside = s >= in->tap && s < in->tap + in->taps;
         const unsigned positions = inside ? t->op->in_len : 0;
-        const int apart = s < (ks & ~1) ? 2 : 1;
         const int8_t **to = taps + (s & ~1) * columns + (s & 1);
         const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * (ptrdiff_t)step;
-        for (int a = first; a < first + columns; a++, x += step, to += apart)
+        const int next = s < (ks & ~1) ? 2 : 1;
+        for (int a = first; a < first + columns; a++, x += step, to += next)
             *to = (unsigned)a < positions ? x : zeros;
         if (inside)
             slice = fast_next_slice(in, slice);
     }
-}
-
-// The patch of `columns` columns from `first` on, which lies `apart` behind the one before.
-static __attribute__((noinline)) ptrdiff_t place(const struct task *t, struct patch *patch,
-                                                 int first, int columns, int apart,
-                                                 const int8_t **taps)
-{
-    const bool inside = t->in->taps == t->op->ks && first >= 0 && first + columns <= t->op->in_len;
-    if (inside && patch->inside) {
-        patch->offset += apart * (ptrdiff_t)t->step;
-    } else {
-        find_taps(t, first, columns, taps);
-        patch->offset = 0;
-        patch->inside = inside;
-    }
-    return patch->offset;
+    if (in->taps < ks || first < 0 || room < 0)
+        return 1;
+    return room / apart < most ? room / apart + 1 : most;
 }
 
 // ---- two channels ----
@@ -85,13 +64,32 @@ static inline struct pair constants(const uint32_t *w)
     return p;
 }
 
+static inline struct pair next_constants(const uint32_t **w)
+{
+    struct pair p;
+    simd_next2(w, &p.a, &p.b);
+    return p;
+}
+
 // Two taps in the lanes of either channel.
+static inline struct pair lanes(const int8_t *x0, const int8_t *x1)
+{
+    const uint32_t v = simd_pack_low(simd_load_half(x0), simd_load_half(x1));
+    return (struct pair){simd_even(v), simd_odd(v)};
+}
+
 static inline struct pair two_taps(const int8_t *const *taps, ptrdiff_t c)
 {
     const int8_t *x0, *x1;
     simd_pointers2(taps, &x0, &x1);
-    const uint32_t v = simd_pack_low(simd_load_half(x0 + c), simd_load_half(x1 + c));
-    return (struct pair){simd_even(v), simd_odd(v)};
+    return lanes(x0 + c, x1 + c);
+}
+
+static inline struct pair next_taps(const int8_t *const **taps, ptrdiff_t c)
+{
+    const int8_t *x0, *x1;
+    simd_next_pointers2(taps, &x0, &x1);
+    return lanes(x0 + c, x1 + c);
 }
 
 static inline struct pair one_tap(const int8_t *const *taps, ptrdiff_t c)
@@ -140,28 +138,25 @@ static inline int32_t finish_simple(int32_t sum2, uint32_t mult, uint32_t round,
     return simd_saturate8(simd_shift_right(v + (sum2 >> 31), shifts));
 }
 
-static int8_t finish_any(const struct task *t, const uint32_t *e, int32_t sum)
+static inline int32_t finish_fast(enum prog_end end, int32_t sum, uint32_t mult, uint32_t round,
+                                  uint32_t shifts)
+{
+    return end == PROG_END_SIMPLE ? finish_simple(sum, mult, round, shifts)
+                                  : finish_relu(sum, mult, round, shifts);
+}
+
+static __attribute__((noinline)) int8_t finish_any(const struct task *t, const uint32_t *e,
+                                                   int32_t sum)
 {
     if (t->end == PROG_END_RELU)
         return (int8_t)finish_relu(sum, e[0], e[1], e[2]);
-    if (t->end == PROG_END_SIMPLE)
-        return (int8_t)finish_simple(sum, e[0], e[1], e[2]);
+    const struct fast_out o = fast_out_of(t->op);
     const struct prog_requant_fast r = {(int32_t)e[0], (int32_t)e[1], (int32_t)(e[2] & 0xFF),
                                         (int32_t)(e[2] >> 8 & 0xFF)};
-    return fast_finish(&t->o, &r, sum);
+    return fast_finish(&o, &r, sum);
 }
 
-// Two channels of one position. The result is negative if they are the last.
-static inline __attribute__((always_inline)) int32_t finish_relu_pair(const uint32_t *e,
-                                                                      struct sums s, int8_t **y)
-{
-    const struct pair first = constants(e), middle = constants(e + 2), last = constants(e + 4);
-    simd_store_next(y, finish_relu(s.a, first.a, first.b, middle.a));
-    simd_store_next(y, finish_relu(s.b, middle.b, last.a, last.b));
-    return (int32_t)last.b;
-}
-
-// Likewise, for any end.
+// Two channels of one position, for any end. The result is negative if they are the last.
 static __attribute__((noinline)) int32_t finish_others(const struct task *t, const uint32_t *e,
                                                        int32_t a, int32_t b, int8_t *y)
 {
@@ -176,26 +171,29 @@ struct sums2 {
     struct sums s0, s1; // of either position
 };
 
-// Two rows: of each column the pointers to both taps, and of each of the ka weights those of both rows.
-static inline __attribute__((always_inline)) struct sums2 row_pair(const int ka, const int sa,
-                                                                   const int8_t *const *taps,
-                                                                   ptrdiff_t c, const uint32_t *w,
-                                                                   struct sums2 s)
+// Two rows: of each column the pointers to both taps, and of each of the ka weights those of both rows. near: pointers are
+// addressed from where they begin, not one by one.
+static inline __attribute__((always_inline)) struct sums2
+row_pair(const int ka, const int sa, const bool near, const int8_t *const **taps, ptrdiff_t c,
+         const uint32_t **w, struct sums2 s)
 {
-    struct pair x = two_taps(taps, c), next = x;
+    const int8_t *const *const begin = *taps;
+    struct pair x = near ? two_taps(begin, c) : next_taps(taps, c), next = x;
     if (sa == 2)
-        next = two_taps(taps + 2, c);
+        next = near ? two_taps(begin + 2, c) : next_taps(taps, c);
 #pragma GCC unroll 7
     for (int k = 0; k < ka; k++) {
-        const struct pair weight = constants(w + 2 * k);
+        const struct pair weight = next_constants(w);
         s.s0 = mac2(x, weight, s.s0);
         if (sa == 2)
             x = next;
-        next = two_taps(taps + 2 * (k + sa), c);
+        next = near ? two_taps(begin + 2 * (k + sa), c) : next_taps(taps, c);
         s.s1 = mac2(next, weight, s.s1);
         if (sa == 1)
             x = next;
     }
+    if (near)
+        *taps += 2 * (ka + sa);
     return s;
 }
 
@@ -237,62 +235,87 @@ last_row_2(const int ka, const int8_t *const *taps, ptrdiff_t c, const uint32_t 
     return s;
 }
 
-// Two channels of two positions that end with a ReLU. Negative: the last ones.
-static inline __attribute__((always_inline)) int32_t finish_relus(const uint32_t *e, struct sums2 s,
-                                                                  int8_t **y0, int8_t **y1)
+// Two channels of two positions that end with a ReLU, or simply. The result is negative if they are the last.
+static inline __attribute__((always_inline)) int32_t
+finish2(const enum prog_end end, const uint32_t *e, struct sums2 s, int8_t **y0, int8_t **y1)
 {
     const struct pair first = constants(e), middle = constants(e + 2);
-    simd_store_next(y0, finish_relu(s.s0.a, first.a, first.b, middle.a));
-    simd_store_next(y1, finish_relu(s.s1.a, first.a, first.b, middle.a));
+    simd_store_next(y0, finish_fast(end, s.s0.a, first.a, first.b, middle.a));
+    simd_store_next(y1, finish_fast(end, s.s1.a, first.a, first.b, middle.a));
     const struct pair last = constants(e + 4);
-    simd_store_next(y0, finish_relu(s.s0.b, middle.b, last.a, last.b));
-    simd_store_next(y1, finish_relu(s.s1.b, middle.b, last.a, last.b));
+    simd_store_next(y0, finish_fast(end, s.s0.b, middle.b, last.a, last.b));
+    simd_store_next(y1, finish_fast(end, s.s1.b, middle.b, last.a, last.b));
     return (int32_t)last.b;
 }
 
-// n positions, an even number.
-static inline __attribute__((always_inline)) void two_by_two(const struct task *t, const int ka,
-                                                             const int sa, const bool relu,
-                                                             int first, int n, int8_t *y)
+// All channels of two positions.
+static inline __attribute__((always_inline)) void
+two_positions(const struct task *t, const int ka, const int sa, const enum prog_end end,
+              const int8_t *const *taps, ptrdiff_t c, int8_t *y)
 {
-    const int columns = ka + sa, row_words = sa == 1 ? 2 * (ka - 1) : ka + 1;
-    const int8_t *taps[MAX_PATCH];
-    struct patch patch = {0, false};
-    for (; n > 0; n -= 2, first += 2 * sa, y += 2 * t->out_step) {
-        const uint32_t *w = t->consts;
-        ptrdiff_t c = place(t, &patch, first, columns, 2 * sa, taps);
-        int8_t *y0 = y, *y1 = y + t->out_step;
-        bool odd = t->odd;
-        for (;;) {
-            int32_t end;
-            do {
-                const struct pair bias = constants(w);
-                const struct sums start = {(int32_t)bias.a, (int32_t)bias.b};
-                struct sums2 s = {start, start};
-                w += 2;
-#pragma GCC unroll 1
-                for (int i = 0; i < ka / 2; i++, w += 2 * ka)
-                    s = row_pair(ka, sa, taps + i * 2 * columns, c, w, s);
-                s = (sa == 1 ? last_row_1 : last_row_2)(ka, taps + (ka - 1) * columns, c, w, s);
-                w += row_words;
-                if (relu || t->end == PROG_END_RELU) {
-                    end = finish_relus(w, s, &y0, &y1);
-                } else {
-                    end = finish_others(t, w, s.s0.a, s.s0.b, y0);
-                    finish_others(t, w, s.s1.a, s.s1.b, y1);
-                    y0 += 2;
-                    y1 += 2;
-                }
-                w += 6;
-                c += 2;
-            } while (end >= 0);
-            if (!odd)
-                break;
-            odd = false; // once more, from the last channel but one
-            c--, y0--, y1--;
+    const int row_words = sa == 1 ? 2 * (ka - 1) : ka + 1;
+    const uint32_t *w = t->consts;
+    int8_t *y0 = y, *y1 = y + t->out_step;
+    for (bool odd = t->odd;; odd = false) {
+        int32_t state;
+        do {
+            const struct pair bias = next_constants(&w);
+            const struct sums start = {(int32_t)bias.a, (int32_t)bias.b};
+            struct sums2 s = {start, start};
+            const int8_t *const *tap = taps;
+            const uint32_t *const rows = w + t->row_words;
+            do
+                s = row_pair(ka, sa, ka == 3, &tap, c, &w, s);
+            while (ka > 3 && w < rows);
+            s = (sa == 1 ? last_row_1 : last_row_2)(ka, tap, c, w, s);
+            w += row_words;
+            state = finish2(end, w, s, &y0, &y1);
+            w += 6;
+            c += 2;
+        } while (state >= 0);
+        if (!odd)
+            break;
+        c--, y0--, y1--; // once more, from the last channel but one
+    }
+}
+
+// n pairs of positions of a 3 x 3 kernel. The table has to lie in the frame of the function that reads it, for there is no
+// register for its address.
+static inline __attribute__((always_inline)) void two_by_two_3(const struct task *t, const int sa,
+                                                               const enum prog_end end, int first,
+                                                               int n, int8_t *y)
+{
+    const int8_t *taps[3 * 5];
+    while (n > 0) {
+        int same = find_taps(t, first, 3 + sa, 2 * sa, n, taps);
+        n -= same;
+        first += same * 2 * sa;
+        for (ptrdiff_t c = 0; same > 0; same--, c += 2 * sa * (ptrdiff_t)t->step) {
+            two_positions(t, 3, sa, end, taps, c, y);
+            y += 2 * t->out_step;
         }
     }
 }
+
+// Functions of their own, so that each has all registers.
+#define TWO_BY_TWO_3(name, sa, end)                                                                \
+    static __attribute__((noinline)) void name(const struct task *t, int first, int n, int8_t *y)  \
+    {                                                                                              \
+        two_by_two_3(t, sa, end, first, n, y);                                                     \
+    }
+TWO_BY_TWO_3(two_3_1_relu, 1, PROG_END_RELU)
+TWO_BY_TWO_3(two_3_2_relu, 2, PROG_END_RELU)
+
+#define TWO_POSITIONS(name, ka, sa)                                                                \
+    static __attribute__((noinline)) void name(const struct task *t, const int8_t *const *taps,    \
+                                               ptrdiff_t c, int8_t *y)                             \
+    {                                                                                              \
+        two_positions(t, ka, sa, PROG_END_RELU, taps, c, y);                                       \
+    }
+TWO_POSITIONS(two_5_1, 5, 1)
+TWO_POSITIONS(two_5_2, 5, 2)
+TWO_POSITIONS(two_7_1, 7, 1)
+TWO_POSITIONS(two_7_2, 7, 2)
 
 // ---- one position ----
 
@@ -309,133 +332,128 @@ static inline struct shape shape_of(const struct prog_op *op)
     if (op->ks % 2) {
         s.pairs += op->ka / 2;
         s.single = op->ka % 2;
-        if (has_second_positions(op) && op->sa == 1)
+        if (op->p[2] == 2 && op->sa == 1)
             s.skipped = op->ka / 2 - 1;
     }
     return s;
 }
 
-static inline __attribute__((always_inline)) void
-one_by_one(const struct task *t, const struct shape shape, int first, int n, int8_t *y)
+static inline __attribute__((always_inline)) int32_t
+finish1(const struct task *t, const uint32_t *e, struct sums s, int8_t **y)
 {
-    const int sa = t->op->sa;
-    const int8_t *taps[PROG_MAX_TAPS];
-    struct patch patch = {0, false};
-    for (; n > 0; n--, first += sa, y += t->out_step) {
-        const uint32_t *w = t->consts;
-        ptrdiff_t c = place(t, &patch, first, t->op->ka, sa, taps);
-        int8_t *y0 = y;
-        bool odd = t->odd;
-        for (;;) {
-            int32_t end;
-            do {
-                const int8_t *const *tap = taps;
-                const struct pair bias = constants(w);
-                struct sums s = {(int32_t)bias.a, (int32_t)bias.b};
-                w += 2;
+    if (t->end != PROG_END_RELU) {
+        const int32_t state = finish_others(t, e, s.a, s.b, *y);
+        *y += 2;
+        return state;
+    }
+    const struct pair first = constants(e), middle = constants(e + 2), last = constants(e + 4);
+    simd_store_next(y, finish_relu(s.a, first.a, first.b, middle.a));
+    simd_store_next(y, finish_relu(s.b, middle.b, last.a, last.b));
+    return (int32_t)last.b;
+}
+
+// All channels of one position.
+static inline __attribute__((always_inline)) void
+one_position(const struct task *t, const struct shape shape, const int unrolled,
+             const int8_t *const *taps, ptrdiff_t c, int8_t *y)
+{
+    const uint32_t *w = t->consts;
+    for (bool odd = t->odd;; odd = false) {
+        int32_t state;
+        do {
+            const int8_t *const *tap = taps;
+            const struct pair bias = next_constants(&w);
+            struct sums s = {(int32_t)bias.a, (int32_t)bias.b};
 #pragma GCC unroll 4
-                for (int i = 0; i < shape.pairs; i++, w += 2, tap += 2)
-                    s = mac2(two_taps(tap, c), constants(w), s);
-                if (shape.single) {
-                    w += 2 * shape.skipped;
-                    s = mac_last(one_tap(tap, c), constants(w), s);
-                    w += 2;
-                }
-                if (t->end == PROG_END_RELU)
-                    end = finish_relu_pair(w, s, &y0);
-                else {
-                    end = finish_others(t, w, s.a, s.b, y0);
-                    y0 += 2;
-                }
-                w += 6;
-                c += 2;
-            } while (end >= 0);
-            if (!odd)
-                break;
-            odd = false;
-            c--, y0--;
-        }
+            for (int i = 0; i < unrolled; i++)
+                s = mac2(next_taps(&tap, c), next_constants(&w), s);
+            for (int i = unrolled; i < shape.pairs; i++)
+                s = mac2(next_taps(&tap, c), next_constants(&w), s);
+            if (shape.single) {
+                w += 2 * shape.skipped;
+                s = mac_last(one_tap(tap, c), constants(w), s);
+                w += 2;
+            }
+            state = finish1(t, w, s, &y);
+            w += 6;
+            c += 2;
+        } while (state >= 0);
+        if (!odd)
+            break;
+        c--, y--;
     }
 }
 
-// One channel: no second one may be read or written.
-static __attribute__((noinline)) void lonely(const struct task *t, int first, int n, int8_t *y)
+static __attribute__((noinline)) void one_3(const struct task *t, const int8_t *const *taps,
+                                            ptrdiff_t c, int8_t *y)
 {
-    const struct shape shape = shape_of(t->op);
-    const int8_t *taps[MAX_PATCH];
-    for (; n > 0; n--, first += t->op->sa, y += t->out_step) {
-        const int8_t **tap = taps;
-        const uint32_t *w = t->consts + 2;
-        int32_t sum = (int32_t)t->consts[0];
-        find_taps(t, first, t->op->ka, taps);
-        for (int i = 0; i < shape.pairs; i++, w += 2, tap += 2)
-            sum = simd_mac2(simd_pack_low((uint32_t)*tap[0], (uint32_t)*tap[1]), *w, sum);
-        if (shape.single) {
-            w += 2 * shape.skipped;
-            sum = simd_mac_top(*w, (uint32_t) * *tap, sum);
-            w += 2;
-        }
-        *y = finish_any(t, w, sum);
+    one_position(t, (struct shape){4, 0, true}, 4, taps, c, y);
+}
+
+static __attribute__((noinline)) void one_any(const struct task *t, const int8_t *const *taps,
+                                              ptrdiff_t c, int8_t *y)
+{
+    one_position(t, shape_of(t->op), 0, taps, c, y);
+}
+
+// One channel: no second one may be read or written, so a copy of the taps has one.
+static void lonely(const struct task *t, const int8_t *const *taps, ptrdiff_t c, int8_t *y)
+{
+    const int8_t *copy_taps[PROG_MAX_TAPS];
+    int8_t copy[PROG_MAX_TAPS][2], out[2];
+    for (int i = 0; i < t->op->ks * t->op->ka; i++) {
+        copy[i][0] = copy[i][1] = taps[i][c];
+        copy_taps[i] = copy[i];
     }
+    one_any(t, copy_taps, 0, out);
+    *y = out[0];
 }
 
 // ---- the operator ----
 
-// Functions of their own, so that each has all registers.
-#define TWO_BY_TWO(name, ka, sa, relu)                                                             \
-    static __attribute__((noinline)) void name(const struct task *t, int first, int n, int8_t *y)  \
-    {                                                                                              \
-        two_by_two(t, ka, sa, relu, first, n, y);                                                  \
+// All channels at a table of taps.
+typedef void positions_fn(const struct task *t, const int8_t *const *taps, ptrdiff_t c, int8_t *y);
+
+// n times `at_a_time` positions.
+static __attribute__((noinline)) void each(const struct task *t, positions_fn *run, int at_a_time,
+                                           int first, int n, int8_t *y)
+{
+    const int columns = t->op->ka + (at_a_time - 1) * t->op->sa, apart = at_a_time * t->op->sa;
+    const int8_t *taps[MAX_PATCH];
+    while (n > 0) {
+        int same = find_taps(t, first, columns, apart, n, taps);
+        n -= same;
+        first += same * apart;
+        for (ptrdiff_t c = 0; same > 0; same--, c += apart * (ptrdiff_t)t->step) {
+            run(t, taps, c, y);
+            y += (size_t)at_a_time * t->out_step;
+        }
     }
-TWO_BY_TWO(two_3_1_relu, 3, 1, true)
-TWO_BY_TWO(two_3_2_relu, 3, 2, true)
-TWO_BY_TWO(two_5_1, 5, 1, false)
-TWO_BY_TWO(two_5_2, 5, 2, false)
-TWO_BY_TWO(two_7_1, 7, 1, false)
-TWO_BY_TWO(two_7_2, 7, 2, false)
-
-static __attribute__((noinline)) void one_3(const struct task *t, int first, int n, int8_t *y)
-{
-    one_by_one(t, (struct shape){4, 0, true}, first, n, y);
-}
-
-static __attribute__((noinline)) void one_any(const struct task *t, int first, int n, int8_t *y)
-{
-    one_by_one(t, shape_of(t->op), first, n, y);
-}
-
-typedef void positions_fn(const struct task *t, int first, int n, int8_t *y);
-
-static positions_fn *two_for(const struct prog_op *op)
-{
-    static positions_fn *const all[3][2] = {
-        {two_3_1_relu, two_3_2_relu}, {two_5_1, two_5_2}, {two_7_1, two_7_2}};
-    return all[op->ka / 2 - 1][op->sa - 1];
 }
 
 void k_dwconv_x2(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
                  const struct k_out *out)
 {
+    static positions_fn *const twos[2][2] = {{two_5_1, two_5_2}, {two_7_1, two_7_2}};
     const struct task t = {.op = op,
                            .in = in,
                            .zeros = k->zeros,
                            .consts = (const uint32_t *)(const void *)k->weights,
                            .step = in->pix_step,
                            .out_step = out->pix_step,
-                           .o = fast_out_of(op),
                            .end = (enum prog_end)op->p[1],
+                           .row_words = op->ks / 2 * op->ka * 2,
                            .odd = op->out_c % 2};
-    const int even = has_second_positions(op) && op->out_c > 1 &&
-                             (op->ka > 3 || t.end == PROG_END_RELU)
-                         ? out->n & ~1
-                         : 0,
-              left = out->n - even;
     const int first = out->first * op->sa - op->pad_a;
-    if (even)
-        two_for(op)(&t, first, even, out->pixel);
+    const int pairs = op->p[2] == 2 ? (int)((unsigned)out->n / 2) : 0, left = out->n - 2 * pairs;
+    if (pairs && op->ka == 3)
+        (op->sa == 1 ? two_3_1_relu : two_3_2_relu)(&t, first, pairs, out->pixel);
+    else if (pairs)
+        each(&t, twos[op->ka / 2 - 2][op->sa - 1], 2, first, pairs, out->pixel);
     if (left)
-        (op->out_c == 1 ? lonely
-         : op->ks == 3 && op->ka == 3
-             ? one_3
-             : one_any)(&t, first + even * op->sa, left, out->pixel + (size_t)even * out->pix_step);
+        each(&t,
+             op->out_c == 1               ? lonely
+             : op->ks == 3 && op->ka == 3 ? one_3
+                                          : one_any,
+             1, first + 2 * pairs * op->sa, left, out->pixel + (size_t)(2 * pairs) * out->pix_step);
 }

@@ -61,6 +61,35 @@ static inline void simd_pointers2(const int8_t *const *p, const int8_t **a, cons
 #endif
 }
 
+// Likewise, and p goes on to the next two. Of constants, or behind SIMD_WRITTEN(): the compiler is not
+// told what is read, which would cost a register more.
+static inline void simd_next2(const uint32_t **p, uint32_t *a, uint32_t *b)
+{
+    const uint32_t *at = *p;
+#if SIMD_NATIVE
+    uint32_t first, second;
+    __asm__ volatile("ldrd %0, %1, [%2], #8" : "=r"(first), "=r"(second), "+r"(at));
+    *a = first;
+    *b = second;
+#else
+    *a = *at++;
+    *b = *at++;
+#endif
+    *p = at;
+}
+
+static inline void simd_next_pointers2(const int8_t *const **p, const int8_t **a, const int8_t **b)
+{
+#if SIMD_NATIVE
+    __asm__ volatile("ldrd %0, %1, [%2], #8"
+                     : "=&r"(*a), "=&r"(*b), "+r"(*p)
+                     : "m"(*(const simd_two_words *)(const void *)*p));
+#else
+    *a = *(*p)++;
+    *b = *(*p)++;
+#endif
+}
+
 // Writes a byte, and goes on to the next.
 static inline void simd_store_next(int8_t **p, int32_t v)
 {
@@ -95,22 +124,7 @@ static inline uint32_t simd_odd(uint32_t v)
 #endif
 }
 
-// The next two words; p moves on.
-static inline void simd_next2(const uint32_t **p, uint32_t *a, uint32_t *b)
-{
-    const uint32_t *at = *p;
-#if SIMD_NATIVE
-    uint32_t first, second;
-    __asm__ volatile("ldrd %0, %1, [%2], #8" : "=r"(first), "=r"(second), "+r"(at));
-    *a = first;
-    *b = second;
-#else
-    *a = *at++;
-    *b = *at++;
-#endif
-    *p = at;
-}
-
+// Writes two words, and goes on behind them.
 static inline void simd_put2(uint32_t **p, uint32_t a, uint32_t b)
 {
     uint32_t *at = *p;

@@ -311,69 +311,83 @@ static int32_t bias_of(const struct layer *l, int o, const struct channel_end *e
     return ends[o].constant ? ends[o].bias : folded_bias(l, o);
 }
 
-// Two taps of channels o and o + 1, times `factor`: a word each.
-struct two_taps {
-    int s0, a0, s1, a1; // slice and position of either
+struct x2 { // constants of PROG_DWCONV_X2 in the making
+    struct buf *consts;
+    const struct layer *l;
+    const struct channel_end *ends;
+    bool cols;
+    int ks, ka;
+    enum prog_end end;
+    bool seconds; // second positions meet the last row's weights in pairs of their own
 };
 
-static void add_two_taps(struct buf *consts, const struct layer *l, bool cols,
-                         const struct channel_end *ends, int o, int factor, struct two_taps at)
+static int x2_factor(const struct x2 *x)
+{
+    return x->end == PROG_END_RELU ? 4 : 2;
+}
+
+// Two taps of channels o and o + 1, a word each.
+static void add_two_taps(const struct x2 *x, int o, int s0, int a0, int s1, int a1)
 {
     for (int c = o; c < o + 2; c++) {
         int16_t w[2] = {0, 0};
-        if (!ends[c].constant && at.a0 >= 0)
-            w[0] = (int16_t)(factor * tap_weight(l, cols, at.s0, at.a0, c));
-        if (!ends[c].constant)
-            w[1] = (int16_t)(factor * tap_weight(l, cols, at.s1, at.a1, c));
-        buf_add(consts, w, sizeof w);
+        if (!x->ends[c].constant && a0 >= 0)
+            w[0] = (int16_t)(x2_factor(x) * tap_weight(x->l, x->cols, s0, a0, c));
+        if (!x->ends[c].constant)
+            w[1] = (int16_t)(x2_factor(x) * tap_weight(x->l, x->cols, s1, a1, c));
+        buf_add(x->consts, w, sizeof w);
     }
 }
 
-// Weights of the last of an odd number of kernel rows. One tap of an odd number shares its words with the one before. At
-// stride 1 there are all such pairs, 1 and 2, 3 and 4, which second positions need.
-static void add_last_row(struct buf *consts, const struct layer *l, bool cols,
-                         const struct channel_end *ends, int o, int factor)
+static void add_last_row(const struct x2 *x, int o)
 {
-    const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw, sa = cols ? l->sh : l->sw;
-    const bool all = sa == 1 && ks == ka && ka >= 3 && ka <= 7;
+    const int s = x->ks - 1, ka = x->ka;
     for (int a = 0; a + 1 < ka; a += 2)
-        add_two_taps(consts, l, cols, ends, o, factor, (struct two_taps){ks - 1, a, ks - 1, a + 1});
-    for (int a = all ? 1 : ka - 2; ka % 2 && a + 1 < ka; a += 2)
-        add_two_taps(consts, l, cols, ends, o, factor, (struct two_taps){ks - 1, a, ks - 1, a + 1});
+        add_two_taps(x, o, s, a, s, a + 1);
+    for (int a = x->seconds ? 1 : ka - 2; ka % 2 && a + 1 < ka; a += 2)
+        add_two_taps(x, o, s, a, s, a + 1);
 }
 
-// Everything of channels o and o + 1, as PROG_DWCONV_X2 has it.
-static void add_two_channels(struct buf *consts, const struct layer *l, bool cols,
-                             const struct channel_end *ends, enum prog_end end, int o, bool last)
+static void add_two_channels(const struct x2 *x, int o, bool last)
 {
-    const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw;
-    const int factor = end == PROG_END_RELU ? 4 : 2;
+    const struct layer *l = x->l;
     for (int c = o; c < o + 2; c++) {
-        const int32_t bias = c < l->out_c ? bias_of(l, c, ends) : 0;
-        buf_add(consts, &(uint32_t){(uint32_t)bias * (uint32_t)factor}, 4);
+        const int32_t bias = c < l->out_c ? bias_of(l, c, x->ends) : 0;
+        buf_add(x->consts, &(uint32_t){(uint32_t)bias * (uint32_t)x2_factor(x)}, 4);
     }
-    for (int s = 0; s + 1 < ks; s += 2) {
-        for (int a = 0; a < ka; a++)
-            add_two_taps(consts, l, cols, ends, o, factor, (struct two_taps){s, a, s + 1, a});
+    for (int s = 0; s + 1 < x->ks; s += 2) {
+        for (int a = 0; a < x->ka; a++)
+            add_two_taps(x, o, s, a, s + 1, a);
     }
-    if (ks % 2)
-        add_last_row(consts, l, cols, ends, o, factor);
+    if (x->ks % 2)
+        add_last_row(x, o);
     for (int c = o; c < o + 2; c++) {
-        const struct prog_requant_fast f = requant_for(end, ends[c].fast, l->out_zero);
+        const struct prog_requant_fast f = requant_for(x->end, x->ends[c].fast, l->out_zero);
         const uint32_t mark = last && c > o ? 1u << 31 : 0;
         const uint32_t words[3] = {(uint32_t)f.mult, (uint32_t)f.round,
                                    (uint32_t)f.right | (uint32_t)f.left << 8 | mark};
-        buf_add(consts, words, sizeof words);
+        buf_add(x->consts, words, sizeof words);
     }
 }
 
 static void pack_dwconv(struct buf *consts, const struct layer *l, bool cols,
-                        const struct channel_end *ends, enum prog_end end)
+                        const struct channel_end *ends, struct prog_op *op)
 {
+    const int sa = cols ? l->sh : l->sw;
+    struct x2 x = {.consts = consts,
+                   .l = l,
+                   .ends = ends,
+                   .cols = cols,
+                   .ks = cols ? l->kw : l->kh,
+                   .ka = cols ? l->kh : l->kw,
+                   .end = (enum prog_end)op->p[1]};
+    const bool square = x.ks == x.ka && (x.ka == 3 || x.ka == 5 || x.ka == 7);
+    op->p[2] = square && sa <= 2 && x.end == PROG_END_RELU && l->out_c > 1 ? 2 : 1;
+    x.seconds = op->p[2] == 2 && sa == 1;
     for (int o = 0; o + 1 < l->out_c; o += 2)
-        add_two_channels(consts, l, cols, ends, end, o, o + 3 >= l->out_c);
+        add_two_channels(&x, o, o + 3 >= l->out_c);
     if (l->out_c % 2)
-        add_two_channels(consts, l, cols, ends, end, l->out_c > 1 ? l->out_c - 2 : 0, true);
+        add_two_channels(&x, l->out_c > 1 ? l->out_c - 2 : 0, true);
 }
 
 // Biases and last steps of one layer, padded to whole groups of four channels.
@@ -454,10 +468,10 @@ static void add_pair(struct buf *consts, const struct layer *l, bool cols,
 }
 
 static void add_pairs(struct buf *consts, const struct layer *l, bool cols,
-                      const struct channel_end *ends, enum prog_end end)
+                      const struct channel_end *ends, struct prog_op *op)
 {
     for (int o = 0; o < l->out_c; o += 2)
-        add_pair(consts, l, cols, ends, end, pair_at(l, o));
+        add_pair(consts, l, cols, ends, (enum prog_end)op->p[1], pair_at(l, o));
 }
 
 // ---- a layer ----
@@ -474,7 +488,7 @@ static weight_layout *const layout_of[PROG_KERNEL_COUNT] = {
 
 // Of kernels that want everything of some channels together.
 typedef void record_layout(struct buf *consts, const struct layer *l, bool cols,
-                           const struct channel_end *ends, enum prog_end end);
+                           const struct channel_end *ends, struct prog_op *op);
 static record_layout *const records_of[PROG_KERNEL_COUNT] = {
     [PROG_CONV_X2] = add_pairs,
     [PROG_DWCONV_X2] = pack_dwconv,
@@ -493,7 +507,7 @@ static int pack_layer(struct buf *consts, const struct layer *l, bool cols, stru
         ends[o] = end_of_channel(l, o);
     op->weights = const_begin(consts);
     if (records_of[op->kernel]) {
-        records_of[op->kernel](consts, l, cols, ends, (enum prog_end)op->p[1]);
+        records_of[op->kernel](consts, l, cols, ends, op);
     } else {
         layout_of[op->kernel](consts, l, cols, ends);
         pack_ends(consts, l, ends, bias, padded, op);

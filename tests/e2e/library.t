@@ -55,7 +55,7 @@ for my $cc (qw(gcc clang)) {
           . " $cc $flags -ffreestanding -I../src -c \$f || exit 1; done"), "$cc: as objects";
     my $symbols = sh("nm $dir/$cc/*.o") // '';
     is join(' ', $symbols =~ /^[0-9a-f]+ [bBcCdD] (\S+)$/mg), '', "$cc: no variable outlives a call";
-    my %defined = map { $_ => 1 } $symbols =~ /^[0-9a-f]+ T (\S+)$/mg;
+    my %defined = map { $_ => 1 } $symbols =~ /^[0-9a-f]+ [TR] (\S+)$/mg;
     my %needs = map { $_ => 1 } grep { !$defined{$_} } $symbols =~ /^ +U (\S+)$/mg;
     is_deeply [grep { !/^(memcpy|memmove|memset|strncmp|__stack_chk_fail)$/ } sort keys %needs], [],
         "$cc: needs memcpy, memmove, memset and strncmp only";
