@@ -150,7 +150,13 @@ static void conv_shape(uint16_t kernel, enum prog_end end, const struct view *v,
     }
 }
 
-static void dwconv_shape(uint16_t kernel, const struct view *v, struct latency_shape *s)
+static bool two_positions(const struct view *v)
+{
+    return v->ks == v->ka && (v->ka == 3 || v->ka == 5 || v->ka == 7) && v->sa <= 2 && v->out_c > 1;
+}
+
+static void dwconv_shape(uint16_t kernel, enum prog_end end, const struct view *v,
+                         struct latency_shape *s)
 {
     double *f = s->factor;
     const int rows = v->ks + v->ks % 2;
@@ -158,7 +164,7 @@ static void dwconv_shape(uint16_t kernel, const struct view *v, struct latency_s
     s->kind = v->ks == 3 && v->ka == 3 ? LATENCY_DWCONV_3X3 : LATENCY_DWCONV;
     switch (kernel) {
     case PROG_DWCONV_X2:
-        s->pass = v->ks == v->ka && v->ka % 2 && v->ka <= 7 && v->ka > 1 && v->sa <= 2 ? 2 : 1;
+        s->pass = end == PROG_END_RELU && two_positions(v) ? 2 : 1;
         f[LATENCY_PRODUCT] = 2.0 * divide_up(v->out_c, 2) * v->taps;
         f[LATENCY_RUN] = divide_up(v->out_c, 2);
         f[LATENCY_BORDER] = v->taps;
@@ -247,7 +253,7 @@ void latency_shape_of(const struct latency_kernel *k, const struct layer *l,
         const bool depthwise = k->kernel == PROG_DWCONV || k->kernel == PROG_DWCONV_X2 ||
                                k->kernel == PROG_DWCONV_FIR || k->kernel == PROG_DWCONV_M16;
         if (depthwise)
-            dwconv_shape(k->kernel, &v, s);
+            dwconv_shape(k->kernel, (enum prog_end)k->end, &v, s);
         else
             conv_shape(k->kernel, (enum prog_end)k->end, &v, at->packed, s);
         if (k->kernel != PROG_CONV_M16)
