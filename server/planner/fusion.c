@@ -719,8 +719,13 @@ void fusion__add_work(struct fusion *f, int i, int lo, int hi)
     if (is_acc_layer(f, i)) // a dense layer's MACs come with its input pixels, a pooling has none
         macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
     // The sums of groups are closed by one call more.
-    struct fusion_cost own = {.macs = macs,
-                              .calls = p.calls * (p.runs + (f->group && i == f->first + 2))};
+    const uint64_t calls = p.calls * (p.runs + (f->group && i == f->first + 2));
+    if (!f->latency && !f->record) { // most of a search
+        f->cost.macs += macs;
+        f->cost.calls += calls;
+        return;
+    }
+    struct fusion_cost own = {.macs = macs, .calls = calls};
     if (f->latency)
         predict(f, i, &p, clipped_slices(f, &p, lo, hi, &f->price[i].shape), &own);
     fusion_cost_add(&f->cost, &own);
