@@ -225,19 +225,19 @@ static void plain_shape(const struct layer *l, bool fed, const struct view *v,
     }
 }
 
-static void end_shape(const struct latency_kernel *k, const struct latency_place *at,
-                      const struct view *v, struct latency_shape *s)
+static void end_shape(struct latency_kernel k, const struct latency_place *at, const struct view *v,
+                      struct latency_shape *s)
 {
     double *f = s->factor;
-    const bool packed = k->kernel >= PROG_CONV_X2 && !at->fed && !at->sum;
+    const bool packed = k.kernel >= PROG_CONV_X2 && !at->fed && !at->sum;
     f[LATENCY_OUTPUT] = v->out_c;
-    if (packed && k->end == PROG_END_ANY)
+    if (packed && k.end == PROG_END_ANY)
         f[LATENCY_ANY] = v->out_c;
-    else if (packed && k->end == PROG_END_SIMPLE)
+    else if (packed && k.end == PROG_END_SIMPLE)
         f[LATENCY_SIMPLE] = v->out_c;
 }
 
-void latency_shape_of(const struct latency_kernel *k, const struct layer *l,
+void latency_shape_of(struct latency_kernel k, const struct layer *l,
                       const struct latency_place *at, struct latency_shape *s)
 {
     const struct view v = view_of(l, at);
@@ -250,15 +250,15 @@ void latency_shape_of(const struct latency_kernel *k, const struct layer *l,
         f[LATENCY_PRODUCT] = (double)v.in_c * v.out_c;
         f[LATENCY_RUN] = v.fours;
     } else if (l->op == LAYER_CONV || l->op == LAYER_DWCONV) {
-        const bool depthwise = k->kernel == PROG_DWCONV || k->kernel == PROG_DWCONV_X2 ||
-                               k->kernel == PROG_DWCONV_FIR || k->kernel == PROG_DWCONV_M16;
+        const bool depthwise = k.kernel == PROG_DWCONV || k.kernel == PROG_DWCONV_X2 ||
+                               k.kernel == PROG_DWCONV_FIR || k.kernel == PROG_DWCONV_M16;
         if (depthwise)
-            dwconv_shape(k->kernel, (enum prog_end)k->end, &v, s);
+            dwconv_shape(k.kernel, (enum prog_end)k.end, &v, s);
         else
-            conv_shape(k->kernel, (enum prog_end)k->end, &v, at->packed, s);
-        if (k->kernel != PROG_CONV_M16)
+            conv_shape(k.kernel, (enum prog_end)k.end, &v, at->packed, s);
+        if (k.kernel != PROG_CONV_M16)
             f[LATENCY_PASS_RUN] = f[LATENCY_RUN];
-        if (k->kernel != PROG_CONV_M16 && k->kernel != PROG_DWCONV_FIR)
+        if (k.kernel != PROG_CONV_M16 && k.kernel != PROG_DWCONV_FIR)
             f[LATENCY_PASS_PRODUCT] = f[LATENCY_PRODUCT];
         s->slice_lo = v.s.lo;
         s->slice_hi = v.s.hi;
@@ -323,7 +323,8 @@ static void price(const struct latency_table *t, int layer, const struct latency
                   struct latency_price *p)
 {
     struct latency_shape *s = &p->shape;
-    latency_shape_of(&t->kernels[layer], &t->g->layers[layer], at, s);
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the table is filled
+    latency_shape_of(t->kernels[layer], &t->g->layers[layer], at, s);
     p->call = cycles_of(&t->model, s, &(struct latency_counts){.calls = 1});
     p->clipped = cycles_of(&t->model, s, &(struct latency_counts){.clipped = 1});
     p->position = cycles_of(&t->model, s, &(struct latency_counts){.positions = 1});
@@ -371,8 +372,6 @@ int latency_table_fill(struct latency_table *t, const struct graph *g,
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for prices");
     if (strcmp(t->kernels_of, m->kernels) != 0 && find_kernels(t, g, m->kernels, e))
         return -1;
-    if (t->g && memcmp(&t->model, m, sizeof *m) == 0)
-        return 0;
     t->g = g;
     t->model = *m;
     for (int i = 0; i < g->n_layers; i++) {

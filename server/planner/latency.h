@@ -111,7 +111,7 @@ struct latency_shape { // of a layer in its place
     bool rows_apart;
     bool alone; // borders are passes of their own
 };
-void latency_shape_of(const struct latency_kernel *k, const struct layer *l,
+void latency_shape_of(struct latency_kernel k, const struct layer *l,
                       const struct latency_place *at, struct latency_shape *out);
 // The amount of each term: its factor, as often as it counts.
 void latency_amounts(const struct latency_shape *s, const struct latency_counts *n,
@@ -131,7 +131,7 @@ struct latency_table {
     struct latency_kernel *kernels; // [n_layers]
     struct latency_price *prices;   // [n_layers][places without groups]
 };
-// Fills a table that is zeroed, or has been filled for the same graph; what it has already is kept. -1: ERR_BAD_FIELD
+// Fills a table that is zeroed, or has been filled for the same graph: kernels that it has already are kept. -1: ERR_BAD_FIELD
 // (an unknown variant of kernels), ERR_NO_MEMORY.
 int latency_table_fill(struct latency_table *t, const struct graph *g,
                        const struct latency_model *m, struct err *e);
