@@ -148,8 +148,6 @@ static inline int32_t finish_fast(enum prog_end end, int32_t sum, uint32_t mult,
 static __attribute__((noinline)) int8_t finish_any(const struct task *t, const uint32_t *e,
                                                    int32_t sum)
 {
-    if (t->end == PROG_END_RELU)
-        return (int8_t)finish_relu(sum, e[0], e[1], e[2]);
     const struct fast_out o = fast_out_of(t->op);
     const struct prog_requant_fast r = {(int32_t)e[0], (int32_t)e[1], (int32_t)(e[2] & 0xFF),
                                         (int32_t)(e[2] >> 8 & 0xFF)};
@@ -396,19 +394,6 @@ static __attribute__((noinline)) void one_any(const struct task *t, const int8_t
     one_position(t, shape_of(t->op), 0, taps, c, y);
 }
 
-// One channel: no second one may be read or written, so a copy of the taps has one.
-static void lonely(const struct task *t, const int8_t *const *taps, ptrdiff_t c, int8_t *y)
-{
-    const int8_t *copy_taps[PROG_MAX_TAPS];
-    int8_t copy[PROG_MAX_TAPS][2], out[2];
-    for (int i = 0; i < t->op->ks * t->op->ka; i++) {
-        copy[i][0] = copy[i][1] = taps[i][c];
-        copy_taps[i] = copy[i];
-    }
-    one_any(t, copy_taps, 0, out);
-    *y = out[0];
-}
-
 // ---- the operator ----
 
 // All channels at a table of taps.
@@ -451,9 +436,6 @@ void k_dwconv_x2(const struct prog_op *op, const struct k_consts *k, const struc
     else if (pairs)
         each(&t, twos[op->ka / 2 - 2][op->sa - 1], 2, first, pairs, out->pixel);
     if (left)
-        each(&t,
-             op->out_c == 1               ? lonely
-             : op->ks == 3 && op->ka == 3 ? one_3
-                                          : one_any,
-             1, first + 2 * pairs * op->sa, left, out->pixel + (size_t)(2 * pairs) * out->pix_step);
+        each(&t, op->ks == 3 && op->ka == 3 ? one_3 : one_any, 1, first + 2 * pairs * op->sa, left,
+             out->pixel + (size_t)(2 * pairs) * out->pix_step);
 }
