@@ -33,20 +33,26 @@ static __attribute__((noinline)) int find_taps(const struct task *t, int first, 
 {
     const struct k_window *in = t->in;
     const int8_t *slice = in->slice, *const zeros = t->zeros;
-    const int ks = t->op->ks, room = t->op->in_len - columns - first;
-    const size_t step = t->step;
+    const int ks = t->op->ks, len = t->op->in_len, room = len - columns - first;
+    const ptrdiff_t along = (ptrdiff_t)(first - in->lo) * (ptrdiff_t)t->step;
+    const bool within = first >= 0 && room >= 0;
     for (int s = 0; s < ks; s++) {
-        const bool inside = s >= in->tap && s < in->tap + in->taps;
-        const unsigned positions = inside ? t->op->in_len : 0;
-        const int8_t **to = taps + (s & ~1) * columns + (s & 1);
-        const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * (ptrdiff_t)step;
+        const bool inside = (unsigned)(s - in->tap) < (unsigned)in->taps;
         const int next = s < (ks & ~1) ? 2 : 1;
-        for (int a = first; a < first + columns; a++, x += step, to += next)
-            *to = (unsigned)a < positions ? x : zeros;
+        const int8_t **to = taps + (s & ~1) * columns + (s & 1), **const end = to + columns * next;
+        const int8_t *x = inside ? slice + along : zeros;
+        const size_t step = inside ? t->step : 0;
         if (inside)
             slice = fast_next_slice(in, slice);
+        if (within) {
+            for (; to < end; to += next, x += step)
+                *to = x;
+            continue;
+        }
+        for (int a = first; to < end; a++, to += next, x += step)
+            *to = (unsigned)a < (unsigned)len ? x : zeros;
     }
-    if (in->taps < ks || first < 0 || room < 0)
+    if (!within || in->taps < ks)
         return 1;
     return room / apart < most ? room / apart + 1 : most;
 }
