@@ -58,6 +58,18 @@ const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
     return group && !f->group ? "a group is smaller than all channels" : NULL;
 }
 
+// Sums end when all groups have read: what follows them reads the pixel that it writes.
+static void dead_of_groups(const struct fusion *f, int tensor, int *dead)
+{
+    for (int x = 0; x < f->g->layers[f->last].out_w; x++) {
+        dead[x] = f->g->tensors[tensor].w;
+        for (int i = f->first + 3; i <= f->last; i++) {
+            if (f->g->layers[i].in[0] == tensor || f->g->layers[i].in[1] == tensor)
+                dead[x] = x;
+        }
+    }
+}
+
 const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int bands)
 {
     const char *why = fusion__no_bands(f);
@@ -88,4 +100,21 @@ const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int ban
     }
     f->acc_bytes = f->acc ? 4u * (uint64_t)f->g->layers[f->last].out_c : 0;
     return why;
+}
+
+void fusion_cell_dead(struct fusion *f, int tensor, int *dead)
+{
+    const int last = f->stage_of[f->last], width = f->g->layers[f->last].out_w;
+    if (f->group) {
+        dead_of_groups(f, tensor, dead);
+        return;
+    }
+    for (int i = 0; i < f->n_stages; i++)
+        f->stages[i].done = 0;
+    for (size_t i = 0; i < f->n_steps; i++) {
+        const struct fusion_step *s = &f->steps[i];
+        if (s->stage == last && s->slice < width)
+            dead[s->slice] = fusion__first_needed_slice(f, tensor);
+        f->stages[s->stage].done++;
+    }
 }

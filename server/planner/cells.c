@@ -78,6 +78,34 @@ static uint32_t scratch_of(const struct fusion *f)
     return f->group ? f->sums_offset + f->sums_bytes : (uint32_t)f->ring_bytes;
 }
 
+// Bytes of a band's last row that may lie over rows of input k that die, right above. When column x of
+// the output is written, dead[x] columns of the input are not needed any more.
+static uint32_t most_overlap(const struct fusion *f, int tensor, const int *dead)
+{
+    const struct tensor *in = &f->g->tensors[tensor];
+    const struct layer *l = &f->g->layers[f->last];
+    int64_t most = UINT32_MAX;
+    for (int x = 0; x < l->out_w; x++) {
+        int64_t bytes = (int64_t)(l->out_w - x - 1) * l->out_c + (int64_t)dead[x] * in->c;
+        if (dead[x] < in->w && bytes < most)
+            most = bytes;
+    }
+    return (uint32_t)most;
+}
+
+static bool fill_overlaps(struct fusion *f, struct cell_facts *c)
+{
+    int *dead = malloc((size_t)f->g->layers[f->last].out_w * sizeof *dead);
+    if (!dead)
+        return false;
+    for (int k = 0; k < c->n_inputs && !c->acc; k++) {
+        fusion_cell_dead(f, c->in[k], dead);
+        c->overlap[k] = most_overlap(f, c->in[k], dead);
+    }
+    free(dead);
+    return true;
+}
+
 struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chunk)
 {
     int in[CELL_MAX_INPUTS], n_inputs = 0;
@@ -91,7 +119,13 @@ struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chu
     struct cell_facts *c = new_facts(cell, why ? 0 : n_inputs, n_bands);
     if (!c)
         return NULL;
-    c->why = why ? why : fusion_cell_cols(f, band_rows, chunk, INT32_MAX);
+    if (!why) {
+        f->record = true;
+        f->out_of_memory = false;
+        why = fusion_cell_cols(f, band_rows, chunk, INT32_MAX);
+        f->record = false;
+    }
+    c->why = why;
     if (c->why)
         return c;
     c->band_rows = band_rows;
@@ -108,6 +142,10 @@ struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chu
     }
     c->calls[n_bands] += f->acc; // that closes it
     fill_needs(f, c);
+    if (f->out_of_memory || !fill_overlaps(f, c)) {
+        free(c);
+        return NULL;
+    }
     return c;
 }
 
@@ -282,15 +320,14 @@ static void note_base(struct cells *c, int cell)
     buf_add(&c->bases, &b, sizeof b);
 }
 
-static void note_moment(struct cells *c, int i, uint64_t lower, uint64_t upper, uint64_t x_bytes,
-                        uint64_t y_bytes)
+static void note_moment(struct cells *c, int i, uint64_t bytes, uint64_t x_bytes, uint64_t y_bytes)
 {
     struct fusion_moment m = {
         .first_step = c->steps,
         .layer = c->facts[i]->cell.first,
         .y_bytes = (uint32_t)y_bytes,
         .x_bytes = (uint32_t)x_bytes,
-        .inner_bytes = (uint32_t)(lower + upper - c->live_bytes - x_bytes - y_bytes),
+        .inner_bytes = (uint32_t)(bytes - c->live_bytes - x_bytes - y_bytes),
     };
     buf_add(&c->moments, &m, sizeof m);
     c->steps++;
@@ -312,19 +349,51 @@ static void note_call(struct cells *c, int i, uint32_t scratch)
         note_base(c, i);
 }
 
-// What is alive while cell i runs its next band. Without c->record: how high the region must be.
-// With it: where everything lies in a region of c->region bytes.
-static void place(struct cells *c, int i)
+static uint32_t row_bytes_of(const struct tensor *t)
 {
-    const struct graph *g = c->f->g;
-    const struct layer *y = out_layer(c, c->n - 1);
-    uint64_t upper, x_bytes = 0, y_bytes = 0;
-    if (c->x >= 0) {
-        int row = first_needed(c, FROM_X), rows = g->tensors[c->x].h;
-        if (row < rows)
-            x_bytes = (uint64_t)(rows - row) * (fusion_tensor_bytes(g, c->x) / (uint32_t)rows);
+    return (uint32_t)t->w * (uint32_t)t->c;
+}
+
+static uint32_t x_row_bytes(const struct cells *c)
+{
+    return row_bytes_of(&c->f->g->tensors[c->x]);
+}
+
+static uint32_t out_row_bytes(const struct cells *c, int i)
+{
+    return row_bytes_of(&c->f->g->tensors[out_layer(c, i)->out]);
+}
+
+// What lies right above the rows that a cell makes: rows lo .. made - 1 of cell from's output, or of X.
+struct above {
+    int from, lo, made;
+};
+
+// Bytes of cell i's next band that may lie over what dies above it.
+static uint32_t overlap_of(struct cells *c, int i, const struct above *a)
+{
+    const struct cell_facts *p = c->facts[i];
+    for (int k = 0; k < p->n_inputs; k++) {
+        if (c->source[i * CELL_MAX_INPUTS + k] != a->from || p->overlap[k] == 0)
+            continue;
+        const int new_rows = made_after(c, i) - c->done[i] * p->band_rows;
+        c->done[i]++;
+        int stop = first_needed(c, a->from);
+        c->done[i]--;
+        stop = stop < a->made ? stop : a->made;
+        const uint32_t dying =
+            stop > a->lo ? (uint32_t)(stop - a->lo) * row_bytes_of(&c->f->g->tensors[p->in[k]]) : 0;
+        const uint32_t written = (uint32_t)new_rows * out_row_bytes(c, i);
+        const uint32_t least = dying < written ? dying : written;
+        return least < p->overlap[k] ? least : p->overlap[k];
     }
-    upper = x_bytes;
+    return 0;
+}
+
+// Places the windows from `*upper` bytes below the region's top down. What cell i makes may begin in
+// what it reads: returns by how much it does.
+static uint32_t place_windows(struct cells *c, int i, struct above a, uint64_t *upper)
+{
     for (int k = 0; k < c->n - 1; k++) {
         struct cells_window *w = &c->windows[k];
         int lo = first_needed(c, k);
@@ -332,34 +401,75 @@ static void place(struct cells *c, int i)
         w->kept_offset = w->offset + (uint32_t)(lo - w->lo) * w->row_bytes;
         w->kept_bytes = (uint32_t)(w->made - lo) * w->row_bytes;
         w->lo = lo;
-        if (k == i)
+        if (k == i) {
+            *upper -= overlap_of(c, i, &a);
             w->made = made_after(c, i);
+        }
         w->most_rows = w->made - w->lo > w->most_rows ? w->made - w->lo : w->most_rows;
-        upper += (uint64_t)(w->made - w->lo) * w->row_bytes;
-        w->offset = c->region - (uint32_t)upper;
+        *upper += (uint64_t)(w->made - w->lo) * w->row_bytes;
+        w->offset = c->region - (uint32_t)*upper;
+        if (w->made > w->lo)
+            a = (struct above){k, w->lo, w->made};
     }
-    int y_rows = c->done[c->n - 1] * c->facts[c->n - 1]->band_rows;
-    if (i == c->n - 1 || c->facts[c->n - 1]->acc)
-        y_rows = i == c->n - 1 ? made_after(c, i) : 0;
-    if (y_in_arena(c))
-        y_bytes = (uint64_t)y_rows * (uint64_t)y->out_w * (uint64_t)y->out_c;
-    uint64_t lower = c->live_bytes + y_bytes;
-    if (c->facts[i]->sums) // whose scratch is a multiple of 4 long
-        lower = align4(lower);
-    if (lower + upper > c->beside[i])
-        c->beside[i] = lower + upper;
-    lower += c->facts[i]->scratch_bytes;
+    const bool meets = a.from >= 0 || c->n == 1; // else the scratch lies between X and Y
+    return i == c->n - 1 && y_in_arena(c) && meets ? overlap_of(c, i, &a) : 0;
+}
+
+// Rows of X that are still needed.
+static struct above rows_of_x(const struct cells *c)
+{
+    struct above x = {FROM_X, 0, 0};
+    if (c->x < 0)
+        return x;
+    x.made = c->f->g->tensors[c->x].h;
+    x.lo = first_needed(c, FROM_X);
+    x.lo = x.lo < x.made ? x.lo : x.made;
+    return x;
+}
+
+// Bytes of Y that are there when cell i's next band is done.
+static uint64_t y_bytes_after(const struct cells *c, int i)
+{
+    const int y = c->n - 1;
+    const uint64_t row = out_row_bytes(c, y);
+    if (!y_in_arena(c))
+        return 0;
+    if (i == y)
+        return (uint64_t)made_after(c, i) * row;
+    return c->facts[y]->acc ? 0 : (uint64_t)(c->done[y] * c->facts[y]->band_rows) * row;
+}
+
+// What is alive while cell i runs its next band. Without c->record: how high the region must be.
+// With it: where everything lies in a region of c->region bytes. The last cell's scratch lies above
+// the windows, or of an only cell above X, so that these meet Y.
+static void place(struct cells *c, int i)
+{
+    const struct cell_facts *p = c->facts[i];
+    const struct above x = rows_of_x(c);
+    const bool high = i == c->n - 1, sums = p->sums; // scratch of sums is a multiple of 4 long
+    const uint64_t x_bytes = x.made > x.lo ? (uint64_t)(x.made - x.lo) * x_row_bytes(c) : 0;
+    const uint64_t over = c->n == 1 ? 0 : x_bytes; // what lies over a high scratch
+    uint64_t upper = x_bytes;
+    if (high)
+        upper += p->scratch_bytes + (sums ? (c->region - over) & 3 : 0);
+    const uint64_t fixed = upper; // above the windows
+    const uint64_t y_bytes = y_bytes_after(c, i) - place_windows(c, i, x, &upper);
+    const uint64_t windows = upper - fixed;
+    uint64_t beside = c->live_bytes + y_bytes + (high ? windows + x_bytes - over : 0);
+    beside = (sums ? align4(beside) : beside) + (high ? over : windows + x_bytes);
+    if (beside > c->beside[i])
+        c->beside[i] = beside;
+    const uint64_t need = beside + p->scratch_bytes;
     if (!c->record) {
-        uint64_t need = lower + upper;
         c->region =
             need > c->region ? (uint32_t)(need < UINT32_MAX ? need : UINT32_MAX) : c->region;
         return;
     }
-    uint32_t scratch_end = c->region - (uint32_t)upper;
-    if (c->facts[i]->sums)
+    uint32_t scratch_end = c->region - (uint32_t)(high ? over : upper);
+    if (sums)
         scratch_end &= ~3u;
-    note_moment(c, i, lower, upper, x_bytes, y_bytes);
-    note_call(c, i, scratch_end - c->facts[i]->scratch_bytes);
+    note_moment(c, i, need, x_bytes, y_bytes);
+    note_call(c, i, scratch_end - p->scratch_bytes);
     note_moves(c);
 }
 
@@ -373,6 +483,17 @@ static void run(struct cells *c, int i)
     }
     place(c, i);
     c->done[i]++;
+}
+
+static uint32_t x_bytes_of(const struct cells *c)
+{
+    return c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0;
+}
+
+// An only cell's scratch.
+static uint32_t above_x(const struct cells *c)
+{
+    return c->n == 1 ? c->facts[0]->scratch_bytes : 0;
 }
 
 static void simulate(struct cells *c)
@@ -400,7 +521,8 @@ const char *cells_price(struct cells *c, const struct cell_facts *const *facts, 
     if (why)
         return why;
     c->record = false;
-    c->region = c->live_bytes + (c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0);
+    const uint64_t whole = c->live_bytes + x_bytes_of(c);
+    c->region = (uint32_t)(c->facts[0]->sums ? align4(whole) : whole) + above_x(c);
     simulate(c);
     for (int i = 0; i < n; i++) {
         c->macs += c->facts[i]->macs[c->done[i]];
@@ -408,7 +530,7 @@ const char *cells_price(struct cells *c, const struct cell_facts *const *facts, 
     }
     c->acc_offset = (uint32_t)align4(c->region);
     c->arena_bytes = arena_of(c, c->region);
-    c->x_offset = c->region - (c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0);
+    c->x_offset = c->region - above_x(c) - x_bytes_of(c);
     return NULL;
 }
 
@@ -424,7 +546,7 @@ const char *cells_lay_out(struct cells *c, const struct cell_facts *const *facts
     c->steps = 0;
     c->record = true;
     struct fusion_moment whole_x = {.layer = c->first};
-    whole_x.x_bytes = c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0;
+    whole_x.x_bytes = x_bytes_of(c);
     buf_add(&c->moments, &whole_x, sizeof whole_x);
     simulate(c);
     c->record = false;

@@ -13,6 +13,13 @@
 //   live tensors | Y so far |   free   | scratch | window n-2 .. window 0 | rows of X still needed |
 //                                                                            int32 accumulators
 //
+// Rows that a band is the last to need die in it, column by column, and what the band makes may lie
+// over them: a window over the one above it, Y over the lowest window (then the scratch lies above the
+// windows) or, of a block of one cell, over X (then the scratch lies above X).
+//
+//   row r - 1 of X, which dies   xxxxxxxxxxxx        row r - 1 of X   ......xxxxxx   6 of 12 columns
+//   row r - 1 of the output      yyyyyyyyyyyy   ->   row r            yyyyyy         done
+//
 // Chunks lie in the scratch, and chunks change nothing else: neither bands nor windows. So each cell
 // has a chunk size of its own, the largest with which its own calls stay within the limit, whatever
 // the others take. A cell that is not at the peak passes many pixels at a time; the block's cost
@@ -40,6 +47,8 @@ struct cell_facts { // of a cell, whatever block it is in
     uint32_t acc_bytes; // of the reduction
     int band_rows, n_bands, n_inputs;
     int in[CELL_MAX_INPUTS]; // tensors of the arena that it reads
+    // Of each: how many bytes of a band's output may at most lie over its rows that die in the band.
+    uint32_t overlap[CELL_MAX_INPUTS];
     // Of input k and band b, at need[k * n_bands + b]: the first row that this band or a later one
     // needs (INT32_MAX: none), and one past the last row that this band needs.
     struct fusion_interval *need;

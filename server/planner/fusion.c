@@ -287,8 +287,7 @@ static int first_needed(const struct fusion *f, int layer)
     return min_int(q.in, max_int(0, s->done * q.stride - q.pad));
 }
 
-// First slice of a tensor that any layer of the block still needs.
-static int first_needed_slice(const struct fusion *f, int tensor)
+int fusion__first_needed_slice(const struct fusion *f, int tensor)
 {
     int first = INT32_MAX;
     for (int u = f->uses[tensor]; u < f->uses[tensor + 1]; u++) {
@@ -405,7 +404,7 @@ static void make_slice(struct fusion *f, int stage)
         demand_inputs(f, i);
     int out = f->g->layers[s->tail].out;
     if (f->tensors[out].role == FUSION_RING) {
-        int occupied = s->done + 1 - first_needed_slice(f, out);
+        int occupied = s->done + 1 - fusion__first_needed_slice(f, out);
         f->tensors[out].slots = (uint32_t)max_int((int)f->tensors[out].slots, max_int(1, occupied));
     }
     if (f->axis == FUSION_ROWS && (x_tensor(f) >= 0 || f->record)) {

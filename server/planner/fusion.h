@@ -143,6 +143,9 @@ const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
 // Prices the cell at hand and, with f->record, notes its steps. The cost is that of the first
 // `bands` bands.
 const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int bands);
+// With f->steps recorded: dead[x] is the number of columns of `tensor`, an input of the cell, that
+// nobody in the band needs any more when column x of the cell's output is written.
+void fusion_cell_dead(struct fusion *f, int tensor, int *dead);
 uint32_t fusion_channels(const struct fusion *f, int layer); // of its output that exist at a time
 // Prices the block in f->cost. band_rows: 1..fusion_max_band(); ignored for rows. NULL or the
 // reason why it cannot run. After fusion_block_begin(), any number of times; rows and cols need one
