@@ -7,7 +7,9 @@
 //   ...
 //   end        sums + bias, requantised --> pixel --> what follows pixel by pixel --> output
 //
-// Rings hold g channels instead of all; the price is int32 sums for a band of the projection.
+// Rings hold g channels instead of all; the price is int32 sums for a band of the projection. In strips
+// all groups run for some columns of the band before they do for the next ones: fewer sums, and columns
+// of the expansion that two strips need are made twice.
 #include "server/planner/fusion_inside.h"
 
 static bool reads_whole_shape(const struct fusion *f, int layer)
@@ -19,6 +21,13 @@ static bool reads_whole_shape(const struct fusion *f, int layer)
             return false;
     }
     return true;
+}
+
+// First column that column x of a layer's output needs.
+static int first_read(const struct layer *l, int x)
+{
+    const int first = x * l->sw - l->pad_left;
+    return first < 0 ? 0 : first < l->in_w ? first : l->in_w;
 }
 
 // Expand, depthwise, project, and what follows the projection pixel by pixel.
@@ -33,13 +42,14 @@ static bool can_group(const struct fusion *f)
            f->tensors[l[1].out].role == FUSION_CHUNK;
 }
 
-const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last, int first,
-                              int last, int group)
+const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
+                              const struct cell *cell)
 {
+    const int first = cell->first, last = cell->last, group = cell->group;
     f->block_first = block_first;
     f->block_last = block_last;
     f->cell = true;
-    f->group = 0;
+    f->group = f->strip = 0;
     const char *why = fusion__begin(f, first, last);
     if (why)
         return why;
@@ -54,18 +64,45 @@ const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
     if (group && !can_group(f))
         return "groups need a convolution, a depthwise one that alone reads it, and a 1x1 "
                "convolution that alone reads that";
-    f->group = group < f->g->layers[first].out_c ? group : 0;
-    return group && !f->group ? "a group is smaller than all channels" : NULL;
+    if (group >= f->g->layers[first].out_c)
+        return "a group is smaller than all channels";
+    if (cell->strip && (!group || cell->strip >= f->g->layers[first + 2].out_w))
+        return "a strip is some columns of a cell of groups";
+    f->group = group;
+    f->strip = cell->strip;
+    return NULL;
+}
+
+// Strips begin anew: each makes the columns of the expansion that it needs.
+static void simulate_strips(struct fusion *f)
+{
+    const struct layer *dw = &f->g->layers[f->first + 1];
+    int made = 0;
+    f->n_steps = 0;
+    for (int x = 0, next = 0; x < dw->out_w; x++) {
+        if (x % f->strip == 0)
+            next = first_read(dw, x);
+        for (; next < dw->in_w && next < x * dw->sw - dw->pad_left + dw->kw; next++, made++) {
+            if (f->record)
+                fusion__record_step(f, 0, next);
+        }
+        if (f->record)
+            fusion__record_step(f, 1, x);
+    }
+    f->stages[0].done = made;
 }
 
 // Sums end when all groups have read: what follows them reads the pixel that it writes.
 static void dead_of_groups(const struct fusion *f, int tensor, int *dead)
 {
+    const struct layer *l = &f->g->layers[f->first];
     for (int x = 0; x < f->g->layers[f->last].out_w; x++) {
-        dead[x] = f->g->tensors[tensor].w;
+        const int next = f->strip ? (x / f->strip + 1) * f->strip : l[1].out_w;
+        dead[x] = next < l[1].out_w ? first_read(&l[0], first_read(&l[1], next))
+                                    : f->g->tensors[tensor].w;
         for (int i = f->first + 3; i <= f->last; i++) {
             if (f->g->layers[i].in[0] == tensor || f->g->layers[i].in[1] == tensor)
-                dead[x] = x;
+                dead[x] = x < dead[x] ? x : dead[x];
         }
     }
 }
@@ -77,6 +114,8 @@ const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int ban
         return why;
     f->chunk = chunk;
     fusion__simulate_cols(f);
+    if (f->strip)
+        simulate_strips(f);
     fusion__begin_bands(f, band_rows);
     const bool record = f->record;
     struct fusion_cost run = {0};
@@ -95,8 +134,8 @@ const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int ban
     f->sums_offset = (uint32_t)(f->ring_bytes + 3) & ~3u;
     if (f->group) {
         const struct layer *project = &f->g->layers[f->first + 2];
-        f->sums_bytes = 4u * (uint32_t)project->out_w * (uint32_t)project->out_c *
-                        f->tensors[project->out].positions;
+        f->sums_bytes = 4u * (uint32_t)(f->strip ? f->strip : project->out_w) *
+                        (uint32_t)project->out_c * f->tensors[project->out].positions;
     }
     f->acc_bytes = f->acc ? 4u * (uint64_t)f->g->layers[f->last].out_c : 0;
     return why;

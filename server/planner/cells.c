@@ -109,8 +109,7 @@ static bool fill_overlaps(struct fusion *f, struct cell_facts *c)
 struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chunk)
 {
     int in[CELL_MAX_INPUTS], n_inputs = 0;
-    const char *why =
-        fusion_cell_begin(f, cell->first, cell->last, cell->first, cell->last, cell->group);
+    const char *why = fusion_cell_begin(f, cell->first, cell->last, cell);
     if (!why && (n_inputs = outside_inputs(f, in)) < 0)
         why = "a cell reads too many tensors";
     int rows = why ? 1 : fusion_max_band(f);
@@ -575,7 +574,7 @@ static void place_whole(struct cells *c)
 void cells_take_up_cell(struct cells *c, int i, int bands)
 {
     const struct cell_facts *p = c->facts[i];
-    fusion_cell_begin(c->f, c->first, c->last, p->cell.first, p->cell.last, p->cell.group);
+    fusion_cell_begin(c->f, c->first, c->last, &p->cell);
     fusion_cell_cols(c->f, p->band_rows, c->chunk[i], bands);
     c->f->acc_offset = c->acc_offset;
     for (int k = 0; k < i; k++)

@@ -33,12 +33,6 @@
 
 #define CELL_MAX_INPUTS 4
 
-struct cell { // as asked for
-    int first, last;
-    int band_rows; // 0 = all
-    int group;     // channels at a time, 0 = all
-};
-
 struct cell_facts { // of a cell, whatever block it is in
     struct cell cell;
     const char *why; // it cannot run: a constant string; else NULL

@@ -156,7 +156,7 @@ static void add_cell(struct block *b, int first, int last, int rows, int group)
 {
     const int high = b->u->g->layers[last].out_h;
     if (b->n_cells < MAX_CELLS)
-        b->cells[b->n_cells++] = (struct cell){first, last, rows < high ? rows : high, group};
+        b->cells[b->n_cells++] = (struct cell){first, last, rows < high ? rows : high, group, 0};
 }
 
 static void add_split_unit(struct block *b, const struct unit *u)

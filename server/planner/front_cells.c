@@ -25,13 +25,14 @@ static size_t hash_of(const struct cell *c)
 {
     uint64_t h = (uint64_t)c->first * 1000003u + (uint64_t)c->last;
     h = (h * 1000003u + (uint64_t)c->band_rows) * 1000003u + (uint64_t)c->group;
+    h = h * 1000003u + (uint64_t)c->strip;
     return (size_t)(h * 0x9E3779B97F4A7C15u >> 20);
 }
 
 static bool same_cell(const struct cell *a, const struct cell *b)
 {
     return a->first == b->first && a->last == b->last && a->band_rows == b->band_rows &&
-           a->group == b->group;
+           a->group == b->group && a->strip == b->strip;
 }
 
 static struct cell_facts **slot_of(const struct known *k, const struct cell *c)

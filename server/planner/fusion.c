@@ -271,7 +271,7 @@ const char *fusion_block_begin(struct fusion *f, int first, int last)
     f->block_first = first;
     f->block_last = last;
     f->cell = false;
-    f->group = 0;
+    f->group = f->strip = 0;
     return fusion__begin(f, first, last);
 }
 

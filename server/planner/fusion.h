@@ -85,6 +85,14 @@ struct fusion_cost {
     double cycles;   // predicted; 0 without a latency model
 };
 
+// A cell of a block of cells (cells.h), as asked for.
+struct cell {
+    int first, last;
+    int band_rows; // 0 = all
+    int group;     // channels at a time, 0 = all
+    int strip;     // with group: columns of a band at a time, 0 = all
+};
+
 // A graph and the working memory to look at one block at a time. Results of fusion_block_*() stay
 // valid until the next.
 struct fusion {
@@ -98,6 +106,7 @@ struct fusion {
     int block_first, block_last; // the same, or the block that first..last is a cell of
     bool cell;
     int group; // channels of the first two layers that are computed at a time; 0 = all
+    int strip; // columns of a band for which all groups run before the next; 0 = all
     enum fusion_axis axis;
     int band_rows, n_bands;
     int patches; // FUSION_PATCH: n
@@ -136,10 +145,10 @@ void fusion_close(struct fusion *f); // accepts a zeroed fusion
 // Takes up block first..last. NULL, or the reason why its layers cannot be fused (a constant
 // string).
 const char *fusion_block_begin(struct fusion *f, int first, int last);
-// Takes up layers first..last as a cell of block block_first..block_last (cells.h), `group` channels
-// at a time (0: all). Rings and chunks are placed from 0 up; other offsets mean nothing.
-const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last, int first,
-                              int last, int group);
+// Takes up a cell of block block_first..block_last (cells.h); its band_rows are not looked at. Rings
+// and chunks are placed from 0 up; other offsets mean nothing.
+const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
+                              const struct cell *cell);
 // Prices the cell at hand and, with f->record, notes its steps. The cost is that of the first
 // `bands` bands.
 const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int bands);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Compiles a block of cells (cells.h): a part a cell, or three for a cell of groups (whole groups,
-// the smaller last group, the end of the sums), and the calls in their order.
+// Compiles a block of cells (cells.h): a part a cell, or three a strip for a cell of groups (whole
+// groups, the smaller last group, the end of the sums), and the calls in their order.
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/planner/program_inside.h"
 
-// Parts of a cell; of an ordinary one `first` alone.
+// Parts of a cell; of an ordinary one `first` alone, of one of groups as many as above a strip.
 struct cell_parts {
     uint16_t first;
     uint16_t groups; // runs of `first`
+    uint16_t strips;
     bool sums, rest; // the cell has groups; there is a smaller last one
 };
 
@@ -76,7 +77,7 @@ static struct prog_view view_of_sums(const struct fusion *f)
     return (struct prog_view){.offset = f->sums_offset,
                               .slice_step = 4 * f->tensors[l->out].positions * (uint32_t)l->out_c,
                               .pix_step = 4 * (uint32_t)l->out_c,
-                              .slots = (uint16_t)l->out_w,
+                              .slots = (uint16_t)(f->strip ? f->strip : l->out_w),
                               .space = PROG_RING,
                               .interval = 1};
 }
@@ -174,7 +175,7 @@ static struct prog_part add_groups(struct compiler *c, int from, int n, int grou
 }
 
 // The projection's sums, requantised, and what follows them pixel by pixel: a step a column.
-static void add_end_of_sums(struct compiler *c, const struct prog_part *groups)
+static struct prog_part add_end_of_sums(struct compiler *c, const struct prog_part *groups)
 {
     const struct fusion *f = c->f;
     const int project = f->first + 2;
@@ -194,16 +195,58 @@ static void add_end_of_sums(struct compiler *c, const struct prog_part *groups)
     part.n_intervals = groups->n_intervals;
     for (int x = 0; x < l->out_w; x++)
         buf_add(&c->tables, &(struct prog_step){0, (uint16_t)x}, sizeof(struct prog_step));
-    buf_add(&c->parts, &part, sizeof part);
+    return part;
 }
 
 // ---- parts ----
+
+// The part's steps from `*first` on until columns [0, stop) of the cell's output are made; `*first`
+// goes on.
+static struct prog_part steps_of_strip(const struct fusion *f, const struct prog_part *all,
+                                       size_t *first, int stop)
+{
+    struct prog_part part = *all;
+    size_t end = *first;
+    while (end < f->n_steps && !(f->steps[end].stage == 1 && f->steps[end].slice + 1 == stop))
+        end++;
+    part.steps += (uint32_t)(*first * sizeof(struct prog_step));
+    part.n_steps = (uint32_t)(end + 1 - *first);
+    *first = end + 1;
+    return part;
+}
+
+// The parts of a cell of groups for one strip of columns after the other. `rest`: the smaller last
+// group, or NULL.
+static uint16_t add_strips(struct compiler *c, const struct prog_part *groups,
+                           const struct prog_part *rest, const struct prog_part *end)
+{
+    const struct fusion *f = c->f;
+    const int columns = c->g->layers[f->first + 2].out_w, strip = f->strip ? f->strip : columns;
+    size_t step = 0;
+    uint16_t strips = 0;
+    for (int x = 0; x < columns; x += strip, strips++) {
+        const int stop = x + strip < columns ? x + strip : columns;
+        struct prog_part part = steps_of_strip(f, groups, &step, stop), last = *end;
+        buf_add(&c->parts, &part, sizeof part);
+        if (rest) {
+            struct prog_part smaller = *rest;
+            smaller.steps = part.steps;
+            smaller.n_steps = part.n_steps;
+            buf_add(&c->parts, &smaller, sizeof smaller);
+        }
+        last.steps += (uint32_t)((size_t)x * sizeof(struct prog_step));
+        last.n_steps = (uint32_t)(stop - x);
+        buf_add(&c->parts, &last, sizeof last);
+    }
+    return strips;
+}
 
 static struct cell_parts add_parts(struct compiler *c)
 {
     const struct fusion *f = c->f;
     struct cell_parts p = {.first = (uint16_t)program__n_of(&c->parts, sizeof(struct prog_part)),
-                           .groups = 1};
+                           .groups = 1,
+                           .strips = 1};
     if (!f->group) {
         program__add_part(c);
         return p;
@@ -212,18 +255,15 @@ static struct cell_parts add_parts(struct compiler *c)
     p.sums = true;
     p.rest = rest > 0;
     p.groups = (uint16_t)(channels / f->group);
-    struct prog_part part = add_groups(c, 0, f->group, p.groups);
+    struct prog_part part = add_groups(c, 0, f->group, p.groups), last = {0};
     program__add_steps(c, &part);
-    buf_add(&c->parts, &part, sizeof part);
     if (rest) {
-        struct prog_part last = add_groups(c, channels - rest, rest, 1);
-        last.steps = part.steps;
-        last.n_steps = part.n_steps;
+        last = add_groups(c, channels - rest, rest, 1);
         last.intervals = part.intervals;
         last.n_intervals = part.n_intervals;
-        buf_add(&c->parts, &last, sizeof last);
     }
-    add_end_of_sums(c, &part);
+    const struct prog_part end = add_end_of_sums(c, &part);
+    p.strips = add_strips(c, &part, rest ? &last : NULL, &end);
     return p;
 }
 
@@ -260,20 +300,20 @@ static void add_call(struct compiler *c, const struct cells *cells, size_t k,
 {
     const struct cells_call *from = (const struct cells_call *)(void *)cells->calls.data + k;
     const struct cell_facts *facts = cells->facts[from->cell];
-    struct prog_call call = {
-        .part = p->first, .first_band = (uint16_t)from->band, .n_bands = 1, .n_groups = p->groups};
-    if (p->sums || (facts->acc && from->band == 0))
+    struct prog_call call = {.part = p->first, .first_band = (uint16_t)from->band, .n_bands = 1};
+    if (facts->acc && from->band == 0)
         call.flags |= PROG_CALL_BEGIN;
     if (facts->acc && from->band + 1 == facts->n_bands)
         call.flags |= PROG_CALL_END;
     add_places(c, cells, k, &call);
-    buf_add(&c->calls, &call, sizeof call);
-    call.n_moves = 0;
-    call.flags = 0;
-    call.n_groups = 1;
-    for (int i = 0; i < p->sums + p->rest; i++) {
-        call.part++;
-        buf_add(&c->calls, &call, sizeof call);
+    for (int strip = 0; strip < p->strips; strip++) {
+        for (int i = 0; i < 1 + p->sums + p->rest; i++, call.part++) {
+            if (p->sums)
+                call.flags = i == 0 ? PROG_CALL_BEGIN : 0;
+            call.n_groups = i == 0 ? p->groups : 1;
+            buf_add(&c->calls, &call, sizeof call);
+            call.n_moves = 0;
+        }
     }
 }
 

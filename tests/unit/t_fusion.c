@@ -14,7 +14,7 @@
 
 #define GUARD 64
 
-static int cells_run, groups_run, outside_run; // configurations that have some
+static int cells_run, groups_run, strips_run, outside_run; // configurations that have some
 
 // Runs a configuration with the arena painted; returns the high-water mark, or -1. out: the
 // output's bytes.
@@ -104,9 +104,10 @@ static bool check_network(uint32_t seed, int size, unsigned tries)
         int count = netcut_random(&n, &f, blocks);
         char spec[512] = "";
         outside_run += f.output_outside;
-        for (int i = 0, cells = 0, groups = 0; i < count; i++) {
+        for (int i = 0, cells = 0, groups = 0, strips = 0; i < count; i++) {
             cells_run += blocks[i].cells > 1 && cells++ == 0;
             groups_run += blocks[i].group > 0 && groups++ == 0;
+            strips_run += blocks[i].strip > 0 && strips++ == 0;
         }
         config_format(blocks, count, f.output_outside, spec, sizeof spec, &e);
         mark = run_painted(&f, blocks, count, exec_variant_name(t % variants()), input, fused,
@@ -223,8 +224,10 @@ int main(int argc, char **argv)
             "networks of about %d layers: fused bytes equal plain bytes, arena exact (%d bad)",
             size, bad);
     }
-    OKF(cells_run > networks && groups_run > networks / 10 && outside_run > networks,
-        "%d of the configurations had cells, %d groups, %d their output outside the arena",
-        cells_run, groups_run, outside_run);
+    OKF(cells_run > networks && groups_run > networks / 10 && strips_run > networks / 40 &&
+            outside_run > networks,
+        "%d of the configurations had cells, %d groups, %d strips, %d their output outside the "
+        "arena",
+        cells_run, groups_run, strips_run, outside_run);
     return tap_done();
 }
