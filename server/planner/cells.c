@@ -157,17 +157,20 @@ int cells_open(struct cells *c, struct fusion *f, struct err *e)
     // NOLINTBEGIN(bugprone-sizeof-expression): arrays of pointers
     c->facts = calloc(n, sizeof *c->facts);
     c->own = calloc(n, sizeof *c->own);
+    c->varieties = calloc(n, sizeof *c->varieties);
     // NOLINTEND(bugprone-sizeof-expression)
     c->windows = calloc(n, sizeof *c->windows);
     c->done = calloc(n, sizeof *c->done);
     c->chunk = calloc(n, sizeof *c->chunk);
     c->beside = calloc(n, sizeof *c->beside);
     c->source = calloc(n * CELL_MAX_INPUTS, sizeof *c->source);
+    c->beside_option = calloc(n * CELLS_MAX_OPTIONS, sizeof *c->beside_option);
     buf_init(&c->calls, LAYOUT_MAX_BYTES);
     buf_init(&c->moves, LAYOUT_MAX_BYTES);
     buf_init(&c->bases, LAYOUT_MAX_BYTES);
     buf_init(&c->moments, LAYOUT_MAX_BYTES);
-    if (!c->facts || !c->own || !c->windows || !c->done || !c->chunk || !c->beside || !c->source) {
+    if (!c->facts || !c->own || !c->windows || !c->done || !c->chunk || !c->beside || !c->source ||
+        !c->varieties || !c->beside_option) {
         cells_close(c);
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for cells of %zu layers", n);
     }
@@ -193,6 +196,8 @@ void cells_close(struct cells *c)
     free(c->chunk);
     free(c->beside);
     free(c->source);
+    free(c->varieties);
+    free(c->beside_option);
     buf_free(&c->calls);
     buf_free(&c->moves);
     buf_free(&c->bases);
@@ -353,45 +358,54 @@ static uint32_t row_bytes_of(const struct tensor *t)
     return (uint32_t)t->w * (uint32_t)t->c;
 }
 
-static uint32_t x_row_bytes(const struct cells *c)
-{
-    return row_bytes_of(&c->f->g->tensors[c->x]);
-}
-
 static uint32_t out_row_bytes(const struct cells *c, int i)
 {
     return row_bytes_of(&c->f->g->tensors[out_layer(c, i)->out]);
 }
 
-// What lies right above the rows that a cell makes: rows lo .. made - 1 of cell from's output, or of X.
-struct above {
+// Rows lo .. made - 1 of cell from's output, or of X.
+struct rows {
     int from, lo, made;
 };
 
-// Bytes of cell i's next band that may lie over what dies above it.
-static uint32_t overlap_of(struct cells *c, int i, const struct above *a)
+// What is in RAM beside the scratch while a band runs.
+struct alive {
+    uint64_t y, windows, x; // bytes
+    // Of the band, `over` bytes at most lie over what dies of input `input` above it; -1: none.
+    int input;
+    uint32_t over;
+};
+
+// What of cell i's next band may lie over what dies of `above`, right above it.
+static void meet(struct cells *c, int i, const struct rows *above, struct alive *a)
 {
     const struct cell_facts *p = c->facts[i];
     for (int k = 0; k < p->n_inputs; k++) {
-        if (c->source[i * CELL_MAX_INPUTS + k] != a->from || p->overlap[k] == 0)
+        if (c->source[i * CELL_MAX_INPUTS + k] != above->from)
             continue;
         const int new_rows = made_after(c, i) - c->done[i] * p->band_rows;
         c->done[i]++;
-        int stop = first_needed(c, a->from);
+        int stop = first_needed(c, above->from);
         c->done[i]--;
-        stop = stop < a->made ? stop : a->made;
-        const uint32_t dying =
-            stop > a->lo ? (uint32_t)(stop - a->lo) * row_bytes_of(&c->f->g->tensors[p->in[k]]) : 0;
+        stop = stop < above->made ? stop : above->made;
+        const uint32_t row = row_bytes_of(&c->f->g->tensors[p->in[k]]);
+        const uint32_t dying = stop > above->lo ? (uint32_t)(stop - above->lo) * row : 0;
         const uint32_t written = (uint32_t)new_rows * out_row_bytes(c, i);
-        const uint32_t least = dying < written ? dying : written;
-        return least < p->overlap[k] ? least : p->overlap[k];
+        a->input = k;
+        a->over = dying < written ? dying : written;
+        return;
     }
-    return 0;
 }
 
-// Places the windows from `*upper` bytes below the region's top down. What cell i makes may begin in
-// what it reads: returns by how much it does.
-static uint32_t place_windows(struct cells *c, int i, struct above a, uint64_t *upper)
+static uint32_t overlap_of(const struct cell_facts *p, const struct alive *a)
+{
+    if (a->input < 0)
+        return 0;
+    return a->over < p->overlap[a->input] ? a->over : p->overlap[a->input];
+}
+
+// Places the windows from `above` bytes below the region's top down, and adds them up.
+static void place_windows(struct cells *c, int i, struct rows r, uint64_t above, struct alive *a)
 {
     for (int k = 0; k < c->n - 1; k++) {
         struct cells_window *w = &c->windows[k];
@@ -401,23 +415,25 @@ static uint32_t place_windows(struct cells *c, int i, struct above a, uint64_t *
         w->kept_bytes = (uint32_t)(w->made - lo) * w->row_bytes;
         w->lo = lo;
         if (k == i) {
-            *upper -= overlap_of(c, i, &a);
+            meet(c, i, &r, a);
+            above -= overlap_of(c->facts[i], a);
             w->made = made_after(c, i);
         }
         w->most_rows = w->made - w->lo > w->most_rows ? w->made - w->lo : w->most_rows;
-        *upper += (uint64_t)(w->made - w->lo) * w->row_bytes;
-        w->offset = c->region - (uint32_t)*upper;
+        a->windows += (uint64_t)(w->made - w->lo) * w->row_bytes;
+        w->offset = c->region - (uint32_t)(above + a->windows);
         if (w->made > w->lo)
-            a = (struct above){k, w->lo, w->made};
+            r = (struct rows){k, w->lo, w->made};
     }
-    const bool meets = a.from >= 0 || c->n == 1; // else the scratch lies between X and Y
-    return i == c->n - 1 && y_in_arena(c) && meets ? overlap_of(c, i, &a) : 0;
+    const bool touch = r.from >= 0 || c->n == 1; // else the scratch lies between X and Y
+    if (i == c->n - 1 && y_in_arena(c) && touch)
+        meet(c, i, &r, a);
 }
 
 // Rows of X that are still needed.
-static struct above rows_of_x(const struct cells *c)
+static struct rows rows_of_x(const struct cells *c)
 {
-    struct above x = {FROM_X, 0, 0};
+    struct rows x = {FROM_X, 0, 0};
     if (c->x < 0)
         return x;
     x.made = c->f->g->tensors[c->x].h;
@@ -438,36 +454,59 @@ static uint64_t y_bytes_after(const struct cells *c, int i)
     return c->facts[y]->acc ? 0 : (uint64_t)(c->done[y] * c->facts[y]->band_rows) * row;
 }
 
+// What lies over the scratch of cell i: the windows and X. The last cell's scratch lies above the
+// windows, or of an only cell above X, so that these meet Y.
+static uint64_t over_scratch(const struct cells *c, int i, const struct alive *a)
+{
+    return i < c->n - 1 ? a->windows + a->x : c->n > 1 ? a->x : 0;
+}
+
+// All that is alive beside the scratch, if cell i runs as p says.
+static uint64_t beside_of(const struct cells *c, int i, const struct cell_facts *p,
+                          const struct alive *a)
+{
+    uint64_t over = over_scratch(c, i, a);
+    uint64_t under = c->live_bytes + a->y + a->windows + a->x - over;
+    if (i == c->n - 1)
+        under -= overlap_of(p, a);
+    else
+        over -= overlap_of(p, a);
+    return over + (p->sums ? align4(under) : under); // a scratch with sums is a multiple of 4 long
+}
+
+static void widen(uint64_t *most, uint64_t bytes)
+{
+    *most = bytes > *most ? bytes : *most;
+}
+
 // What is alive while cell i runs its next band. Without c->record: how high the region must be.
-// With it: where everything lies in a region of c->region bytes. The last cell's scratch lies above
-// the windows, or of an only cell above X, so that these meet Y.
+// With it: where everything lies in a region of c->region bytes.
 static void place(struct cells *c, int i)
 {
     const struct cell_facts *p = c->facts[i];
-    const struct above x = rows_of_x(c);
-    const bool high = i == c->n - 1, sums = p->sums; // scratch of sums is a multiple of 4 long
-    const uint64_t x_bytes = x.made > x.lo ? (uint64_t)(x.made - x.lo) * x_row_bytes(c) : 0;
-    const uint64_t over = c->n == 1 ? 0 : x_bytes; // what lies over a high scratch
-    uint64_t upper = x_bytes;
-    if (high)
-        upper += p->scratch_bytes + (sums ? (c->region - over) & 3 : 0);
-    const uint64_t fixed = upper; // above the windows
-    const uint64_t y_bytes = y_bytes_after(c, i) - place_windows(c, i, x, &upper);
-    const uint64_t windows = upper - fixed;
-    uint64_t beside = c->live_bytes + y_bytes + (high ? windows + x_bytes - over : 0);
-    beside = (sums ? align4(beside) : beside) + (high ? over : windows + x_bytes);
-    if (beside > c->beside[i])
-        c->beside[i] = beside;
-    const uint64_t need = beside + p->scratch_bytes;
+    const struct rows x = rows_of_x(c);
+    const bool last = i == c->n - 1;
+    struct alive a = {.y = y_bytes_after(c, i), .input = -1};
+    if (x.made > x.lo)
+        a.x = (uint64_t)(x.made - x.lo) * row_bytes_of(&c->f->g->tensors[c->x]);
+    uint32_t scratch_end = c->region - (uint32_t)(c->n > 1 ? a.x : 0); // of the last cell
+    scratch_end &= p->sums ? ~3u : ~0u;
+    place_windows(c, i, x, last ? c->region - scratch_end + p->scratch_bytes : a.x, &a);
+    const uint64_t beside = beside_of(c, i, p, &a), need = beside + p->scratch_bytes;
+    widen(&c->beside[i], beside);
+    for (int k = 0; c->varieties[i] && k < c->varieties[i]->n; k++)
+        widen(&c->beside_option[i * CELLS_MAX_OPTIONS + k],
+              beside_of(c, i, c->varieties[i]->facts[k], &a));
     if (!c->record) {
         c->region =
             need > c->region ? (uint32_t)(need < UINT32_MAX ? need : UINT32_MAX) : c->region;
         return;
     }
-    uint32_t scratch_end = c->region - (uint32_t)(high ? over : upper);
-    if (sums)
-        scratch_end &= ~3u;
-    note_moment(c, i, need, x_bytes, y_bytes);
+    if (!last)
+        scratch_end = c->region - (uint32_t)(a.windows + a.x - overlap_of(p, &a));
+    scratch_end &= p->sums ? ~3u : ~0u;
+    const uint64_t y = a.y - (last ? overlap_of(p, &a) : 0);
+    note_moment(c, i, need, a.x, y);
     note_call(c, i, scratch_end - p->scratch_bytes);
     note_moves(c);
 }
@@ -502,6 +541,8 @@ static void simulate(struct cells *c)
         c->windows[i] = (struct cells_window){.row_bytes = (uint32_t)(l->out_w * l->out_c)};
         c->done[i] = 0;
         c->beside[i] = 0;
+        for (int k = 0; k < CELLS_MAX_OPTIONS; k++)
+            c->beside_option[i * CELLS_MAX_OPTIONS + k] = 0;
     }
     while (c->done[c->n - 1] < c->facts[c->n - 1]->n_bands)
         run(c, c->n - 1);
@@ -514,23 +555,56 @@ static uint32_t arena_of(const struct cells *c, uint64_t region)
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-const char *cells_price(struct cells *c, const struct cell_facts *const *facts, int n)
+// Before the first call.
+static uint64_t whole_x(const struct cells *c, const struct cell_facts *only)
 {
-    const char *why = take_up(c, facts, n);
-    if (why)
-        return why;
-    c->record = false;
     const uint64_t whole = c->live_bytes + x_bytes_of(c);
-    c->region = (uint32_t)(c->facts[0]->sums ? align4(whole) : whole) + above_x(c);
+    return c->n > 1 ? whole : (only->sums ? align4(whole) : whole) + only->scratch_bytes;
+}
+
+static void price(struct cells *c)
+{
+    c->record = false;
+    c->region = (uint32_t)whole_x(c, c->facts[0]);
     simulate(c);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < c->n; i++) {
         c->macs += c->facts[i]->macs[c->done[i]];
         c->calls_made += c->facts[i]->calls[c->done[i]];
     }
     c->acc_offset = (uint32_t)align4(c->region);
     c->arena_bytes = arena_of(c, c->region);
     c->x_offset = c->region - above_x(c) - x_bytes_of(c);
-    return NULL;
+}
+
+const char *cells_price(struct cells *c, const struct cell_facts *const *facts, int n)
+{
+    const char *why = take_up(c, facts, n);
+    for (int i = 0; i < n; i++)
+        c->varieties[i] = NULL;
+    if (!why)
+        price(c);
+    return why;
+}
+
+const char *cells_price_varieties(struct cells *c, const struct cells_variety *const *varieties,
+                                  const struct cell_facts **facts, int n)
+{
+    for (int i = 0; i < n; i++) {
+        facts[i] = varieties[i]->facts[0];
+        c->varieties[i] = varieties[i];
+    }
+    const char *why = take_up(c, facts, n);
+    if (!why)
+        price(c);
+    return why;
+}
+
+uint32_t cells_option_arena(const struct cells *c, int i, int k)
+{
+    const struct cell_facts *p = c->varieties[i]->facts[k];
+    uint64_t bytes = c->beside_option[i * CELLS_MAX_OPTIONS + k] + p->scratch_bytes;
+    widen(&bytes, whole_x(c, p));
+    return arena_of(c, bytes);
 }
 
 const char *cells_lay_out(struct cells *c, const struct cell_facts *const *facts, int n)

@@ -76,6 +76,14 @@ struct
     int lo;
 };
 
+#define CELLS_MAX_OPTIONS 12
+
+// Ways to run a cell: the same layers and bands, in other groups and strips.
+struct cells_variety {
+    int n;
+    const struct cell_facts *facts[CELLS_MAX_OPTIONS];
+};
+
 // A block of cells and the working memory to lay it out.
 struct cells {
     struct fusion *f;
@@ -91,7 +99,9 @@ struct cells {
     struct cells_window *windows; // [n]
     int *done;                    // [n] bands
     uint64_t *beside; // [n] the most that is alive beside the scratch of the cell's calls
-    int *source;      // [n][CELL_MAX_INPUTS] cell that makes the input; -1: X, -2: whole
+    const struct cells_variety **varieties; // [n] or NULL
+    uint64_t *beside_option; // [n][CELLS_MAX_OPTIONS] likewise, of each way to run the cell
+    int *source;             // [n][CELL_MAX_INPUTS] cell that makes the input; -1: X, -2: whole
     bool record;
     struct buf calls, moves, bases; // of cells_lay_out()
     struct buf moments;             // struct fusion_moment, likewise
@@ -104,7 +114,13 @@ void cells_close(struct cells *c); // accepts a zeroed one
 
 // Prices the block of `n` cells. NULL or the reason why it cannot run.
 const char *cells_price(struct cells *c, const struct cell_facts *const *facts, int n);
-// The same, with calls, moves and bases.
+// Prices the block with the first way to run each cell, into facts[n], and all other ways with it:
+// which one a cell takes changes nothing for the others.
+const char *cells_price_varieties(struct cells *c, const struct cells_variety *const *varieties,
+                                  const struct cell_facts **facts, int n);
+// Then: the arena that the calls of cell i need if it runs its way k. The block needs the most of all.
+uint32_t cells_option_arena(const struct cells *c, int i, int k);
+// The same as cells_price(), with calls, moves and bases.
 const char *cells_lay_out(struct cells *c, const struct cell_facts *const *facts, int n);
 
 // What a cell of the block that was priced may choose. In `limit` bytes it takes the last choice with

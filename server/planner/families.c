@@ -7,9 +7,12 @@
 
 #define MAX_CELLS 256
 #define SPLITS 5 // limits of `split` that are tried
+#define STRIPS 4 // widths of strips
+
+_Static_assert(CELLS_MAX_OPTIONS >= 1 + 2 * (1 + STRIPS), "all ways to run a cell");
 
 static const int band_rows[] = {1, 2, 3, 4};
-static const int groups[] = {0, 8};
+static const int groups[] = {8, 4};
 #define N_BANDS ((int)(sizeof band_rows / sizeof *band_rows))
 #define N_GROUPS ((int)(sizeof groups / sizeof *groups))
 
@@ -31,7 +34,7 @@ struct block {
 };
 
 struct family {
-    int head, head_rows, rows, group;
+    int head, head_rows, rows;
     int64_t split; // -1: none
 };
 
@@ -152,11 +155,12 @@ static void take_splits(struct block *b, int head)
         b->splits[i] = all[b->n_splits < 2 ? 0 : i * (different - 1) / (b->n_splits - 1)];
 }
 
-static void add_cell(struct block *b, int first, int last, int rows, int group)
+static void add_cell(struct block *b, int first, int last, int rows)
 {
     const int high = b->u->g->layers[last].out_h;
     if (b->n_cells < MAX_CELLS)
-        b->cells[b->n_cells++] = (struct cell){first, last, rows < high ? rows : high, group, 0};
+        b->cells[b->n_cells++] =
+            (struct cell){.first = first, .last = last, .band_rows = rows < high ? rows : high};
 }
 
 static void add_split_unit(struct block *b, const struct unit *u)
@@ -164,34 +168,24 @@ static void add_split_unit(struct block *b, const struct unit *u)
     int first = u->first;
     for (int i = u->first + 1; i <= u->last; i++) {
         if (has_window(&b->u->g->layers[i])) {
-            add_cell(b, first, i - 1, 1, 0);
+            add_cell(b, first, i - 1, 1);
             first = i;
         }
     }
-    add_cell(b, first, u->last, 1, 0);
-}
-
-static bool can_group(const struct graph *g, const struct unit *u)
-{
-    const struct layer *l = &g->layers[u->first];
-    return u->last >= u->first + 2 && l[0].op == LAYER_CONV && l[1].op == LAYER_DWCONV &&
-           l[1].mult_c == 1 && is_pointwise_conv(&l[2]);
+    add_cell(b, first, u->last, 1);
 }
 
 static int try_family(struct block *b, const struct family *f)
 {
-    const struct graph *g = b->u->g;
     b->n_cells = 0;
     if (f->head)
-        add_cell(b, b->units[0].first, b->units[f->head - 1].last, f->head_rows, 0);
+        add_cell(b, b->units[0].first, b->units[f->head - 1].last, f->head_rows);
     for (int i = f->head; i < b->n; i++) {
         const struct unit *u = &b->units[i];
         if (f->split >= 0 && u->ring_bytes <= (uint64_t)f->split)
             add_split_unit(b, u);
-        else if (can_group(g, u) && f->group < g->layers[u->first].out_c)
-            add_cell(b, u->first, u->last, f->rows, f->group);
         else
-            add_cell(b, u->first, u->last, f->rows, 0);
+            add_cell(b, u->first, u->last, f->rows);
     }
     return b->n_cells < MAX_CELLS ? b->each(b->ctx, b->cells, b->n_cells) : 0;
 }
@@ -203,34 +197,59 @@ static int try_rest(struct block *b, struct family *f)
         f->rows = band_rows[r];
         for (int s = -1; s < b->n_splits; s++) {
             f->split = s < 0 ? -1 : (int64_t)b->splits[s];
-            for (int k = 0; k < (f->head < b->n && b->u->groups ? N_GROUPS : 1); k++) {
-                f->group = groups[k];
-                int rc = try_family(b, f);
-                if (rc)
-                    return rc;
-            }
-        }
-    }
-    return 0;
-}
-
-// One unit in groups, with bands of any height.
-static int try_unit(struct block *b)
-{
-    const struct unit *u = &b->units[0];
-    if (b->n != 1 || !b->u->groups || !can_group(b->u->g, u))
-        return 0;
-    for (int rows = 1; rows <= b->u->g->layers[u->last].out_h; rows++) {
-        for (int k = 1; k < N_GROUPS; k++) {
-            b->n_cells = 0;
-            if (groups[k] < b->u->g->layers[u->first].out_c)
-                add_cell(b, u->first, u->last, rows, groups[k]);
-            int rc = b->n_cells ? b->each(b->ctx, b->cells, b->n_cells) : 0;
+            int rc = try_family(b, f);
             if (rc)
                 return rc;
         }
     }
     return 0;
+}
+
+// One unit, with bands of any height.
+static int try_unit(struct block *b)
+{
+    const int high = b->n == 1 ? b->u->g->layers[b->units[0].last].out_h : 0;
+    for (int rows = band_rows[N_BANDS - 1] + 1; rows <= high; rows++) {
+        b->n_cells = 0;
+        add_cell(b, b->units[0].first, b->units[0].last, rows);
+        int rc = b->each(b->ctx, b->cells, b->n_cells);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+// The cell is an expansion, a depthwise convolution, a projection, and what follows.
+static bool can_group(const struct graph *g, const struct cell *c)
+{
+    const struct layer *l = &g->layers[c->first];
+    return c->last >= c->first + 2 && l[0].op == LAYER_CONV && l[1].op == LAYER_DWCONV &&
+           l[1].mult_c == 1 && is_pointwise_conv(&l[2]);
+}
+
+int families_ways(const struct families *u, const struct cell *cell,
+                  struct cell ways[CELLS_MAX_OPTIONS])
+{
+    int n = 0;
+    ways[n++] = *cell;
+    if (!u->groups || !can_group(u->g, cell))
+        return n;
+    const struct layer *expand = &u->g->layers[cell->first];
+    for (int k = 0; k < N_GROUPS; k++) {
+        if (groups[k] >= expand->out_c)
+            continue;
+        ways[n] = *cell;
+        ways[n++].group = groups[k];
+        for (int w = (expand[2].out_w + 1) / 2, s = 0; s < STRIPS && w < expand[2].out_w;
+             w = (w + 1) / 2, s++) {
+            ways[n] = *cell;
+            ways[n].group = groups[k];
+            ways[n++].strip = w;
+            if (w == 1)
+                break;
+        }
+    }
+    return n;
 }
 
 int families_of_block(const struct families *u, int first, int last, families_each *each, void *ctx)
