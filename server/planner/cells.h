@@ -76,7 +76,7 @@ struct
     int lo;
 };
 
-#define CELLS_MAX_OPTIONS 12
+#define CELLS_MAX_OPTIONS 13
 
 // Ways to run a cell: the same layers and bands, in other groups and strips.
 struct cells_variety {

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 #define MAX_CELLS 256
-#define SPLITS 5 // limits of `split` that are tried
-#define STRIPS 4 // widths of strips
+#define SPLITS 5   // limits of `split` that are tried
+#define N_STRIPS 5 // widths of strips
 
-_Static_assert(CELLS_MAX_OPTIONS >= 1 + 2 * (1 + STRIPS), "all ways to run a cell");
+_Static_assert(CELLS_MAX_OPTIONS >= 1 + 2 * (1 + N_STRIPS), "all ways to run a cell");
 
 static const int band_rows[] = {1, 2, 3, 4};
 static const int groups[] = {8, 4};
@@ -219,34 +219,40 @@ static int try_unit(struct block *b)
     return 0;
 }
 
-// The cell is an expansion, a depthwise convolution, a projection, and what follows.
-static bool can_group(const struct graph *g, const struct cell *c)
+// The projection of the expansion, depthwise convolution and projection that end the cell, or NULL.
+static const struct layer *projection_of(const struct graph *g, const struct cell *c)
 {
-    const struct layer *l = &g->layers[c->first];
-    return c->last >= c->first + 2 && l[0].op == LAYER_CONV && l[1].op == LAYER_DWCONV &&
-           l[1].mult_c == 1 && is_pointwise_conv(&l[2]);
+    int i = c->last;
+    while (i > c->first && g->layers[i].op != LAYER_DWCONV)
+        i--;
+    if (i == c->first || i == c->last || g->layers[i - 1].op != LAYER_CONV ||
+        !is_pointwise_conv(&g->layers[i + 1]))
+        return NULL;
+    return &g->layers[i + 1];
+}
+
+static int add_way(const struct cell *cell, int group, int strip, struct cell *ways, int n)
+{
+    ways[n] = *cell;
+    ways[n].group = group;
+    ways[n].strip = strip;
+    return n + 1;
 }
 
 int families_ways(const struct families *u, const struct cell *cell,
                   struct cell ways[CELLS_MAX_OPTIONS])
 {
-    int n = 0;
-    ways[n++] = *cell;
-    if (!u->groups || !can_group(u->g, cell))
-        return n;
-    const struct layer *expand = &u->g->layers[cell->first];
-    for (int k = 0; k < N_GROUPS; k++) {
-        if (groups[k] >= expand->out_c)
+    const struct layer *project = u->groups ? projection_of(u->g, cell) : NULL;
+    int n = add_way(cell, 0, 0, ways, 0);
+    for (int k = 0; project && k < N_GROUPS; k++) {
+        if (groups[k] >= project->in_c)
             continue;
-        ways[n] = *cell;
-        ways[n++].group = groups[k];
-        for (int w = (expand[2].out_w + 1) / 2, s = 0; s < STRIPS && w < expand[2].out_w;
-             w = (w + 1) / 2, s++) {
-            ways[n] = *cell;
-            ways[n].group = groups[k];
-            ways[n++].strip = w;
-            if (w == 1)
-                break;
+        n = add_way(cell, groups[k], 0, ways, n);
+        const int width = project->out_w;
+        const int strips[] = {(width + 1) / 2, (width + 3) / 4, (width + 7) / 8, 2, 1};
+        for (int i = 0; i < N_STRIPS; i++) {
+            if (strips[i] < (i ? strips[i - 1] : width))
+                n = add_way(cell, groups[k], strips[i], ways, n);
         }
     }
     return n;

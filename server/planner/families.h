@@ -10,7 +10,8 @@
 //   rows    rows a band of the rest
 //
 // Each cell that can runs in any of these ways, whatever the others do: all channels at a time, or
-// groups of 8 or 4, each in whole bands or in strips of a half, a quarter, ... of the columns.
+// groups of 8 or 4 in the unit that ends it, each in whole bands or in strips of a half, a quarter or an
+// eighth of the columns, or of two or one.
 #ifndef PLANNER_FAMILIES_H
 #define PLANNER_FAMILIES_H
 

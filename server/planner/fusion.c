@@ -257,7 +257,7 @@ const char *fusion__begin(struct fusion *f, int first, int last)
             f->kept_bytes += fusion_tensor_bytes(g, t);
     }
     for (int i = first; i <= last; i++) {
-        if (!try_join(f, i)) {
+        if (i == f->expand || !try_join(f, i)) {
             f->stage_of[i] = f->n_stages;
             f->next[i] = -1;
             f->stages[f->n_stages++] = (struct fusion_stage){.head = i, .tail = i, .n_layers = 1};
@@ -272,6 +272,7 @@ const char *fusion_block_begin(struct fusion *f, int first, int last)
     f->block_last = last;
     f->cell = false;
     f->group = f->strip = 0;
+    f->expand = -1;
     return fusion__begin(f, first, last);
 }
 
@@ -379,12 +380,10 @@ static void begin_io(struct fusion *f)
 
 static void make_slice(struct fusion *f, int stage);
 
-// Has every slice made that layer `layer` needs for its stage's next slice.
-static void demand_inputs(struct fusion *f, int layer)
+void fusion__demand(struct fusion *f, int layer, int slice)
 {
     const struct layer *l = &f->g->layers[layer];
     struct axis_geometry q = slice_geometry(f, layer);
-    int slice = f->stages[f->stage_of[layer]].done;
     int need = min_int(q.in, slice * q.stride - q.pad + q.k);
     for (int k = 0; k < n_inputs(l); k++) {
         int t = l->in[k], p = f->g->tensors[t].producer;
@@ -401,7 +400,7 @@ static void make_slice(struct fusion *f, int stage)
     struct fusion_stage *s = &f->stages[stage];
     fusion__count_work(f, s->n_layers);
     for (int i = s->head; i >= 0; i = f->next[i])
-        demand_inputs(f, i);
+        fusion__demand(f, i, s->done);
     int out = f->g->layers[s->tail].out;
     if (f->tensors[out].role == FUSION_RING) {
         int occupied = s->done + 1 - fusion__first_needed_slice(f, out);
@@ -509,7 +508,8 @@ void fusion_band(struct fusion *f, int band)
 uint32_t fusion_channels(const struct fusion *f, int layer)
 {
     const int out_c = f->g->layers[layer].out_c;
-    return (uint32_t)(f->group && layer < f->first + 2 ? min_int(f->group, out_c) : out_c);
+    bool some = f->group && (layer == f->expand || layer == f->expand + 1);
+    return (uint32_t)(some ? min_int(f->group, out_c) : out_c);
 }
 
 void fusion__place_rings(struct fusion *f, uint64_t from)
@@ -583,8 +583,8 @@ void fusion__add_work(struct fusion *f, int i, uint64_t positions)
     if (is_acc_layer(f, i)) // a dense layer's MACs come with its input pixels, a pooling has none
         macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
     uint64_t chunk = (uint64_t)f->chunk, runs = 1; // over the same pixels
-    if (f->group && i < f->first + 3)
-        runs = ceil_div(f->g->layers[f->first].out_c, f->group) + (i == f->first + 2);
+    if (f->group && i >= f->expand && i < f->expand + 3)
+        runs = ceil_div(f->g->layers[f->expand].out_c, f->group) + (i == f->expand + 2);
     struct fusion_cost own = {
         .macs = macs,
         .pixels = pixels * runs,

@@ -105,8 +105,9 @@ struct fusion {
     int first, last;
     int block_first, block_last; // the same, or the block that first..last is a cell of
     bool cell;
-    int group; // channels of the first two layers that are computed at a time; 0 = all
-    int strip; // columns of a band for which all groups run before the next; 0 = all
+    int group;  // channels of layers expand and expand + 1 that are computed at a time; 0 = all
+    int expand; // with group: what is before it in the cell runs once; -1 without
+    int strip;  // columns of a band for which all groups run before the next; 0 = all
     enum fusion_axis axis;
     int band_rows, n_bands;
     int patches; // FUSION_PATCH: n
@@ -155,6 +156,7 @@ const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int ban
 // With f->steps recorded: dead[x] is the number of columns of `tensor`, an input of the cell, that
 // nobody in the band needs any more when column x of the cell's output is written.
 void fusion_cell_dead(struct fusion *f, int tensor, int *dead);
+int fusion_strip_columns(const struct fusion *f);            // with f->group: of the cell's output
 uint32_t fusion_channels(const struct fusion *f, int layer); // of its output that exist at a time
 // Prices the block in f->cost. band_rows: 1..fusion_max_band(); ignored for rows. NULL or the
 // reason why it cannot run. After fusion_block_begin(), any number of times; rows and cols need one

@@ -22,7 +22,7 @@ static struct prog_view view_of(const struct compiler *c, int tensor, int h, int
     bool rows = f->axis == FUSION_ROWS;
     struct prog_view v = {.offset = t->offset, .slots = 1, .space = PROG_WHOLE};
     const int producer = c->g->tensors[tensor].producer;
-    if (c->group && producer >= f->first && producer < f->first + 2)
+    if (c->group && (producer == f->expand || producer == f->expand + 1))
         ch = c->group;
     switch (t->role) {
     case FUSION_RING:
@@ -178,7 +178,13 @@ static uint32_t add_intervals(struct compiler *c)
     return at;
 }
 
-void program__add_steps(struct compiler *c, struct prog_part *part)
+void program__add_intervals(struct compiler *c, struct prog_part *part)
+{
+    part->intervals = add_intervals(c);
+    part->n_intervals = (uint16_t)c->f->n_stages;
+}
+
+static void add_steps(struct compiler *c, struct prog_part *part)
 {
     const struct fusion *f = c->f;
     part->steps = (uint32_t)c->tables.len;
@@ -187,8 +193,7 @@ void program__add_steps(struct compiler *c, struct prog_part *part)
         struct prog_step step = {f->steps[i].stage, f->steps[i].slice};
         buf_add(&c->tables, &step, sizeof step);
     }
-    part->intervals = add_intervals(c);
-    part->n_intervals = (uint16_t)f->n_stages;
+    program__add_intervals(c, part);
 }
 
 void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int head,
@@ -231,7 +236,7 @@ void program__add_part(struct compiler *c)
     for (int s = 0; s < f->n_stages; s++)
         program__add_stage(c, &part, s, f->stages[s].head,
                            program__n_of(&c->ops, sizeof(struct prog_op)));
-    program__add_steps(c, &part);
+    add_steps(c, &part);
     buf_add(&c->parts, &part, sizeof part);
 }
 

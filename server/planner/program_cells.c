@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Compiles a block of cells (cells.h): a part a cell, or three a strip for a cell of groups (whole
-// groups, the smaller last group, the end of the sums), and the calls in their order.
+// Compiles a block of cells (cells.h): a part a cell, or four a strip for a cell of groups (what is
+// before the expansion, whole groups, the smaller last group, the end of the sums), and the calls in
+// their order.
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@ struct cell_parts {
     uint16_t first;
     uint16_t groups; // runs of `first`
     uint16_t strips;
-    bool sums, rest; // the cell has groups; there is a smaller last one
+    bool sums, before, rest; // the cell has groups; what is before them; a smaller last one
 };
 
 uint16_t program__base_of(const struct compiler *c, int tensor)
@@ -73,13 +74,13 @@ static struct layer some_inputs(const struct layer *l, int first, int n, int8_t 
 // The int32 sums of the projection, for a whole band.
 static struct prog_view view_of_sums(const struct fusion *f)
 {
-    const struct layer *l = &f->g->layers[f->first + 2];
+    const struct layer *l = &f->g->layers[f->expand + 2];
     return (struct prog_view){.offset = f->sums_offset,
                               .slice_step = 4 * f->tensors[l->out].positions * (uint32_t)l->out_c,
                               .pix_step = 4 * (uint32_t)l->out_c,
-                              .slots = (uint16_t)(f->strip ? f->strip : l->out_w),
+                              .slots = (uint16_t)fusion_strip_columns(f),
                               .space = PROG_RING,
-                              .interval = 1};
+                              .interval = (uint16_t)f->stage_of[f->expand + 1]};
 }
 
 // Packed convolutions have the weights of two channels in a word: those of a group, other pairs than the
@@ -110,17 +111,17 @@ static void add_group_op(struct compiler *c, int i, int from, int groups)
         c->no_memory = true;
         return;
     }
-    bool project = i == f->first + 2;
+    bool project = i == f->expand + 2;
     const struct prog_op generic = op;
     if (!project && constants_choose(c->variant, l, &op))
         c->no_memory = true;
-    if (i == f->first && !fits_groups(c, l, &generic, op.kernel, from, groups))
+    if (i == f->expand && !fits_groups(c, l, &generic, op.kernel, from, groups))
         op = generic;
-    if (i == f->first)
+    if (i == f->expand)
         op.out_c = (uint16_t)n;
     else
         op.in_c = (uint16_t)n;
-    if (i == f->first + 1)
+    if (i == f->expand + 1)
         op.out_c = (uint16_t)n;
     if (project) {
         op.kernel = PROG_SUM_CONV;
@@ -144,19 +145,21 @@ static void add_group_op(struct compiler *c, int i, int from, int groups)
     free(room);
 }
 
-static void add_group_stage(struct compiler *c, struct prog_part *part, int stage, int from,
+// The expansion's stage, or the depthwise convolution's with the projection.
+static void add_group_stage(struct compiler *c, struct prog_part *part, int layer, int from,
                             int groups)
 {
     const struct fusion *f = c->f;
+    const bool expand = layer == f->expand;
     struct prog_stage s = {
         .first_op = (uint16_t)program__n_of(&c->ops, sizeof(struct prog_op)),
-        .n_ops = (uint16_t)(stage + 1),
-        .interval = (uint16_t)stage,
-        .chunk = (uint16_t)(stage ? f->chunk : 0),
+        .n_ops = expand ? 1 : 2,
+        .interval = (uint16_t)f->stage_of[layer],
+        .chunk = (uint16_t)(expand ? 0 : f->chunk),
     };
-    add_group_op(c, f->first + stage, from, groups);
-    if (stage)
-        add_group_op(c, f->first + 2, from, groups);
+    add_group_op(c, layer, from, groups);
+    if (!expand)
+        add_group_op(c, layer + 1, from, groups);
     buf_add(&c->stages, &s, sizeof s);
     part->n_stages++;
 }
@@ -168,75 +171,92 @@ static struct prog_part add_groups(struct compiler *c, int from, int n, int grou
     part.acc = c->f->sums_offset;
     part.acc_bytes = c->f->sums_bytes;
     c->group = n;
-    add_group_stage(c, &part, 0, from, groups);
-    add_group_stage(c, &part, 1, from, groups);
+    add_group_stage(c, &part, c->f->expand, from, groups);
+    add_group_stage(c, &part, c->f->expand + 1, from, groups);
     c->group = 0;
     return part;
 }
 
-// The projection's sums, requantised, and what follows them pixel by pixel: a step a column.
-static struct prog_part add_end_of_sums(struct compiler *c, const struct prog_part *groups)
+// What is before the expansion.
+static struct prog_part add_before(struct compiler *c)
 {
     const struct fusion *f = c->f;
-    const int project = f->first + 2;
-    const struct layer *l = &c->g->layers[project];
+    struct prog_part part = program__part(c);
+    for (int s = 0; s < f->stage_of[f->expand]; s++)
+        program__add_stage(c, &part, s, f->stages[s].head,
+                           program__n_of(&c->ops, sizeof(struct prog_op)));
+    return part;
+}
+
+// The projection's sums, requantised, and what follows them pixel by pixel.
+static struct prog_part add_end_of_sums(struct compiler *c)
+{
+    const struct fusion *f = c->f;
+    const int project = f->expand + 2;
     struct prog_part part = program__part(c);
     struct prog_op op = program__op(c, project, false);
     const uint32_t first_op = program__n_of(&c->ops, sizeof op);
     op.kernel = PROG_SUM_END;
     op.in[0] = view_of_sums(f);
-    if (constants_lay_out(&c->consts, l, true, &op))
+    if (constants_lay_out(&c->consts, &c->g->layers[project], true, &op))
         c->no_memory = true;
     buf_add(&c->ops, &op, sizeof op);
-    program__add_stage(c, &part, 1, f->next[project], first_op);
-    part.steps = (uint32_t)c->tables.len;
-    part.n_steps = (uint32_t)l->out_w;
-    part.intervals = groups->intervals;
-    part.n_intervals = groups->n_intervals;
-    for (int x = 0; x < l->out_w; x++)
-        buf_add(&c->tables, &(struct prog_step){0, (uint16_t)x}, sizeof(struct prog_step));
+    program__add_stage(c, &part, f->stage_of[project], f->next[project], first_op);
     return part;
 }
 
 // ---- parts ----
 
-// The part's steps from `*first` on until columns [0, stop) of the cell's output are made; `*first`
-// goes on.
-static struct prog_part steps_of_strip(const struct fusion *f, const struct prog_part *all,
-                                       size_t *first, int stop)
-{
-    struct prog_part part = *all;
-    size_t end = *first;
-    while (end < f->n_steps && !(f->steps[end].stage == 1 && f->steps[end].slice + 1 == stop))
-        end++;
-    part.steps += (uint32_t)(*first * sizeof(struct prog_step));
-    part.n_steps = (uint32_t)(end + 1 - *first);
-    *first = end + 1;
-    return part;
-}
+// The parts of a cell of groups; each strip has its own steps of them.
+struct strip_parts {
+    struct prog_part before, groups, rest, end;
+    bool is_before, is_rest;
+};
 
-// The parts of a cell of groups for one strip of columns after the other. `rest`: the smaller last
-// group, or NULL.
-static uint16_t add_strips(struct compiler *c, const struct prog_part *groups,
-                           const struct prog_part *rest, const struct prog_part *end)
+// Adds the part with those of the recorded steps [first, stop) whose stage is in [stage, stage_stop).
+static void add_part_of_strip(struct compiler *c, struct prog_part part, size_t first, size_t stop,
+                              int stage, int stage_stop)
 {
     const struct fusion *f = c->f;
-    const int columns = c->g->layers[f->first + 2].out_w, strip = f->strip ? f->strip : columns;
+    part.steps = (uint32_t)c->tables.len;
+    part.n_steps = 0;
+    for (size_t i = first; i < stop; i++) {
+        const struct fusion_step *s = &f->steps[i];
+        if (s->stage < stage || s->stage >= stage_stop)
+            continue;
+        const struct prog_step step = {(uint16_t)(s->stage - stage), s->slice};
+        buf_add(&c->tables, &step, sizeof step);
+        part.n_steps++;
+    }
+    buf_add(&c->parts, &part, sizeof part);
+}
+
+// One past the step that makes column `x` of the cell's output.
+static size_t end_of_column(const struct fusion *f, size_t step, int x)
+{
+    const int last = f->stage_of[f->last];
+    while (step < f->n_steps && !(f->steps[step].stage == last && f->steps[step].slice == x))
+        step++;
+    return step + 1;
+}
+
+static uint16_t add_strips(struct compiler *c, const struct strip_parts *p)
+{
+    const struct fusion *f = c->f;
+    const int columns = c->g->layers[f->last].out_w, strip = fusion_strip_columns(f);
+    const int expand = f->stage_of[f->expand];
     size_t step = 0;
     uint16_t strips = 0;
     for (int x = 0; x < columns; x += strip, strips++) {
-        const int stop = x + strip < columns ? x + strip : columns;
-        struct prog_part part = steps_of_strip(f, groups, &step, stop), last = *end;
-        buf_add(&c->parts, &part, sizeof part);
-        if (rest) {
-            struct prog_part smaller = *rest;
-            smaller.steps = part.steps;
-            smaller.n_steps = part.n_steps;
-            buf_add(&c->parts, &smaller, sizeof smaller);
-        }
-        last.steps += (uint32_t)((size_t)x * sizeof(struct prog_step));
-        last.n_steps = (uint32_t)(stop - x);
-        buf_add(&c->parts, &last, sizeof last);
+        const int last = x + strip < columns ? x + strip - 1 : columns - 1;
+        const size_t stop = end_of_column(f, step, last);
+        if (p->is_before)
+            add_part_of_strip(c, p->before, step, stop, 0, expand);
+        add_part_of_strip(c, p->groups, step, stop, expand, expand + 2);
+        if (p->is_rest)
+            add_part_of_strip(c, p->rest, step, stop, expand, expand + 2);
+        add_part_of_strip(c, p->end, step, stop, expand + 1, expand + 2);
+        step = stop;
     }
     return strips;
 }
@@ -251,19 +271,23 @@ static struct cell_parts add_parts(struct compiler *c)
         program__add_part(c);
         return p;
     }
-    const int channels = c->g->layers[f->first].out_c, rest = channels % f->group;
+    const int channels = c->g->layers[f->expand].out_c, rest = channels % f->group;
     p.sums = true;
+    p.before = f->expand > f->first;
     p.rest = rest > 0;
     p.groups = (uint16_t)(channels / f->group);
-    struct prog_part part = add_groups(c, 0, f->group, p.groups), last = {0};
-    program__add_steps(c, &part);
-    if (rest) {
-        last = add_groups(c, channels - rest, rest, 1);
-        last.intervals = part.intervals;
-        last.n_intervals = part.n_intervals;
-    }
-    const struct prog_part end = add_end_of_sums(c, &part);
-    p.strips = add_strips(c, &part, rest ? &last : NULL, &end);
+    struct strip_parts parts = {.is_before = p.before, .is_rest = p.rest};
+    if (p.before)
+        parts.before = add_before(c);
+    parts.groups = add_groups(c, 0, f->group, p.groups);
+    if (rest)
+        parts.rest = add_groups(c, channels - rest, rest, 1);
+    parts.end = add_end_of_sums(c);
+    program__add_intervals(c, &parts.groups);
+    parts.before.intervals = parts.rest.intervals = parts.end.intervals = parts.groups.intervals;
+    parts.before.n_intervals = parts.rest.n_intervals = parts.end.n_intervals =
+        parts.groups.n_intervals;
+    p.strips = add_strips(c, &parts);
     return p;
 }
 
@@ -307,10 +331,10 @@ static void add_call(struct compiler *c, const struct cells *cells, size_t k,
         call.flags |= PROG_CALL_END;
     add_places(c, cells, k, &call);
     for (int strip = 0; strip < p->strips; strip++) {
-        for (int i = 0; i < 1 + p->sums + p->rest; i++, call.part++) {
+        for (int i = 0; i < 1 + p->before + p->sums + p->rest; i++, call.part++) {
             if (p->sums)
-                call.flags = i == 0 ? PROG_CALL_BEGIN : 0;
-            call.n_groups = i == 0 ? p->groups : 1;
+                call.flags = i == p->before ? PROG_CALL_BEGIN : 0;
+            call.n_groups = i == p->before ? p->groups : 1;
             buf_add(&c->calls, &call, sizeof call);
             call.n_moves = 0;
         }

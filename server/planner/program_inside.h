@@ -17,7 +17,7 @@ struct compiler {
     const struct variant *variant;
     bool no_memory; // sticky
     uint32_t arena_bytes;
-    int group; // channels of the first two layers at hand, 0 = all
+    int group; // channels of expansion and depthwise convolution at hand, 0 = all
 };
 
 uint32_t program__n_of(const struct buf *b, size_t item); // items in it
@@ -29,8 +29,8 @@ struct prog_part program__part(const struct compiler *c);
 // none) to its tail.
 void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int head,
                         uint32_t first_op);
-// Steps of a band and the intervals of all bands.
-void program__add_steps(struct compiler *c, struct prog_part *part);
+// The intervals of all bands.
+void program__add_intervals(struct compiler *c, struct prog_part *part);
 // The block or cell at hand as one part.
 void program__add_part(struct compiler *c);
 // Live tensors slide down, oldest first, so none runs over another; X, the youngest, goes last.

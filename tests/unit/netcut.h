@@ -16,7 +16,7 @@ static inline int netcut_cells(struct netgen *n, struct fusion *f, int first, in
     uint32_t arena;
     struct err ignored = {0};
     for (int i = first; i <= last; count++) {
-        int end = i + netgen_pick(n, 0, 3);
+        int end = i + netgen_pick(n, 0, netgen_pick(n, 0, 3) ? 3 : 8);
         end = end < last ? end : last;
         b[count] = (struct config_block){
             .first = i, .last = end, .axis = FUSION_COLS, .band_rows = netgen_pick(n, 1, 4)};

@@ -21,11 +21,8 @@ static void make_mobile(struct netgen *n, uint32_t seed)
     n->tensors[0] = (struct tensor){
         netgen_pick(n, 4, 9), netgen_pick(n, 2, 7), netgen_pick(n, 1, 4), 0, 0.1f, -1, 0};
     n->g.n_tensors = 1;
-    for (int units = netgen_pick(n, 1, 2); units > 0; units--) {
-        netgen_pointwise(n, LAYER_CONV, netgen_top(n), -1, netgen_pick(n, 7, 21));
-        netgen_window(n, LAYER_DWCONV, netgen_top(n), 5, 2, 0);
-        netgen_pointwise(n, LAYER_CONV, netgen_top(n), -1, netgen_pick(n, 1, 4));
-    }
+    for (int units = netgen_pick(n, 1, 2); units > 0; units--)
+        netgen_unit(n);
     n->g.output = netgen_top(n);
 }
 
