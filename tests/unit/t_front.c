@@ -115,7 +115,7 @@ static void check_text(void)
     EQ_INT(n, 4);
     OK(config_format(blocks, n, false, text, sizeof text, &e) == 0);
     EQ_STR(text, "0-2:plain 3-4:rows");
-    static const char same[] = "0:plain 1-8:cells(1-3:cols2,4:cols1,5-8:groups8x2) "
+    static const char same[] = "0:plain 1-8:cells(1-3:cols2,4:cols1,5-8:groups8x2x3) "
                                "9-11:groups4 12-13:cells(12-13:cols1) output:outside";
     static struct config_block many[700]; // cells of one block; its text is longer than 4096 bytes
     static char schedule[CONFIG_MAX_SCHEDULE];
@@ -149,6 +149,7 @@ static void check_text(void)
         {"0-2:patch0", "patchN"},
         {"0-2:groups", "groupsG"},
         {"0-2:groups8x", "groupsG"},
+        {"0-2:groups8x2x", "groupsG"},
         {"0-2:groups0", "groupsG"},
         {"0-2:cells(0-1:cols1)", "cells(first-last"},
         {"0-2:cells(0-1:cols1,2-3:cols1)", "cells(first-last"},
