@@ -22,6 +22,7 @@ $(2)/%.o: %.c $(2)/board_config.h firmware/module.mk
 	$(CROSS)gcc $(CPU_FLAGS) $$(FW_CFLAGS) -ffile-prefix-map=$(2)=generated -I$(2) -MMD -MP -c -o $$@ $$<
 $(2)/firmware/libc/mem.o: FW_CFLAGS += -fno-tree-loop-distribute-patterns
 $(2)/firmware/kernels/%.o: FW_CFLAGS += -fno-schedule-insns
+$(2)/firmware/executor/%.o: FW_CFLAGS += -DEXEC_ONLY=$(KERNELS)
 $(2)/link.ld: $(LINKER_SCRIPT) $(2)/board_config.h
 	$(CROSS)gcc -E -P -undef -x c -I$(2) -o $$@ $$<
 $(2)/firmware.elf: $(2)/link.ld $(patsubst %.c,$(2)/%.o,$(FW_SRC) $(SOC_SRC) $(SOC_COMMON_SRC) $(wildcard firmware/boards/$(1)/*.c))
@@ -35,6 +36,7 @@ endef
 
 # A board's soc.mk may name another linker script, its board.mk the part of ram_bytes that caches take.
 define fw_board
+$(eval KERNELS := $(shell sed -n 's/^  "kernels": *"\([a-z0-9]*\)".*/\1/p' firmware/boards/$(1)/board.json))
 $(eval LINKER_SCRIPT := firmware/ld/flash_ram.ld)
 $(eval CACHE_BYTES := 0)
 $(eval include firmware/boards/$(1)/board.mk)

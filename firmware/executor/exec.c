@@ -7,23 +7,18 @@
 #include <string.h>
 
 #include "firmware/executor/program.h"
+#include "firmware/executor/variants.h"
 #include "firmware/kernels/kernels.h"
-
-// Kernel variants: every build runs all of them, but each pays on the machine that it is laid out
-// for.
-static const char *const variants[] = {"generic", "armv7em", "rv32", "lx7"};
 
 struct run { // what one exec_run() needs to hand around
     const uint8_t *program;
     const struct prog_header *header;
     uint8_t *arena;
-    int8_t *output; // where it lies outside the arena
     const struct exec_input *input;
     const struct exec_hooks *profile; // NULL unless kernel calls are to be told
     // the call at hand
-    const struct prog_base *bases;
-    uint32_t scratch;
-    int group;
+    int8_t *origin[PROG_ORIGINS];
+    uint32_t group;
 };
 
 static const void *at(const struct run *r, uint32_t offset)
@@ -33,7 +28,7 @@ static const void *at(const struct run *r, uint32_t offset)
 
 const char *exec_variant_name(unsigned i)
 {
-    return i < sizeof variants / sizeof *variants ? variants[i] : NULL;
+    return exec__variants[i];
 }
 
 static uint32_t crc_update(uint32_t crc, const uint8_t *p, size_t n)
@@ -67,8 +62,8 @@ int exec_check(const void *program, size_t bytes)
     crc = crc_update(crc, p + after, h->total_bytes - after);
     if (~crc != h->crc32)
         return EXEC_BAD_CRC;
-    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
-        if (strncmp(h->variant, variants[i], sizeof h->variant) == 0)
+    for (const char *const *name = exec__variants; *name; name++) {
+        if (strncmp(h->variant, *name, sizeof h->variant) == 0)
             return EXEC_OK;
     }
     return EXEC_BAD_VARIANT;
@@ -133,112 +128,69 @@ static const int8_t *input_rows(const struct run *r, unsigned y, unsigned n)
     return (const int8_t *)at(r, r->header->input) + y * row;
 }
 
-// The window of slices [slice, slice + taps) of a view; `chunk_first` is the position that a chunk
-// begins with.
-static void open_window(const struct run *r, const struct prog_view *v,
-                        const struct prog_interval *intervals, int slice, int tap, int taps,
-                        struct k_window *w)
-{
-    w->slice_step = v->slice_step;
-    w->pix_step = v->pix_step;
-    w->tap = tap;
-    w->taps = taps;
-    w->lo = 0;
-    w->ring_bytes = 0;
-    const int8_t *base = (const int8_t *)r->arena + v->offset;
-    switch (v->space) {
-    case PROG_INPUT: {
-        // Slices are rows: ask for those of the window. Slices are columns: all rows, and the
-        // column within them.
-        bool rows = v->slice_step >= v->pix_step;
-        if (taps > 0) // else a window of padding only: the source need not be asked
-            base = rows ? input_rows(r, (unsigned)slice, (unsigned)taps)
-                        : input_rows(r, 0, r->header->in_h) + (size_t)slice * v->slice_step;
-        w->slice = base;
-        w->end = (const int8_t *)UINTPTR_MAX;
-        return;
-    }
-    case PROG_RING: {
-        unsigned slot = (unsigned)slice % v->slots;
-        base += r->scratch;
-        w->slice = base + slot * v->slice_step;
-        w->ring_bytes = (size_t)v->slots * v->slice_step;
-        w->end = base + w->ring_bytes;
-        w->lo = intervals[v->interval].lo;
-        return;
-    }
-    case PROG_WHOLE:
-        w->slice = base + (size_t)slice * v->slice_step;
-        w->end = (const int8_t *)UINTPTR_MAX;
-        return;
-    case PROG_WINDOW:
-        w->slice =
-            (const int8_t *)r->arena + r->bases[v->interval].offset + (size_t)slice * v->slice_step;
-        w->end = (const int8_t *)UINTPTR_MAX;
-        w->lo = r->bases[v->interval].lo;
-        return;
-    default: // PROG_CHUNK: its position is set chunk by chunk
-        w->slice = base + r->scratch;
-        w->end = (const int8_t *)UINTPTR_MAX;
-        return;
-    }
-}
-
-// The window of input operand 0 for output slice `slice`.
-static void open_input(const struct run *r, const struct prog_op *op,
-                       const struct prog_interval *intervals, int slice, struct k_window *w)
-{
-    int first = slice * op->ss - op->pad_s;
-    int tap = first < 0 ? -first : 0;
-    int stop = first + op->ks > op->in_slices ? op->in_slices - first : op->ks;
-    if (stop < tap)
-        stop = tap; // a window of padding only
-    open_window(r, &op->in[0], intervals, stop > tap ? first + tap : 0, tap, stop - tap, w);
-}
-
 // What a kernel call takes exists twice, with and without a profile (`told` is a constant), so that a
 // run without pays nothing for the hooks.
 #define BOTH static inline __attribute__((always_inline))
+// In frames of their own, which are gone when kernels run.
+#define APART static __attribute__((noinline))
 
-// Position `p` of slice `slice` of an output view.
-BOTH void open_output(const struct run *r, const struct prog_view *v,
-                      const struct prog_interval *intervals, int slice, int p, int chunk_first,
-                      struct k_out *out)
+// The window of a stage's first operator where the caller gives the model input. Slices are rows: asks
+// for those of the window. Slices are columns: for all rows, and takes the column within them.
+APART void ask_for_input(const struct run *r, const struct prog_op *op,
+                         const struct prog_step *step, struct k_window *w)
 {
-    const size_t along = (size_t)slice * v->slice_step;
-    int8_t *arena = (int8_t *)r->arena, *base = arena + v->offset;
-    out->pix_step = v->pix_step;
-    switch (v->space) {
-    case PROG_RING:
-        out->pixel = base + r->scratch + ((unsigned)slice % v->slots) * v->slice_step +
-                     (size_t)(p - intervals[v->interval].lo) * v->pix_step;
-        break;
-    case PROG_CHUNK:
-        out->pixel = base + r->scratch + (size_t)(p - chunk_first) * v->pix_step;
-        break;
-    case PROG_WINDOW:
-        out->pixel = arena + r->bases[v->interval].offset + along +
-                     (size_t)(p - r->bases[v->interval].lo) * v->pix_step;
-        break;
-    case PROG_OUTPUT:
-        out->pixel = r->output + along + (size_t)p * v->pix_step;
-        break;
-    default:
-        out->pixel = base + along + (size_t)p * v->pix_step;
-    }
+    const struct prog_view *v = &op->in[0];
+    if (step->taps == 0)
+        return; // padding only: the source need not be asked
+    if (v->slice_step >= v->pix_step)
+        w->slice =
+            input_rows(r, (unsigned)(step->slice * op->ss - op->pad_s + step->tap), step->taps);
+    else
+        w->slice = input_rows(r, 0, r->header->in_h) + step->in;
 }
 
+#define NOT_REACHED ((const int8_t *)UINTPTR_MAX) // the end of what is no ring
+
+// The window of a stage's first operator.
+BOTH void open_head(const struct run *r, const struct prog_op *op, const struct prog_step *step,
+                    const struct prog_interval *intervals, struct k_window *w)
+{
+    const struct prog_view *v = &op->in[0];
+    const int8_t *origin = r->origin[v->origin];
+    w->slice = origin + step->in;
+    w->end = v->ring_bytes ? origin + v->offset + v->ring_bytes : NOT_REACHED;
+    w->ring_bytes = v->ring_bytes;
+    w->slice_step = v->slice_step;
+    w->pix_step = v->pix_step;
+    w->lo = intervals[v->interval].lo;
+    w->tap = step->tap;
+    w->taps = step->taps;
+    if (v->space == PROG_INPUT && r->input)
+        ask_for_input(r, op, step, w);
+}
+
+// The window of an operator that reads the chunk that begins with position `first`.
+BOTH void open_chunk(const struct run *r, const struct prog_view *v, int first, struct k_window *w)
+{
+    const int8_t *chunk = r->origin[v->origin] + v->offset;
+    *w = (struct k_window){
+        .slice = chunk, .end = NOT_REACHED, .pix_step = v->pix_step, .lo = first, .taps = 1};
+}
+
+// Constants that the operator does not have point anywhere.
 BOTH void consts_of(const struct run *r, const struct prog_op *op, struct k_consts *k)
 {
-    const uint32_t g = (uint32_t)r->group;
-    const uint32_t weights = op->weights + (g ? g * (uint32_t)op->p[7] : 0);
-    const uint32_t bias = op->bias + (g ? g * (uint32_t)op->p[8] : 0);
-    const uint32_t requant = op->requant + (g ? g * (uint32_t)op->p[9] : 0);
-    k->weights = op->weights ? at(r, weights) : NULL;
-    k->bias = op->bias ? at(r, bias) : NULL;
-    k->requant = op->requant ? at(r, requant) : NULL;
-    k->fast = (const void *)k->requant;
-    k->zeros = op->kernel >= PROG_CONV_P4 ? at(r, (uint32_t)op->p[0]) : NULL;
+    const uint8_t *weights = r->program + op->weights, *bias = r->program + op->bias,
+                  *requant = r->program + op->requant;
+    if (r->group) {
+        weights += r->group * (uint32_t)op->p[7];
+        bias += r->group * (uint32_t)op->p[8];
+        requant += r->group * (uint32_t)op->p[9];
+    }
+    k->weights = (const void *)weights;
+    k->bias = (const void *)bias;
+    k->requant = (const void *)requant;
+    k->zeros = at(r, (uint32_t)op->p[0]);
 }
 
 static void tell(const struct run *r, const struct prog_op *op, int pixels)
@@ -257,135 +209,112 @@ void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
     }
 }
 
-// In frames of their own, which are gone when kernels run.
-#define APART static __attribute__((noinline))
-
-APART void run_add(const struct run *r, const struct prog_op *op,
-                   const struct prog_interval *intervals, int slice, const struct k_window *in,
-                   const struct k_out *out)
+// An addition's operand: a chunk, or a slice of anything.
+static void open_operand(const struct run *r, const struct prog_view *v,
+                         const struct prog_interval *intervals, int slice, int first,
+                         struct k_window *w)
 {
-    struct k_window in1;
-    open_window(r, &op->in[1], intervals, slice, 0, 1, &in1);
-    if (op->in[1].space == PROG_CHUNK)
-        in1.lo = out->first;
-    k_add(op, in, &in1, out);
-}
-
-// Positions [first, first + n) of slice `slice` through one operator.
-BOTH void any_op(const struct run *r, const struct prog_part *b, const struct prog_op *op,
-                 const struct prog_interval *intervals, int slice, int first, int n,
-                 struct k_window *in, const bool told)
-{
-    static k_slice_fn *const kernels[PROG_KERNEL_COUNT] = {
-        [PROG_CONV] = k_conv,
-        [PROG_DWCONV] = k_dwconv,
-        [PROG_AVGPOOL] = k_avgpool,
-        [PROG_MAXPOOL] = k_maxpool,
-        [PROG_MEAN] = k_mean,
-        [PROG_SOFTMAX] = k_softmax,
-        [PROG_RESCALE] = k_rescale,
-        [PROG_PAD] = k_pad,
-        [PROG_CONV_P4] = k_conv_p4,
-        [PROG_CONV_COPY4] = k_conv_copy4,
-        [PROG_DWCONV_P2] = k_dwconv_p2,
-        [PROG_CONV_B4] = k_conv_b4,
-        [PROG_DWCONV_FIR] = k_dwconv_fir,
-        [PROG_CONV_M16] = k_conv_m16,
-        [PROG_DWCONV_M16] = k_dwconv_m16,
-        [PROG_SUM_CONV] = k_sum_conv,
-        [PROG_SUM_END] = k_sum_end,
-    };
-    struct k_consts k;
-    struct k_out out = {.first = first, .n = n};
-    int32_t *acc = (int32_t *)(void *)(r->arena + b->acc);
-    if (op->in[0].space == PROG_CHUNK)
-        in->lo = first;
-    consts_of(r, op, &k);
-    switch (op->kernel) {
-    case PROG_ACC_CONV:
-        if (told)
-            tell(r, op, n);
-        k_acc_conv(op, &k, in, slice, first, n, acc);
-        goto done;
-    case PROG_ACC_AVGPOOL:
-    case PROG_ACC_MEAN:
-        if (told)
-            tell(r, op, n);
-        k_acc_sum(op, in, first, n, acc);
-        goto done;
-    default:
-        break;
-    }
-    open_output(r, &op->out, intervals, slice, first, first, &out);
-    if (told)
-        tell(r, op, n);
-    if (op->kernel == PROG_ADD)
-        run_add(r, op, intervals, slice, in, &out);
-    else if (op->kernel == PROG_COPY)
-        k_copy(in->slice, out.pixel, (size_t)op->in_slices * op->in_len * op->in_c);
+    open_chunk(r, v, first, w);
+    if (v->space == PROG_CHUNK)
+        return;
+    w->lo = intervals[v->interval].lo;
+    w->slice += (size_t)(v->slots ? slice % v->slots : slice) * v->slice_step;
+    if (v->space != PROG_INPUT || !r->input)
+        return;
+    if (v->slice_step >= v->pix_step)
+        w->slice = input_rows(r, (unsigned)slice, 1);
     else
-        kernels[op->kernel](op, &k, in, &out);
-done:
-    if (told)
-        tell(r, op, -1);
+        w->slice = input_rows(r, 0, r->header->in_h) + (size_t)slice * v->slice_step;
 }
 
-static void run_op(const struct run *r, const struct prog_part *b, const struct prog_op *op,
-                   const struct prog_interval *intervals, int slice, int first, int n,
-                   struct k_window *in)
+struct call { // of a kernel
+    const struct prog_op *op;
+    const struct prog_interval *intervals;
+    int slice;
+    struct k_consts k;
+    struct k_out out;
+};
+
+// What has no slice kernel.
+APART void run_special(const struct run *r, const struct call *c, const struct k_window *in,
+                       int32_t *acc)
 {
-    any_op(r, b, op, intervals, slice, first, n, in, false);
+    const struct prog_op *op = c->op;
+    struct k_window operands[2];
+    switch (op->kernel) {
+    case PROG_ADD:
+        for (int i = 0; i < 2; i++)
+            open_operand(r, &op->in[i], c->intervals, c->slice, c->out.first, &operands[i]);
+        k_add(op, &operands[0], &operands[1], &c->out);
+        break;
+    case PROG_COPY:
+        k_copy(in->slice, c->out.pixel, (size_t)op->in_slices * op->in_len * op->in_c);
+        break;
+    case PROG_ACC_CONV:
+        k_acc_conv(op, &c->k, in, c->slice, c->out.first, c->out.n, acc);
+        break;
+    default:
+        k_acc_sum(op, in, c->out.first, c->out.n, acc);
+    }
 }
 
-static void profile_op(const struct run *r, const struct prog_part *b, const struct prog_op *op,
-                       const struct prog_interval *intervals, int slice, int first, int n,
-                       struct k_window *in)
-{
-    any_op(r, b, op, intervals, slice, first, n, in, true);
-}
-
-BOTH void any_step(const struct run *r, const struct prog_part *b, const struct prog_step *step,
+// A step: n positions at a time through all operators of its stage.
+BOTH void any_step(const struct run *r, const struct prog_part *part, const struct prog_step *step,
                    const struct prog_interval *intervals, const bool told)
 {
     const struct prog_stage *stage =
-        (const struct prog_stage *)at(r, r->header->stages) + b->first_stage + step->stage;
-    const struct prog_op *ops = (const struct prog_op *)at(r, r->header->ops) + stage->first_op;
-    const int lo = intervals[stage->interval].lo, hi = intervals[stage->interval].hi;
-    const int chunk = stage->chunk ? stage->chunk : hi - lo;
-    struct k_window head, inner;
-    open_input(r, &ops[0], intervals, step->slice, &head);
-    for (int p = lo; p < hi; p += chunk) {
-        int n = hi - p < chunk ? hi - p : chunk;
-        (told ? profile_op : run_op)(r, b, &ops[0], intervals, step->slice, p, n, &head);
-        for (int i = 1; i < stage->n_ops; i++) {
-            open_input(r, &ops[i], intervals, step->slice, &inner);
-            (told ? profile_op : run_op)(r, b, &ops[i], intervals, step->slice, p, n, &inner);
+        (const struct prog_stage *)at(r, r->header->stages) + part->first_stage + step->stage;
+    const struct prog_op *head = (const struct prog_op *)at(r, r->header->ops) + stage->first_op,
+                         *last = head + stage->n_ops - 1;
+    struct k_window first_in, chunk_in;
+    struct call c; // initialised, it would be cleared as a whole at every step
+    int p = intervals[stage->interval].lo;
+    const int hi = intervals[stage->interval].hi;
+    const int chunk = stage->chunk ? stage->chunk : hi - p;
+    int8_t *out = r->origin[last->out.origin] + step->out +
+                  (ptrdiff_t)(p - intervals[last->out.interval].lo) * (ptrdiff_t)last->out.pix_step;
+    c.intervals = intervals;
+    c.slice = step->slice;
+    open_head(r, head, step, intervals, &first_in);
+    for (; p < hi; p += chunk, out += (size_t)chunk * last->out.pix_step) {
+        const struct k_window *in = &first_in;
+        c.out.first = p;
+        c.out.n = hi - p < chunk ? hi - p : chunk;
+        for (c.op = head;; c.op++) {
+            consts_of(r, c.op, &c.k);
+            c.out.pixel = c.op == last ? out : r->origin[c.op->out.origin] + c.op->out.offset;
+            c.out.pix_step = c.op->out.pix_step;
+            if (told)
+                tell(r, c.op, c.out.n);
+            if (c.op->kernel >= PROG_CONV)
+                exec__kernels[c.op->kernel](c.op, &c.k, in, &c.out);
+            else
+                run_special(r, &c, in, (int32_t *)(void *)(r->arena + part->acc));
+            if (told)
+                tell(r, c.op, -1);
+            if (c.op == last)
+                break;
+            open_chunk(r, &c.op[1].in[0], p, &chunk_in);
+            in = &chunk_in;
         }
     }
 }
 
-static void profile_step(const struct run *r, const struct prog_part *b,
-                         const struct prog_step *step, const struct prog_interval *intervals)
+APART void finish_accumulators(const struct run *r, const struct prog_part *part)
 {
-    any_step(r, b, step, intervals, true);
-}
-
-APART void finish_accumulators(const struct run *r, const struct prog_part *b)
-{
-    const struct prog_op *op = (const struct prog_op *)at(r, r->header->ops) + b->acc_op;
-    const int32_t *acc = (const int32_t *)(const void *)(r->arena + b->acc);
+    const struct prog_op *op = (const struct prog_op *)at(r, r->header->ops) + part->acc_op;
+    const int32_t *acc = (const int32_t *)(const void *)(r->arena + part->acc);
+    int8_t *out = r->origin[op->out.origin] + op->out.offset;
     struct k_consts k;
-    struct k_out out;
     if (r->profile)
         tell(r, op, 0);
     consts_of(r, op, &k);
-    open_output(r, &op->out, NULL, 0, 0, 0, &out);
     if (op->kernel == PROG_ACC_CONV)
-        k_acc_conv_end(op, &k, acc, out.pixel);
+        k_acc_conv_end(op, &k, acc, out);
     else if (op->kernel == PROG_ACC_AVGPOOL)
-        k_acc_avgpool_end(op, acc, out.pixel);
+        k_acc_avgpool_end(op, acc, out);
     else
-        k_acc_mean_end(op, &k, acc, out.pixel);
+        k_acc_mean_end(op, &k, acc, out);
     if (r->profile)
         tell(r, op, -1);
 }
@@ -393,16 +322,18 @@ APART void finish_accumulators(const struct run *r, const struct prog_part *b)
 APART void begin_call(struct run *r, const struct prog_call *call, const struct prog_part *part)
 {
     const struct prog_move *moves = at(r, call->moves);
-    r->bases = at(r, call->bases);
-    r->scratch = call->scratch;
+    const struct prog_base *bases = at(r, call->bases);
+    r->origin[PROG_ORIGIN_SCRATCH] = (int8_t *)r->arena + call->scratch;
+    for (int i = 0; i < call->n_bases; i++)
+        r->origin[PROG_ORIGIN_WINDOW + i] = (int8_t *)r->arena + bases[i].offset;
     for (int i = 0; i < call->n_moves; i++)
         memmove(r->arena + moves[i].dst, r->arena + moves[i].src, moves[i].bytes);
     if (call->flags & PROG_CALL_BEGIN)
-        memset(r->arena + part->acc + (part->acc_op == 0xFFFF ? r->scratch : 0), 0,
+        memset(r->arena + part->acc + (part->acc_op == 0xFFFF ? call->scratch : 0), 0,
                part->acc_bytes);
 }
 
-BOTH void run_call(struct run *r, const struct prog_call *call)
+BOTH void any_call(struct run *r, const struct prog_call *call, const bool told)
 {
     const struct prog_part *part = (const struct prog_part *)at(r, r->header->parts) + call->part;
     begin_call(r, call, part);
@@ -410,18 +341,24 @@ BOTH void run_call(struct run *r, const struct prog_call *call)
         const struct prog_interval *intervals = at(r, part->intervals);
         intervals += (size_t)(call->first_band + band) * part->n_intervals;
         for (r->group = 0; r->group < call->n_groups; r->group++) {
-            const struct prog_step *step = at(r, part->steps);
-            for (const struct prog_step *end = step + part->n_steps; step < end; step++) {
-                if (r->profile)
-                    profile_step(r, part, step, intervals);
-                else
-                    any_step(r, part, step, intervals, false);
-            }
+            const struct prog_step *step = at(r, call->steps);
+            for (const struct prog_step *end = step + call->n_steps; step < end; step++)
+                any_step(r, part, step, intervals, told);
         }
     }
     r->group = 0;
     if (call->flags & PROG_CALL_END)
         finish_accumulators(r, part);
+}
+
+APART void run_call(struct run *r, const struct prog_call *call)
+{
+    any_call(r, call, false);
+}
+
+APART void profile_call(struct run *r, const struct prog_call *call)
+{
+    any_call(r, call, true);
 }
 
 bool exec_output_outside(const void *program)
@@ -435,16 +372,18 @@ int exec_run_into(const void *program, void *arena, size_t arena_bytes,
     struct run r = {.program = program,
                     .header = program,
                     .arena = arena,
-                    .output = output,
                     .input = input,
                     .profile = hooks && hooks->kernel ? hooks : NULL};
     const struct prog_block *blocks = at(&r, r.header->blocks);
     if (arena_bytes < r.header->arena_bytes)
         return EXEC_ARENA;
+    r.origin[PROG_ORIGIN_ARENA] = arena;
+    r.origin[PROG_ORIGIN_INPUT] = (int8_t *)(uintptr_t)at(&r, r.header->input); // is only read
+    r.origin[PROG_ORIGIN_OUTPUT] = output;
     for (unsigned i = 0; i < r.header->n_blocks; i++) {
         const struct prog_call *calls = at(&r, blocks[i].calls);
         for (uint32_t k = 0; k < blocks[i].n_calls; k++)
-            run_call(&r, &calls[k]);
+            (r.profile ? profile_call : run_call)(&r, &calls[k]);
         if (hooks && hooks->block)
             hooks->block(hooks->ctx, i);
     }

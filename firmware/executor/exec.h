@@ -58,7 +58,7 @@ uint32_t exec_output_bytes(const void *program);
 // Of the model input, [h][w][c]: bytes of all of it, and of a row.
 uint32_t exec_input_bytes(const void *program);
 uint32_t exec_input_row_bytes(const void *program);
-// The i-th kernel variant that this build runs programs for; NULL behind the last.
+// The i-th kernel variant that this build runs programs for (variants.h), up to the last; NULL behind it.
 const char *exec_variant_name(unsigned i);
 
 // The program's output is no part of its arena: only exec_run_into() runs it.

@@ -21,42 +21,45 @@
 // A step computes one slice of one stage: all positions of the band's interval, `chunk` positions
 // at a time, through all of the stage's operators. Tensors between operators of a stage hold one
 // chunk of pixels; a stage's last operator writes a ring of slices or a whole tensor. The executor
-// decides nothing: order, ring slots and intervals are data.
+// decides nothing: order, ring slots and intervals are data. It works little, too: a step says where
+// the first operator reads and the last one writes, and between them an operator reads the chunk.
 //
 // A call runs some bands of a part. An ordinary block is one part and one call of all its bands. A
 // block of cells (server/planner/cells.h) has a part or more a cell and a call a band; between calls
-// what lies in the arena is moved together, so a call brings its own addresses.
+// what lies in the arena may be moved, so a call brings its own addresses. A cell whose slices
+// are rows is a part of one band, and its calls take some of its steps each.
 #ifndef EXECUTOR_PROGRAM_H
 #define EXECUTOR_PROGRAM_H
 
 #include <stdint.h>
 
 #define PROG_MAGIC 0x5046534Du // "MSFP"
-#define PROG_VERSION 3u
+#define PROG_VERSION 4u
 
 // clang-format off
 enum prog_kernel {
+    // What is called in a way of its own.
+    PROG_ADD,
+    PROG_COPY,     // whole tensor, flat
+    PROG_ACC_CONV, // dense layer fed pixel by pixel: w [out_c][slices][along][in_c], int32 accumulators [out_c]
+    PROG_ACC_AVGPOOL, // global pooling fed pixel by pixel, int32 accumulators [c]
+    PROG_ACC_MEAN,
+    // Slice kernels.
     PROG_CONV,     // w [out_c][ks][ka][in_c]; bias with the input zero point of a full window folded in
     PROG_DWCONV,   // w [ks][ka][out_c], output channel o reads input channel o / mult_c; bias folded likewise
-    PROG_ADD,
     PROG_AVGPOOL,
     PROG_MAXPOOL,
     PROG_MEAN,     // a window that covers its axes; requant[0] includes the division
     PROG_SOFTMAX,
     PROG_RESCALE,
     PROG_PAD,
-    PROG_COPY,     // whole tensor, flat
-    PROG_ACC_CONV, // dense layer fed pixel by pixel: w [out_c][slices][along][in_c], int32 accumulators [out_c]
-    PROG_ACC_AVGPOOL, // global pooling fed pixel by pixel, int32 accumulators [c]
-    PROG_ACC_MEAN,
     PROG_SUM_CONV, // 1x1 convolution of some input channels, added to int32 sums (a RING of them); w [out_c][in_c]
     PROG_SUM_END,  // those sums with bias, requantised
     // Kernels of a variant, with constants in its own layout. All have biases and struct
     // prog_requant_fast padded to a multiple of 4 output channels, and in p[0] the offset of one
     // pixel of the input's zero point, which stands in for the taps outside the tensor.
-    PROG_CONV_P4,    // in_c % 4 == 0, ks * ka <= PROG_MAX_TAPS: w [out_c / 4][ks][ka][in_c / 4][2 pairs of channels][inputs 0 2, 1 3][2 lanes], lane = 256 * upper + lower
-    PROG_CONV_COPY4, // ks * ka * in_c <= PROG_MAX_WINDOW: the window is copied together; w [out_c / 4][window / 4][2][2][2]
-    PROG_DWCONV_P2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: int16 w [c / 4, rounded up][ks][ka / 2, rounded up][4 channels][2 taps], doubled like the biases; the last group of four ends with the last channel
+    PROG_CONV_X2,    // out_c > 1: a record for each pair of output channels, the last one of an odd number together with the channel before (below)
+    PROG_DWCONV_X2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: weights with biases and last steps, drawn below
     PROG_CONV_B4,    // w [out_c / 4][ks][ka][in_c][4 channels]
     PROG_DWCONV_FIR, // mult_c == 1, ks == ka: 3, 5 or 7, ss == sa: 1 or 2: w [c][ks][ka]
     PROG_CONV_M16,   // int16 w [out_c][ks][ka][in_c], each channel's rounded up to a multiple of 4 with zeros
@@ -75,20 +78,30 @@ enum prog_space {
 };
 // clang-format on
 
+// What offsets are relative to, of every space but CHUNK and NONE by its own name.
+enum prog_origin {
+    PROG_ORIGIN_ARENA,
+    PROG_ORIGIN_SCRATCH, // of the call: rings and chunks
+    PROG_ORIGIN_INPUT,
+    PROG_ORIGIN_OUTPUT,
+    PROG_ORIGIN_WINDOW, // and those behind it: the call's bases
+};
+#define PROG_MAX_BASES 5
+#define PROG_ORIGINS (PROG_ORIGIN_WINDOW + PROG_MAX_BASES)
+
 // Where an operator finds or puts slices: slice i, position p is at
-//   WHOLE, INPUT, OUTPUT: offset + i * slice_step + p * pix_step
-//   RING:         scratch + offset + (i % slots) * slice_step + (p - interval.lo) * pix_step
-//   CHUNK:        scratch + offset + (p - first position of the chunk) * pix_step
-//   WINDOW:       base.offset + i * slice_step + (p - base.lo) * pix_step
-// with scratch and bases of the call.
+//   CHUNK:  origin + offset + (p - first position of the chunk) * pix_step
+//   RING:   origin + offset + (i % slots) * slice_step + (p - interval.lo) * pix_step
+//   others: origin + offset + i * slice_step + p * pix_step
 struct prog_view {
     uint32_t offset;
+    uint32_t ring_bytes; // RING: slots * slice_step; others: 0
     uint32_t slice_step;
     uint32_t pix_step;
-    uint16_t slots;
     uint16_t space;    // enum prog_space
-    uint16_t interval; // RING: index into the part's intervals; WINDOW: into the call's bases
-    uint16_t reserved;
+    uint16_t origin;   // enum prog_origin
+    uint16_t slots;    // RING
+    uint16_t interval; // RING: index into the part's intervals; others: the part's last, [0, 0)
 };
 
 struct prog_requant {
@@ -96,7 +109,32 @@ struct prog_requant {
     int32_t shift; // > 0: left
 };
 
-// The last step of PROG_CONV_P4 and following: the same bytes as struct prog_requant with fewer
+// Of PROG_CONV_X2, uint32 words, upper and lower being the first and the second channel of the pair:
+//   bias     256 * upper + lower, modulo 2^32; lower
+//   weights  a word for two inputs, 16-bit lanes, each 256 * upper + lower. Windows of at most
+//            PROG_X2_WORDS words: for each kernel row, of its ka * in_c bytes, else for each tap, of its
+//            in_c bytes: inputs 0 and 2, 1 and 3 of each four; then of the last one: it and none; two:
+//            both; three: 0 and 2, 1 and none. In small windows a word of zeros makes their number even
+//   ends     mult, round of upper; of lower; right + (left << 8) of upper; of lower: struct
+//            prog_requant_fast. PROG_END_RELU: upper's with round 64-fold and right 6 more, for a sum
+//            that comes 256-fold
+#define PROG_X2_WORDS 72 // widened at a time: of one pixel, or of two with windows of half as many
+#define PROG_X2_MAX_ROWS 8   // kernel rows of larger windows
+#define PROG_X2_RECORD 8     // words of a record beside the weights
+#define PROG_X2_MAX_RIGHT 16 // of prog_requant, where PROG_END_RELU is to fit
+
+static inline int prog_x2_run_words(int bytes)
+{
+    return bytes / 4 * 2 + (bytes % 4 + 1) / 2;
+}
+
+static inline int prog_x2_words(int ks, int ka, int in_c)
+{
+    const int small = (ks * prog_x2_run_words(ka * in_c) + 1) / 2 * 2;
+    return small <= PROG_X2_WORDS ? small : ks * ka * prog_x2_run_words(in_c);
+}
+
+// The last step of PROG_CONV_X2 and following: the same bytes as struct prog_requant with fewer
 // operations, for sums below 2^30 / 2^left. With the high word of a product written as x . y, the
 // layer's end (prog_op.p[1]) decides:
 //   ANY    v = (2 sum << left) . mult, rounded; (v + round - (v < 0 and right > 0)) >> right, plus the
@@ -114,8 +152,17 @@ struct prog_requant_fast {
 };
 enum prog_end { PROG_END_ANY, PROG_END_SIMPLE, PROG_END_RELU };
 
-#define PROG_MAX_TAPS 49 // of the packed kernels: 7 x 7
-#define PROG_MAX_WINDOW 256
+// PROG_DWCONV_X2 has everything in the order of its use. Two channels at a time, of an odd number the
+// last two once more behind the others (a single one with a second of zeros); a word for either:
+//   bias
+//   weights, int16 pairs: [ks / 2][ka] of two slices; of the last of an odd ks along it, 0 and 1, 2 and 3
+//       and so on, then of an odd ka its last two; at stride 1 and two positions at a time (p[2])
+//       before those also 1 and 2, 3 and 4 and so on
+// and of one and then the other mult, round, and right + 256 left, with the top bit set in the second
+// of the last two channels, and of the two before if they are an odd number's. Biases and weights are times 4 for
+// PROG_END_RELU, times 2 for others.
+
+#define PROG_MAX_TAPS 49   // of the packed kernels: 7 x 7
 #define PROG_M16_VALUES 96 // inputs that PROG_CONV_M16 and PROG_DWCONV_M16 hold as int16 at a time
 
 struct prog_op {
@@ -134,7 +181,8 @@ struct prog_op {
     struct prog_view in[2], out;
     // PROG_ADD: zero0, zero1, mult0, shift0, mult1, shift1, mult_out, shift_out, left_shift
     // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
-    // PROG_CONV_P4 and following: zero-point pixel (offset), enum prog_end
+    // PROG_CONV_X2 and following: zero-point pixel (offset), enum prog_end
+    // PROG_DWCONV_X2: [2] positions at a time, 1 or 2
     // Convolutions of a group of channels: [7], [8], [9] bytes of weights, biases and requantisation
     //     from group to group
     int32_t p[10];
@@ -149,6 +197,10 @@ struct prog_stage {
 struct prog_step {
     uint16_t stage; // within the part
     uint16_t slice;
+    uint16_t tap, taps; // of operand 0 of the stage's first operator, as in struct k_window
+    uint32_t in;        // of it: where the slice of the first such tap begins, from its origin
+    uint32_t
+        out; // where the slice that is made begins, from the origin of the last operator's output
 };
 
 struct prog_interval { // positions [lo, hi) of a tensor that a band needs
@@ -159,18 +211,15 @@ struct prog_move { // done before the call, in order; may overlap (memmove)
     uint32_t dst, src, bytes;
 };
 
-struct prog_base {   // of a window during a call
-    uint32_t offset; // arena, of row lo
-    uint16_t lo;     // its first row in the arena
-    uint16_t reserved;
+struct prog_base {  // of a window during a call
+    int32_t offset; // arena, where row 0 would lie; of the rows that are there none lies outside
 };
 
 struct prog_part {
     uint16_t first_stage, n_stages;
-    uint16_t n_intervals;
-    uint16_t acc_op;  // operator (index into ops) whose accumulators end the part; 0xFFFF = none
-    uint32_t n_steps; // the same steps for every band
-    uint32_t steps, intervals; // offsets
+    uint16_t n_intervals; // one a stage, and [0, 0)
+    uint16_t acc_op;    // operator (index into ops) whose accumulators end the part; 0xFFFF = none
+    uint32_t intervals; // offset
     // int32 accumulators: arena offset with acc_op, else relative to the call's scratch.
     uint32_t acc, acc_bytes;
 };
@@ -179,9 +228,13 @@ struct prog_call {
     uint16_t part, first_band, n_bands;
     uint16_t n_groups; // runs of every band, each with the constants of the next group of channels
     uint16_t n_moves;
-    uint16_t flags;        // PROG_CALL_...
+    uint16_t n_bases;
+    uint16_t flags; // PROG_CALL_...
+    uint16_t reserved;
     uint32_t moves, bases; // offsets
-    uint32_t scratch;      // arena offset that rings and chunks are relative to
+    uint32_t steps;        // offset; the same steps for every band
+    uint32_t n_steps;
+    uint32_t scratch; // arena offset that rings and chunks are relative to
 };
 #define PROG_CALL_BEGIN 1u // zero the accumulators first
 #define PROG_CALL_END 2u   // close them
@@ -208,11 +261,12 @@ struct prog_header {
 #define PROG_FLAG_INPUT_STREAMED 1u // the input is read once, in order
 #define PROG_FLAG_OUTPUT_OUTSIDE 2u
 
-_Static_assert(sizeof(struct prog_view) == 20, "wire layout");
-_Static_assert(sizeof(struct prog_op) == 148, "wire layout");
+_Static_assert(sizeof(struct prog_view) == 24, "wire layout");
+_Static_assert(sizeof(struct prog_op) == 160, "wire layout");
 _Static_assert(sizeof(struct prog_stage) == 8, "wire layout");
-_Static_assert(sizeof(struct prog_part) == 28, "wire layout");
-_Static_assert(sizeof(struct prog_call) == 24, "wire layout");
+_Static_assert(sizeof(struct prog_step) == 16, "wire layout");
+_Static_assert(sizeof(struct prog_part) == 20, "wire layout");
+_Static_assert(sizeof(struct prog_call) == 36, "wire layout");
 _Static_assert(sizeof(struct prog_block) == 16, "wire layout");
 _Static_assert(sizeof(struct prog_header) == 84, "wire layout");
 

@@ -26,19 +26,21 @@ struct k_out {
     int first, n;    // positions [first, first + n) along the slice
 };
 
-struct k_consts { // of one operator; NULL where it has none
+struct k_consts { // of one operator; anywhere where it has none
     const int8_t *weights;
     const int32_t *bias;
-    const struct prog_requant *requant;
-    const struct prog_requant_fast *fast; // PROG_CONV_P4 and following, instead of requant
-    const int8_t *zeros;                  // [in_c] the input's zero point; likewise
+    union {
+        const struct prog_requant *requant;
+        const struct prog_requant_fast *fast; // PROG_CONV_X2 and following
+    };
+    const int8_t *zeros; // [in_c] the input's zero point; likewise
 };
 
 typedef void k_slice_fn(const struct prog_op *op, const struct k_consts *k,
                         const struct k_window *in, const struct k_out *out);
 
-// Stack: at most 4 * PROG_MAX_TAPS + PROG_MAX_WINDOW bytes beside registers.
-k_slice_fn k_conv_p4, k_conv_copy4, k_dwconv_p2, k_conv_b4, k_dwconv_fir, k_conv_m16, k_dwconv_m16;
+// Stack: at most 4 * (PROG_X2_WORDS + PROG_MAX_TAPS) bytes beside registers.
+k_slice_fn k_conv_x2, k_dwconv_x2, k_conv_b4, k_dwconv_fir, k_conv_m16, k_dwconv_m16;
 k_slice_fn k_conv, k_dwconv, k_avgpool, k_maxpool, k_mean, k_softmax, k_rescale, k_pad;
 // Elementwise sum of in (operand 0) and in1 (operand 1), both with a one-slice window at the
 // output's positions.

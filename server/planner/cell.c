@@ -62,6 +62,7 @@ const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
     f->cell = true;
     f->group = f->strip = 0;
     f->expand = group ? expand_of(f, cell) : -1;
+    f->by_rows = false;
     const char *why = fusion__begin(f, first, last);
     if (why)
         return why;
@@ -73,6 +74,7 @@ const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
         if (i < last && f->tensors[f->g->layers[i].out].role == FUSION_WINDOW)
             return "a tensor made inside a cell is needed by another cell";
     }
+    f->by_rows = f->n_stages == 1 && !group;
     if (!group)
         return cell->strip ? "strips need groups" : NULL;
     if (!can_group(f))
@@ -179,10 +181,27 @@ static void end_of_strip(struct fusion *f, int x)
     expand[1].done = x;
 }
 
+// A row is written pixel by pixel, or some at a time, behind the first layer, which has read what it needs.
+// One layer alone may still be reading when it writes.
+static void dead_by_rows(const struct fusion *f, int tensor, int *dead)
+{
+    const struct layer *head = &f->g->layers[f->first], *last = &f->g->layers[f->last];
+    const int ahead = f->first < f->last;
+    bool pixels = (ahead || f->chunk == 1) && f->band_rows == 1 && head->in[0] == tensor;
+    for (int i = f->first + 1; i <= f->last; i++)
+        pixels = pixels && f->g->layers[i].in[0] != tensor && f->g->layers[i].in[1] != tensor;
+    for (int x = 0; x < last->out_w; x++)
+        dead[x] = !pixels ? 0 : x + ahead < last->out_w ? first_read(head, x + ahead) : head->in_w;
+}
+
 void fusion_cell_dead(struct fusion *f, int tensor, int *dead)
 {
     const int last = f->stage_of[f->last], width = f->g->layers[f->last].out_w;
     int done[2] = {0};
+    if (f->by_rows) {
+        dead_by_rows(f, tensor, dead);
+        return;
+    }
     if (f->group) {
         done[0] = f->stages[last - 1].done;
         done[1] = f->stages[last].done;
@@ -201,4 +220,20 @@ void fusion_cell_dead(struct fusion *f, int tensor, int *dead)
         f->stages[last - 1].done = done[0];
         f->stages[last].done = done[1];
     }
+}
+
+void fusion_cell_turn(struct fusion *f)
+{
+    if (!f->by_rows)
+        return;
+    f->axis = FUSION_ROWS;
+    f->n_bands = 1;
+    f->n_steps = 0;
+    for (int row = 0; row < fusion_max_band(f); row++)
+        fusion__record_step(f, 0, row);
+}
+
+bool fusion_cell_is_by_rows(struct fusion *f, const struct cell *cell)
+{
+    return fusion_cell_begin(f, cell->first, cell->last, cell) == NULL && f->by_rows;
 }

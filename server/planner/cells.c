@@ -163,14 +163,15 @@ int cells_open(struct cells *c, struct fusion *f, struct err *e)
     c->done = calloc(n, sizeof *c->done);
     c->chunk = calloc(n, sizeof *c->chunk);
     c->beside = calloc(n, sizeof *c->beside);
+    c->apart = calloc(n, sizeof *c->apart);
     c->source = calloc(n * CELL_MAX_INPUTS, sizeof *c->source);
     c->beside_option = calloc(n * CELLS_MAX_OPTIONS, sizeof *c->beside_option);
     buf_init(&c->calls, LAYOUT_MAX_BYTES);
     buf_init(&c->moves, LAYOUT_MAX_BYTES);
     buf_init(&c->bases, LAYOUT_MAX_BYTES);
     buf_init(&c->moments, LAYOUT_MAX_BYTES);
-    if (!c->facts || !c->own || !c->windows || !c->done || !c->chunk || !c->beside || !c->source ||
-        !c->varieties || !c->beside_option) {
+    if (!c->facts || !c->own || !c->windows || !c->done || !c->chunk || !c->beside || !c->apart ||
+        !c->source || !c->varieties || !c->beside_option) {
         cells_close(c);
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for cells of %zu layers", n);
     }
@@ -195,6 +196,7 @@ void cells_close(struct cells *c)
     free(c->done);
     free(c->chunk);
     free(c->beside);
+    free(c->apart);
     free(c->source);
     free(c->varieties);
     free(c->beside_option);
@@ -404,8 +406,8 @@ static uint32_t overlap_of(const struct cell_facts *p, const struct alive *a)
     return a->over < p->overlap[a->input] ? a->over : p->overlap[a->input];
 }
 
-// Places the windows from `above` bytes below the region's top down, and adds them up.
-static void place_windows(struct cells *c, int i, struct rows r, uint64_t above, struct alive *a)
+// Rows of the windows while cell i's next band runs, and what of it meets dying rows.
+static void grow_windows(struct cells *c, int i, struct rows r, struct alive *a)
 {
     for (int k = 0; k < c->n - 1; k++) {
         struct cells_window *w = &c->windows[k];
@@ -416,13 +418,12 @@ static void place_windows(struct cells *c, int i, struct rows r, uint64_t above,
         w->lo = lo;
         if (k == i) {
             meet(c, i, &r, a);
-            above -= overlap_of(c->facts[i], a);
             w->made = made_after(c, i);
         }
         w->most_rows = w->made - w->lo > w->most_rows ? w->made - w->lo : w->most_rows;
-        a->windows += (uint64_t)(w->made - w->lo) * w->row_bytes;
-        w->offset = c->region - (uint32_t)(above + a->windows);
-        if (w->made > w->lo)
+        w->bytes = (uint32_t)(w->made - w->lo) * w->row_bytes;
+        a->windows += w->bytes;
+        if (w->bytes)
             r = (struct rows){k, w->lo, w->made};
     }
     const bool touch = r.from >= 0 || c->n == 1; // else the scratch lies between X and Y
@@ -479,6 +480,103 @@ static void widen(uint64_t *most, uint64_t bytes)
     *most = bytes > *most ? bytes : *most;
 }
 
+// Leaves the windows where they are below `top`, those that grow with it, the one of cell i by up to
+// `overlap` bytes in what is above it; the lowest byte of any. More than `top`: there is no room that
+// way.
+static uint32_t stay(struct cells *c, int i, uint32_t top, uint32_t overlap)
+{
+    const uint32_t none = top + 1;
+    for (int k = 0; k < c->n - 1; k++) { // window 0 lies highest
+        struct cells_window *w = &c->windows[k];
+        top += k == i ? overlap : 0;
+        w->offset = w->kept_bytes ? w->kept_offset : top - w->bytes;
+        if (w->bytes == 0)
+            continue;
+        if (top < w->bytes || w->offset > top - w->bytes)
+            return none;
+        top = w->offset;
+    }
+    return top;
+}
+
+// Bytes by which a band makes window k grow.
+static uint64_t growth_of(const struct cells *c, int k)
+{
+    return (uint64_t)c->facts[k]->band_rows * c->windows[k].row_bytes;
+}
+
+// The window that is the first to lack room for a band of its cell, or -1: in the same time every cell
+// runs all of its bands.
+static int first_to_lack_room(const struct cells *c)
+{
+    int first = -1;
+    for (int k = 0; k < c->n - 1; k++) {
+        const struct cells_window *w = &c->windows[k];
+        const int bands = c->facts[k]->n_bands, left = bands - c->done[k];
+        if (w->bytes == 0 || w->room >= left)
+            continue;
+        if (first < 0 || (uint64_t)(w->room + 1) * (uint64_t)c->facts[first]->n_bands <
+                             (uint64_t)(c->windows[first].room + 1) * (uint64_t)bands)
+            first = k;
+    }
+    return first;
+}
+
+// Moves the windows together below `top`, but for `spare` bytes: they are room above the windows, in which
+// these grow for as long as possible before one lacks room.
+static uint32_t pack(struct cells *c, int i, uint32_t top, uint32_t overlap, uint64_t spare)
+{
+    for (int k = 0; k < c->n - 1; k++)
+        c->windows[k].room = 0;
+    for (int k; (k = first_to_lack_room(c)) >= 0 && growth_of(c, k) <= spare;) {
+        spare -= growth_of(c, k);
+        c->windows[k].room++;
+    }
+    for (int k = 0; k < c->n - 1; k++) {
+        struct cells_window *w = &c->windows[k];
+        top += k == i ? overlap : 0;
+        top -= w->bytes + (uint32_t)((uint64_t)w->room * growth_of(c, k));
+        w->offset = top;
+    }
+    return top;
+}
+
+// Where the windows lie while cell i runs, between `bottom`, with the cell's scratch above it, and `top`;
+// the lowest byte of any. They are moved only where they do not fit as they are.
+static uint32_t place_windows(struct cells *c, int i, uint32_t top, uint32_t bottom,
+                              uint32_t overlap)
+{
+    uint64_t needed = bottom, later = 0;
+    for (int k = 0; k < c->n; k++) {
+        const uint64_t scratch = c->facts[k]->scratch_bytes + (c->facts[k]->sums ? 3 : 0);
+        if (k == i)
+            needed += scratch;
+        later = scratch > later ? scratch : later;
+    }
+    uint32_t lowest = stay(c, i, top, overlap);
+    if (lowest <= top && lowest >= needed)
+        return lowest;
+    uint64_t bytes = bottom + later;
+    for (int k = 0; k < c->n - 1; k++)
+        bytes += c->windows[k].bytes;
+    return pack(c, i, top, overlap, bytes < top + overlap ? top + overlap - bytes : 0);
+}
+
+// Where all lies while the last cell runs; returns where its scratch ends. Where there is no room for that
+// below the windows, it lies above them, so that these meet Y.
+static uint32_t place_last(struct cells *c, const struct alive *a, uint32_t top, uint32_t bottom)
+{
+    const int i = c->n - 1;
+    const struct cell_facts *p = c->facts[i];
+    const uint32_t mask = p->sums ? ~3u : ~0u;
+    if (c->n == 1)
+        return c->region;
+    if (bottom + p->scratch_bytes + (p->sums ? 3 : 0) + a->windows <= top)
+        return place_windows(c, i, top, bottom, 0) & mask;
+    pack(c, i, (top & mask) - p->scratch_bytes, 0, 0);
+    return top & mask;
+}
+
 // What is alive while cell i runs its next band. Without c->record: how high the region must be.
 // With it: where everything lies in a region of c->region bytes.
 static void place(struct cells *c, int i)
@@ -489,11 +587,10 @@ static void place(struct cells *c, int i)
     struct alive a = {.y = y_bytes_after(c, i), .input = -1};
     if (x.made > x.lo)
         a.x = (uint64_t)(x.made - x.lo) * row_bytes_of(&c->f->g->tensors[c->x]);
-    uint32_t scratch_end = c->region - (uint32_t)(c->n > 1 ? a.x : 0); // of the last cell
-    scratch_end &= p->sums ? ~3u : ~0u;
-    place_windows(c, i, x, last ? c->region - scratch_end + p->scratch_bytes : a.x, &a);
+    grow_windows(c, i, x, &a);
     const uint64_t beside = beside_of(c, i, p, &a), need = beside + p->scratch_bytes;
     widen(&c->beside[i], beside);
+    widen(&c->apart[i], beside_of(c, i, p, &(struct alive){a.y, a.windows, a.x, -1, 0}));
     for (int k = 0; c->varieties[i] && k < c->varieties[i]->n; k++)
         widen(&c->beside_option[i * CELLS_MAX_OPTIONS + k],
               beside_of(c, i, c->varieties[i]->facts[k], &a));
@@ -502,11 +599,12 @@ static void place(struct cells *c, int i)
             need > c->region ? (uint32_t)(need < UINT32_MAX ? need : UINT32_MAX) : c->region;
         return;
     }
-    if (!last)
-        scratch_end = c->region - (uint32_t)(a.windows + a.x - overlap_of(p, &a));
+    const uint32_t overlap = overlap_of(p, &a), top = c->region - (uint32_t)a.x;
+    const uint32_t bottom = c->live_bytes + (uint32_t)a.y;
+    uint32_t scratch_end =
+        last ? place_last(c, &a, top, bottom) : place_windows(c, i, top, bottom, overlap);
     scratch_end &= p->sums ? ~3u : ~0u;
-    const uint64_t y = a.y - (last ? overlap_of(p, &a) : 0);
-    note_moment(c, i, need, a.x, y);
+    note_moment(c, i, need, a.x, a.y - (last ? overlap : 0));
     note_call(c, i, scratch_end - p->scratch_bytes);
     note_moves(c);
 }
@@ -540,7 +638,7 @@ static void simulate(struct cells *c)
         const struct layer *l = out_layer(c, i);
         c->windows[i] = (struct cells_window){.row_bytes = (uint32_t)(l->out_w * l->out_c)};
         c->done[i] = 0;
-        c->beside[i] = 0;
+        c->beside[i] = c->apart[i] = 0;
         for (int k = 0; k < CELLS_MAX_OPTIONS; k++)
             c->beside_option[i * CELLS_MAX_OPTIONS + k] = 0;
     }
@@ -650,6 +748,8 @@ void cells_take_up_cell(struct cells *c, int i, int bands)
     const struct cell_facts *p = c->facts[i];
     fusion_cell_begin(c->f, c->first, c->last, &p->cell);
     fusion_cell_cols(c->f, p->band_rows, c->chunk[i], bands);
+    if (c->f->record)
+        fusion_cell_turn(c->f);
     c->f->acc_offset = c->acc_offset;
     for (int k = 0; k < i; k++)
         c->f->acc_offset += c->facts[k]->acc_bytes;
@@ -670,6 +770,12 @@ static void add_up_cost(struct cells *c)
     c->f->cost = sum;
 }
 
+// The output of the cell at hand may lie over its input: a layer by itself has to go pixel by pixel for that.
+static bool overlaps(const struct fusion *f)
+{
+    return !f->by_rows || f->first < f->last || f->chunk == 1;
+}
+
 void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CHUNK_SIZES])
 {
     for (int k = 0; k < FUSION_CHUNK_SIZES; k++) {
@@ -677,7 +783,8 @@ void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CH
         cells_take_up_cell(c, i, c->done[i]);
         choices[k] = (struct cells_choice){
             .chunk = c->chunk[i], .scratch_bytes = scratch_of(c->f), .cost = c->f->cost};
-        choices[k].arena_bytes = arena_of(c, c->beside[i] + choices[k].scratch_bytes);
+        const uint64_t beside = overlaps(c->f) ? c->beside[i] : c->apart[i];
+        choices[k].arena_bytes = arena_of(c, beside + choices[k].scratch_bytes);
     }
 }
 
@@ -691,6 +798,9 @@ static void choose_chunks(struct cells *c, uint32_t limit)
             k--;
         c->chunk[i] = choices[k].chunk;
         c->own[i]->scratch_bytes = choices[k].scratch_bytes;
+        cells_take_up_cell(c, i, c->done[i]);
+        if (!overlaps(c->f))
+            memset(c->own[i]->overlap, 0, sizeof c->own[i]->overlap);
     }
 }
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 // A block of cells: a run of layers cut into cells, each of which runs `cols` (cell.c), one band of
 // output rows at a time, whenever the next cell asks for rows. Between cells lie windows: the rows
-// of a tensor that some cell still needs, and no others.
+// of a tensor that some cell still needs, and no others. A cell of one stage runs a band row by row.
 //
 //   cell 0          window 0     cell 1          window 1    cell 2
 //   [expand dw 1x1] = = = =  --> [expand dw 1x1] = = = = --> [expand dw 1x1] --> Y, row by row
 //    rings of a few columns, in one scratch that all cells share: only one cell runs at a time
 //
-// Nothing has a fixed place. Before every call (one band of one cell) what is alive is moved
-// together, so the arena is the most that is alive at any moment, not the sum of each one's most:
+// Nothing has a fixed place. Where a call (one band of one cell) does not find the room that it needs,
+// what is alive is moved together first, so the arena is the most that is alive at any moment, not the
+// sum of each one's most. What is free then lies above the windows, for their next rows:
 //
 //   live tensors | Y so far |   free   | scratch | window n-2 .. window 0 | rows of X still needed |
 //                                                                            int32 accumulators
@@ -55,7 +56,8 @@ struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chu
 struct cells_window { // the output of every cell but the last
     int lo, made;     // rows alive
     int most_rows;    // so far
-    uint32_t row_bytes, offset;
+    uint32_t row_bytes, offset, bytes;
+    int room; // bands of its cell that it may grow by from where it was moved to
     uint32_t kept_offset, kept_bytes; // where the rows lie that outlive the call before
 };
 
@@ -98,6 +100,7 @@ struct cells {
     uint64_t macs, calls_made;    // of the bands that run
     struct cells_window *windows; // [n]
     int *done;                    // [n] bands
+    uint64_t *apart;              // [n] the same if the output does not lie over the input
     uint64_t *beside; // [n] the most that is alive beside the scratch of the cell's calls
     const struct cells_variety **varieties; // [n] or NULL
     uint64_t *beside_option; // [n][CELLS_MAX_OPTIONS] likewise, of each way to run the cell
@@ -138,7 +141,8 @@ void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CH
 // Lays out a block of `n` cells that are runs of layers one after the other, each with its choice in
 // `limit` bytes. Its cost is then f->cost. -1: ERR_BAD_FIELD (it cannot run), ERR_NO_MEMORY.
 int cells_fill(struct cells *c, const struct cell *cells, int n, uint32_t limit, struct err *e);
-// Makes cell i the one at hand in c->f, with the cost of its first `bands` bands.
+// Makes cell i the one at hand in c->f, with the cost of its first `bands` bands; with c->f->record as
+// the program compiler wants it.
 void cells_take_up_cell(struct cells *c, int i, int bands);
 
 #endif

@@ -126,17 +126,23 @@ static bool pair_fits(const struct layer *l, int o)
 {
     if (!end_of_channel(l, o).narrow)
         return false;
-    for (size_t i = 0; o + 1 < l->out_c && i < fan_in(l); i++) {
+    for (size_t i = 0; i < fan_in(l); i++) {
         if (channel_weight(l, o, i) == -128 && channel_weight(l, o + 1, i) < 0)
             return false;
     }
     return true;
 }
 
+// The last pair of an odd number of channels begins one earlier.
+static int pair_at(const struct layer *l, int o)
+{
+    return o + 1 < l->out_c ? o : l->out_c - 2;
+}
+
 static bool pairs_fit(const struct layer *l)
 {
     for (int o = 0; o < l->out_c; o += 2) {
-        if (!pair_fits(l, o))
+        if (!pair_fits(l, pair_at(l, o)))
             return false;
     }
     return sums_fit(l);
@@ -152,16 +158,16 @@ static uint16_t generic_kernel(const struct layer *l, uint16_t kernel)
 
 static uint16_t armv7em_kernel(const struct layer *l, uint16_t kernel)
 {
-    int taps = l->kh * l->kw;
-    if (kernel == PROG_CONV && l->in_c % 4 == 0 && taps <= PROG_MAX_TAPS && pairs_fit(l))
-        return PROG_CONV_P4;
-    if (kernel == PROG_CONV && taps <= PROG_MAX_WINDOW && taps * l->in_c <= PROG_MAX_WINDOW &&
-        pairs_fit(l))
-        return PROG_CONV_COPY4;
-    if (kernel == PROG_DWCONV && l->in_c == 1 && taps <= PROG_MAX_WINDOW && pairs_fit(l))
-        return PROG_CONV_COPY4; // one input channel: the same sums
+    const int taps = l->kh * l->kw;
+    // Slices may be rows or columns.
+    const bool small = prog_x2_words(l->kh, l->kw, l->in_c) <= PROG_X2_WORDS &&
+                       prog_x2_words(l->kw, l->kh, l->in_c) <= PROG_X2_WORDS;
+    const bool few_rows = l->kh <= PROG_X2_MAX_ROWS && l->kw <= PROG_X2_MAX_ROWS;
+    const bool conv = kernel == PROG_CONV || (kernel == PROG_DWCONV && l->in_c == 1); // same sums
+    if (conv && l->out_c > 1 && (small || few_rows) && pairs_fit(l))
+        return PROG_CONV_X2;
     if (kernel == PROG_DWCONV && l->mult_c == 1 && taps <= PROG_MAX_TAPS && sums_fit(l))
-        return PROG_DWCONV_P2;
+        return PROG_DWCONV_X2;
     return kernel;
 }
 
@@ -190,10 +196,10 @@ static uint16_t lx7_kernel(const struct layer *l, uint16_t kernel)
     return kernel;
 }
 
-// Do sums start with the bias as it is, and end as PROG_END_RELU where they can?
-static bool plain_sums(uint16_t kernel)
+// The largest shift to the right with which the kernel can end as PROG_END_RELU.
+static int most_relu_right(uint16_t kernel)
 {
-    return kernel >= PROG_CONV_B4;
+    return kernel == PROG_CONV_X2 ? PROG_X2_MAX_RIGHT : 20;
 }
 
 // ---- packing ----
@@ -208,38 +214,6 @@ static int8_t window_weight(const struct layer *l, bool cols, int o, int i)
     return channel_weight(l, o, (size_t)((y * l->kw + x) * l->in_c + c));
 }
 
-static void pack_conv(struct buf *consts, const struct layer *l, bool cols,
-                      const struct channel_end *ends)
-{
-    int window = l->kh * l->kw * l->in_c;
-    for (int o = 0; o < l->out_c; o += 4) {
-        for (int i = 0; i < window; i += 4) {
-            for (int word = 0; word < 4;
-                 word++) { // of channels o, o + 1: inputs 0 and 2, 1 and 3; then o + 2, o + 3
-                int upper = o + word / 2 * 2, lower = upper + 1;
-                int16_t lanes[2];
-                for (int k = 0; k < 2; k++) {
-                    int at = i + word % 2 + 2 * k;
-                    int hi = ends[upper].constant ? 0 : window_weight(l, cols, upper, at);
-                    int lo = ends[lower].constant ? 0 : window_weight(l, cols, lower, at);
-                    lanes[k] = (int16_t)(256 * hi + lo);
-                }
-                buf_add(consts, lanes, 4);
-            }
-        }
-    }
-}
-
-// What the sums start with: of a pair, 256 times the upper plus the lower, modulo 2^32, and the lower.
-static void pack_conv_bias(struct buf *consts, const int32_t *bias, int n)
-{
-    for (int o = 0; o < n; o += 2) {
-        uint32_t lower = (uint32_t)bias[o + 1], both = ((uint32_t)bias[o] << 8) + lower;
-        buf_add(consts, &both, sizeof both);
-        buf_add(consts, &lower, sizeof lower);
-    }
-}
-
 // Weight of a depthwise kernel at slice s, position a.
 static int16_t tap_weight(const struct layer *l, bool cols, int s, int a, int channel)
 {
@@ -247,26 +221,6 @@ static int16_t tap_weight(const struct layer *l, bool cols, int s, int a, int ch
     if (y >= l->kh || x >= l->kw || channel >= l->out_c)
         return 0;
     return l->weights[((size_t)y * (size_t)l->kw + (size_t)x) * (size_t)l->out_c + (size_t)channel];
-}
-
-// Groups of four channels; the last one begins at the fourth channel from the end, and so shares some with the group before.
-static void pack_dwconv(struct buf *consts, const struct layer *l, bool cols,
-                        const struct channel_end *ends)
-{
-    const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw;
-    for (int group = 0; group < l->out_c; group += 4) {
-        const int o = l->out_c >= 4 && group > l->out_c - 4 ? l->out_c - 4 : group;
-        for (int s = 0; s < ks; s++) {
-            for (int a = 0; a < ka; a += 2) {
-                for (int lane = 0; lane < 4; lane++) {
-                    int16_t w[2] = {0, 0};
-                    for (int k = 0; k < 2 && !ends[o + lane].constant; k++)
-                        w[k] = (int16_t)(2 * tap_weight(l, cols, s, a + k, o + lane));
-                    buf_add(consts, w, 4);
-                }
-            }
-        }
-    }
 }
 
 // [out_c / 4][window][4 channels]
@@ -326,14 +280,15 @@ static void wide_dwconv(struct buf *consts, const struct layer *l, bool cols,
 
 // The last step that serves every channel of the layer. The zero point, shifted left, has to leave
 // room for the sum.
-static enum prog_end end_of_layer(const struct layer *l, const struct channel_end *ends, bool relu)
+static enum prog_end end_of_layer(const struct layer *l, const struct channel_end *ends,
+                                  int most_relu_right)
 {
     bool simple = l->act_min == -128 && l->act_max == 127;
-    relu = relu && simple && l->out_zero == -128;
+    bool relu = simple && l->out_zero == -128;
     for (int o = 0; o < l->out_c; o++) {
         const struct prog_requant_fast *f = &ends[o].fast;
         simple = simple && f->left == 0 && f->right > 0 && f->right <= 20;
-        relu = relu && f->left == 0 && f->right <= 20 && ends[o].doubles;
+        relu = relu && f->left == 0 && f->right <= most_relu_right && ends[o].doubles;
     }
     return relu ? PROG_END_RELU : simple ? PROG_END_SIMPLE : PROG_END_ANY;
 }
@@ -350,22 +305,100 @@ static struct prog_requant_fast requant_for(enum prog_end end, struct prog_requa
     return f;
 }
 
+// The sum's start, which the zero point of the input is part of.
+static int32_t bias_of(const struct layer *l, int o, const struct channel_end *ends)
+{
+    return ends[o].constant ? ends[o].bias : folded_bias(l, o);
+}
+
+struct x2 { // constants of PROG_DWCONV_X2 in the making
+    struct buf *consts;
+    const struct layer *l;
+    const struct channel_end *ends;
+    bool cols;
+    int ks, ka;
+    enum prog_end end;
+    bool seconds; // second positions meet the last row's weights in pairs of their own
+};
+
+static int x2_factor(const struct x2 *x)
+{
+    return x->end == PROG_END_RELU ? 4 : 2;
+}
+
+// Two taps of channels o and o + 1, a word each.
+static void add_two_taps(const struct x2 *x, int o, int s0, int a0, int s1, int a1)
+{
+    for (int c = o; c < o + 2; c++) {
+        int16_t w[2] = {0, 0};
+        if (!x->ends[c].constant && a0 >= 0)
+            w[0] = (int16_t)(x2_factor(x) * tap_weight(x->l, x->cols, s0, a0, c));
+        if (!x->ends[c].constant)
+            w[1] = (int16_t)(x2_factor(x) * tap_weight(x->l, x->cols, s1, a1, c));
+        buf_add(x->consts, w, sizeof w);
+    }
+}
+
+static void add_last_row(const struct x2 *x, int o)
+{
+    const int s = x->ks - 1, ka = x->ka;
+    for (int a = 0; a + 1 < ka; a += 2)
+        add_two_taps(x, o, s, a, s, a + 1);
+    for (int a = x->seconds ? 1 : ka - 2; ka % 2 && a + 1 < ka; a += 2)
+        add_two_taps(x, o, s, a, s, a + 1);
+}
+
+static void add_two_channels(const struct x2 *x, int o, bool last)
+{
+    const struct layer *l = x->l;
+    for (int c = o; c < o + 2; c++) {
+        const int32_t bias = c < l->out_c ? bias_of(l, c, x->ends) : 0;
+        buf_add(x->consts, &(uint32_t){(uint32_t)bias * (uint32_t)x2_factor(x)}, 4);
+    }
+    for (int s = 0; s + 1 < x->ks; s += 2) {
+        for (int a = 0; a < x->ka; a++)
+            add_two_taps(x, o, s, a, s + 1, a);
+    }
+    if (x->ks % 2)
+        add_last_row(x, o);
+    for (int c = o; c < o + 2; c++) {
+        const struct prog_requant_fast f = requant_for(x->end, x->ends[c].fast, l->out_zero);
+        const uint32_t mark = last && c > o ? 1u << 31 : 0;
+        const uint32_t words[3] = {(uint32_t)f.mult, (uint32_t)f.round,
+                                   (uint32_t)f.right | (uint32_t)f.left << 8 | mark};
+        buf_add(x->consts, words, sizeof words);
+    }
+}
+
+static void pack_dwconv(struct buf *consts, const struct layer *l, bool cols,
+                        const struct channel_end *ends, struct prog_op *op)
+{
+    const int sa = cols ? l->sh : l->sw;
+    struct x2 x = {.consts = consts,
+                   .l = l,
+                   .ends = ends,
+                   .cols = cols,
+                   .ks = cols ? l->kw : l->kh,
+                   .ka = cols ? l->kh : l->kw,
+                   .end = (enum prog_end)op->p[1]};
+    const bool square = x.ks == x.ka && (x.ka == 3 || x.ka == 5 || x.ka == 7);
+    op->p[2] = square && sa <= 2 && x.end == PROG_END_RELU && l->out_c > 1 ? 2 : 1;
+    x.seconds = op->p[2] == 2 && sa == 1;
+    for (int o = 0; o + 1 < l->out_c; o += 2)
+        add_two_channels(&x, o, o + 3 >= l->out_c);
+    if (l->out_c % 2)
+        add_two_channels(&x, l->out_c > 1 ? l->out_c - 2 : 0, true);
+}
+
 // Biases and last steps of one layer, padded to whole groups of four channels.
 static void pack_ends(struct buf *consts, const struct layer *l, const struct channel_end *ends,
                       int32_t *bias, int padded, struct prog_op *op)
 {
-    const bool doubled = op->kernel == PROG_DWCONV_P2;
     const enum prog_end end = (enum prog_end)op->p[1];
-    for (int o = 0; o < l->out_c; o++) {
-        bias[o] = ends[o].constant ? ends[o].bias : folded_bias(l, o);
-        if (doubled)
-            bias[o] = (int32_t)((uint32_t)bias[o] * 2);
-    }
+    for (int o = 0; o < l->out_c; o++)
+        bias[o] = bias_of(l, o, ends);
     op->bias = const_begin(consts);
-    if (doubled || plain_sums(op->kernel))
-        buf_add(consts, bias, (size_t)padded * sizeof *bias);
-    else
-        pack_conv_bias(consts, bias, padded);
+    buf_add(consts, bias, (size_t)padded * sizeof *bias);
     op->requant = const_begin(consts);
     for (int o = 0; o < padded; o++) {
         struct prog_requant_fast f = requant_for(end, ends[o].fast, l->out_zero);
@@ -373,13 +406,92 @@ static void pack_ends(struct buf *consts, const struct layer *l, const struct ch
     }
 }
 
-// How a kernel wants its weights; of those that are not listed as pack_conv() lays them.
+// ---- records of PROG_CONV_X2 ----
+
+// Inputs `first` and `second` (-1: none) of a window, of channels u and u + 1.
+static void add_lanes(struct buf *consts, const struct layer *l, bool cols,
+                      const struct channel_end *ends, int u, int first, int second)
+{
+    const int at[2] = {first, second};
+    int16_t lanes[2];
+    for (int k = 0; k < 2; k++) {
+        const bool none = at[k] < 0;
+        const int upper = none || ends[u].constant ? 0 : window_weight(l, cols, u, at[k]);
+        const int lower = none || ends[u + 1].constant ? 0 : window_weight(l, cols, u + 1, at[k]);
+        lanes[k] = (int16_t)(256 * upper + lower);
+    }
+    buf_add(consts, lanes, sizeof lanes);
+}
+
+// A run of inputs from `at` on.
+static void add_run(struct buf *consts, const struct layer *l, bool cols,
+                    const struct channel_end *ends, int u, int at, int bytes)
+{
+    int i = at;
+    for (; i + 4 <= at + bytes; i += 4) {
+        add_lanes(consts, l, cols, ends, u, i, i + 2);
+        add_lanes(consts, l, cols, ends, u, i + 1, i + 3);
+    }
+    const int rest = at + bytes - i;
+    if (rest)
+        add_lanes(consts, l, cols, ends, u, i, rest > 1 ? i + rest - 1 : -1);
+    if (rest == 3)
+        add_lanes(consts, l, cols, ends, u, i + 1, -1);
+}
+
+static void add_pair(struct buf *consts, const struct layer *l, bool cols,
+                     const struct channel_end *ends, enum prog_end end, int u)
+{
+    const int ks = cols ? l->kw : l->kh, ka = cols ? l->kh : l->kw;
+    const bool small = prog_x2_words(ks, ka, l->in_c) <= PROG_X2_WORDS;
+    const int run = small ? ka * l->in_c : l->in_c;
+    const uint32_t lower = (uint32_t)bias_of(l, u + 1, ends);
+    const uint32_t bias[2] = {((uint32_t)bias_of(l, u, ends) << 8) + lower, lower};
+    buf_add(consts, bias, sizeof bias);
+    const size_t weights = consts->len;
+    for (int at = 0; at < ks * ka * l->in_c; at += run)
+        add_run(consts, l, cols, ends, u, at, run);
+    while (consts->len - weights < 4 * (size_t)prog_x2_words(ks, ka, l->in_c))
+        buf_add(consts, &(uint32_t){0}, sizeof(uint32_t));
+    uint32_t words[6];
+    for (int k = 0; k < 2; k++) {
+        struct prog_requant_fast f = requant_for(end, ends[u + k].fast, l->out_zero);
+        if (end == PROG_END_RELU && k == 0) { // its sum comes 256-fold, not 4-fold
+            f.round *= 64;
+            f.right += 6;
+        }
+        words[2 * k] = (uint32_t)f.mult;
+        words[2 * k + 1] = (uint32_t)f.round;
+        words[4 + k] = (uint32_t)f.right + ((uint32_t)f.left << 8);
+    }
+    buf_add(consts, words, sizeof words);
+}
+
+static void add_pairs(struct buf *consts, const struct layer *l, bool cols,
+                      const struct channel_end *ends, struct prog_op *op)
+{
+    for (int o = 0; o < l->out_c; o += 2)
+        add_pair(consts, l, cols, ends, (enum prog_end)op->p[1], pair_at(l, o));
+}
+
+// ---- a layer ----
+
+// How a kernel wants its weights, where biases and last steps lie by themselves.
 typedef void weight_layout(struct buf *consts, const struct layer *l, bool cols,
                            const struct channel_end *ends);
 static weight_layout *const layout_of[PROG_KERNEL_COUNT] = {
-    [PROG_DWCONV_P2] = pack_dwconv,   [PROG_CONV_B4] = block_conv,
-    [PROG_DWCONV_FIR] = channel_taps, [PROG_CONV_M16] = wide_conv,
+    [PROG_CONV_B4] = block_conv,
+    [PROG_DWCONV_FIR] = channel_taps,
+    [PROG_CONV_M16] = wide_conv,
     [PROG_DWCONV_M16] = wide_dwconv,
+};
+
+// Of kernels that want everything of some channels together.
+typedef void record_layout(struct buf *consts, const struct layer *l, bool cols,
+                           const struct channel_end *ends, struct prog_op *op);
+static record_layout *const records_of[PROG_KERNEL_COUNT] = {
+    [PROG_CONV_X2] = add_pairs,
+    [PROG_DWCONV_X2] = pack_dwconv,
 };
 
 // Everything that a packed kernel needs.
@@ -394,9 +506,12 @@ static int pack_layer(struct buf *consts, const struct layer *l, bool cols, stru
     for (int o = 0; o < l->out_c; o++)
         ends[o] = end_of_channel(l, o);
     op->weights = const_begin(consts);
-    weight_layout *lay = layout_of[op->kernel];
-    (lay ? lay : pack_conv)(consts, l, cols, ends);
-    pack_ends(consts, l, ends, bias, padded, op);
+    if (records_of[op->kernel]) {
+        records_of[op->kernel](consts, l, cols, ends, op);
+    } else {
+        layout_of[op->kernel](consts, l, cols, ends);
+        pack_ends(consts, l, ends, bias, padded, op);
+    }
     op->p[0] = (int32_t)const_begin(consts);
     for (int i = 0; i < l->in_c; i++)
         buf_add(consts, &(int8_t){(int8_t)l->in_zero}, 1);
@@ -447,21 +562,21 @@ int constants_choose(const struct variant *v, const struct layer *l, struct prog
 {
     if (l->weights)
         op->kernel = v->kernel(l, op->kernel);
-    if (op->kernel < PROG_CONV_P4)
+    if (op->kernel < PROG_CONV_X2)
         return 0;
     struct channel_end *ends = calloc((size_t)l->out_c, sizeof *ends);
     if (!ends)
         return -1;
     for (int o = 0; o < l->out_c; o++)
         ends[o] = end_of_channel(l, o);
-    op->p[1] = (int32_t)end_of_layer(l, ends, plain_sums(op->kernel));
+    op->p[1] = (int32_t)end_of_layer(l, ends, most_relu_right(op->kernel));
     free(ends);
     return 0;
 }
 
 int constants_lay_out(struct buf *consts, const struct layer *l, bool cols, struct prog_op *op)
 {
-    if (op->kernel >= PROG_CONV_P4)
+    if (op->kernel >= PROG_CONV_X2)
         return pack_layer(consts, l, cols, op);
     if (l->weights && op->kernel != PROG_SUM_END) {
         op->weights = const_begin(consts);

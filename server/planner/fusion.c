@@ -271,6 +271,7 @@ const char *fusion_block_begin(struct fusion *f, int first, int last)
     f->block_first = first;
     f->block_last = last;
     f->cell = false;
+    f->by_rows = false;
     f->group = f->strip = 0;
     f->expand = -1;
     return fusion__begin(f, first, last);
@@ -512,6 +513,13 @@ uint32_t fusion_channels(const struct fusion *f, int layer)
     return (uint32_t)(some ? min_int(f->group, out_c) : out_c);
 }
 
+// Positions along a slice of layer i.
+static int chunk_limit(const struct fusion *f, int i)
+{
+    const struct layer *l = &f->g->layers[i];
+    return f->by_rows ? l->out_w : (int)f->tensors[l->out].positions;
+}
+
 void fusion__place_rings(struct fusion *f, uint64_t from)
 {
     f->ring_bytes = 0;
@@ -520,7 +528,7 @@ void fusion__place_rings(struct fusion *f, uint64_t from)
         if (t->role == FUSION_RING)
             t->bytes = t->slots * t->positions * fusion_channels(f, i);
         else if (t->role == FUSION_CHUNK)
-            t->bytes = (uint32_t)min_int(f->chunk, (int)t->positions) * fusion_channels(f, i);
+            t->bytes = (uint32_t)min_int(f->chunk, chunk_limit(f, i)) * fusion_channels(f, i);
         else
             continue;
         t->offset = (uint32_t)(from + f->ring_bytes);
@@ -573,6 +581,11 @@ void fusion__add_up(struct fusion *f)
     f->cost.arena_bytes = top > UINT32_MAX ? UINT32_MAX : (uint32_t)top;
 }
 
+int fusion_chunks_of(const struct fusion *f, const struct fusion_stage *s)
+{
+    return s->n_layers > 1 || (f->by_rows && f->chunk == 1) ? f->chunk : 0;
+}
+
 // MACs, outputs and calls of `positions` positions of each slice of layer i's stage.
 void fusion__add_work(struct fusion *f, int i, uint64_t positions)
 {
@@ -583,12 +596,17 @@ void fusion__add_work(struct fusion *f, int i, uint64_t positions)
     if (is_acc_layer(f, i)) // a dense layer's MACs come with its input pixels, a pooling has none
         macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
     uint64_t chunk = (uint64_t)f->chunk, runs = 1; // over the same pixels
+    if (f->by_rows) {                              // the band's rows are the slices
+        positions = slices;
+        slices = pixels / positions;
+    }
     if (f->group && i >= f->expand && i < f->expand + 3)
         runs = ceil_div(f->g->layers[f->expand].out_c, f->group) + (i == f->expand + 2);
     struct fusion_cost own = {
         .macs = macs,
         .pixels = pixels * runs,
-        .calls = (s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices) * runs,
+        .calls =
+            (fusion_chunks_of(f, s) ? slices * ((positions + chunk - 1) / chunk) : slices) * runs,
     };
     if (f->latency) {
         struct latency_work work;

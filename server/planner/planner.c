@@ -93,16 +93,23 @@ static int price_blocks(struct planner *p, const struct config_block *blocks, in
     return 0;
 }
 
+static bool is_by_rows(struct fusion *f, const struct config_block *b)
+{
+    const struct cell cell = config_cell(b);
+    return fusion_cell_is_by_rows(f, &cell);
+}
+
 // True where the model input is read once, in order: by one layer, along rows.
-static bool reads_input_once(const struct planner *p, const struct config_block *blocks, int n)
+static bool reads_input_once(struct planner *p, const struct config_block *blocks, int n)
 {
     const struct graph *g = &p->graph;
     if (p->fusion.uses[g->input + 1] - p->fusion.uses[g->input] != 1)
         return false;
     int reader = p->fusion.use_layer[p->fusion.uses[g->input]];
     for (int i = 0; i < n; i++) {
-        if (reader >= blocks[i].first && reader <= blocks[i].last)
-            return blocks[i].axis == FUSION_ROWS;
+        const struct config_block *b = &blocks[i];
+        if (reader >= b->first && reader <= b->last)
+            return b->cells ? is_by_rows(&p->fusion, b) : b->axis == FUSION_ROWS;
     }
     return false;
 }

@@ -20,33 +20,42 @@ static struct prog_view view_of(const struct compiler *c, int tensor, int h, int
     const struct fusion *f = c->f;
     const struct fusion_tensor *t = &f->tensors[tensor];
     bool rows = f->axis == FUSION_ROWS;
-    struct prog_view v = {.offset = t->offset, .slots = 1, .space = PROG_WHOLE};
+    struct prog_view v = {.offset = t->offset,
+                          .space = PROG_WHOLE,
+                          .origin = PROG_ORIGIN_ARENA,
+                          .interval = (uint16_t)f->n_stages};
     const int producer = c->g->tensors[tensor].producer;
     if (c->group && (producer == f->expand || producer == f->expand + 1))
         ch = c->group;
     switch (t->role) {
     case FUSION_RING:
         v.space = PROG_RING;
+        v.origin = PROG_ORIGIN_SCRATCH;
         v.slots = (uint16_t)(t->slots ? t->slots : 1); // 0: nothing is ever read of it but padding
         v.slice_step = t->positions * (uint32_t)ch;
+        v.ring_bytes = v.slots * v.slice_step;
         v.pix_step = (uint32_t)ch;
         v.interval = (uint16_t)f->stage_of[producer];
         return v;
     case FUSION_CHUNK:
         v.space = PROG_CHUNK;
+        v.origin = PROG_ORIGIN_SCRATCH;
         v.pix_step = (uint32_t)ch;
         return v;
     case FUSION_INPUT:
         v.space = PROG_INPUT;
+        v.origin = PROG_ORIGIN_INPUT;
         v.offset = 0;
         break;
     case FUSION_OUTPUT:
         v.space = PROG_OUTPUT;
+        v.origin = PROG_ORIGIN_OUTPUT;
         v.offset = 0;
         break;
     case FUSION_WINDOW:
         v.space = PROG_WINDOW;
-        v.interval = program__base_of(c, tensor);
+        v.origin = (uint16_t)(PROG_ORIGIN_WINDOW + program__base_of(c, tensor));
+        v.offset = 0;
         break;
     default:
         break;
@@ -174,26 +183,54 @@ static uint32_t add_intervals(struct compiler *c)
             struct prog_interval p = {(uint16_t)need.lo, (uint16_t)need.hi};
             buf_add(&c->tables, &p, sizeof p);
         }
+        buf_add(&c->tables, &(struct prog_interval){0, 0}, sizeof(struct prog_interval));
     }
     return at;
 }
 
 void program__add_intervals(struct compiler *c, struct prog_part *part)
 {
+    const struct fusion *f = c->f;
     part->intervals = add_intervals(c);
-    part->n_intervals = (uint16_t)c->f->n_stages;
+    part->n_intervals = (uint16_t)(f->n_stages + 1);
+    for (int i = f->first; i <= f->last; i++) {
+        if (c->g->layers[i].in[0] == c->g->input && f->axis != FUSION_ROWS)
+            c->input_streamed = false;
+    }
 }
 
-static void add_steps(struct compiler *c, struct prog_part *part)
+static uint32_t slice_offset(const struct prog_view *v, int slice)
+{
+    return v->offset + (uint32_t)(v->slots ? slice % v->slots : slice) * v->slice_step;
+}
+
+void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice)
+{
+    const struct prog_stage *s =
+        (const struct prog_stage *)(const void *)c->stages.data + part->first_stage + stage;
+    const struct prog_op *head = (const struct prog_op *)(const void *)c->ops.data + s->first_op;
+    const int first = slice * head->ss - head->pad_s, left = head->in_slices - first;
+    const int tap = first < 0 ? -first : 0, stop = left < head->ks ? left : head->ks;
+    struct prog_step step = {.stage = (uint16_t)stage, .slice = (uint16_t)slice};
+    step.out = slice_offset(&head[s->n_ops - 1].out, slice);
+    step.tap = (uint16_t)tap;
+    if (stop > tap) { // else padding only
+        step.taps = (uint16_t)(stop - tap);
+        step.in = slice_offset(&head->in[0], first + tap);
+    }
+    buf_add(&c->tables, &step, sizeof step);
+}
+
+struct part_steps program__add_steps(struct compiler *c, struct prog_part *part)
 {
     const struct fusion *f = c->f;
-    part->steps = (uint32_t)c->tables.len;
-    part->n_steps = (uint32_t)f->n_steps;
-    for (size_t i = 0; i < f->n_steps; i++) {
-        struct prog_step step = {f->steps[i].stage, f->steps[i].slice};
-        buf_add(&c->tables, &step, sizeof step);
-    }
+    const struct part_steps steps = {(uint32_t)c->tables.len, (uint32_t)f->n_steps};
+    if (c->stages.failed || c->ops.failed) // what steps are made from is not there
+        return steps;
+    for (size_t i = 0; i < f->n_steps; i++)
+        program__add_step(c, part, f->steps[i].stage, f->steps[i].slice);
     program__add_intervals(c, part);
+    return steps;
 }
 
 void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int head,
@@ -204,7 +241,7 @@ void program__add_stage(struct compiler *c, struct prog_part *part, int stage, i
     struct prog_stage s = {
         .first_op = (uint16_t)first_op,
         .interval = (uint16_t)stage,
-        .chunk = (uint16_t)(fs->n_layers > 1 ? f->chunk : 0),
+        .chunk = (uint16_t)fusion_chunks_of(f, fs),
     };
     for (int i = head; i >= 0; i = f->next[i]) {
         bool acc = f->acc && i == f->last;
@@ -225,7 +262,7 @@ struct prog_part program__part(const struct compiler *c)
     };
 }
 
-void program__add_part(struct compiler *c)
+struct part_steps program__add_part(struct compiler *c)
 {
     const struct fusion *f = c->f;
     struct prog_part part = program__part(c);
@@ -236,8 +273,9 @@ void program__add_part(struct compiler *c)
     for (int s = 0; s < f->n_stages; s++)
         program__add_stage(c, &part, s, f->stages[s].head,
                            program__n_of(&c->ops, sizeof(struct prog_op)));
-    add_steps(c, &part);
+    const struct part_steps steps = program__add_steps(c, &part);
     buf_add(&c->parts, &part, sizeof part);
+    return steps;
 }
 
 // What later blocks find where this one put it.
@@ -247,8 +285,6 @@ static void note_positions(struct compiler *c, const struct config_block *cb)
         const struct fusion_tensor *t = &c->f->tensors[c->g->layers[i].out];
         if (t->role == FUSION_KEPT || t->role == FUSION_Y)
             c->position[c->g->layers[i].out] = t->offset;
-        if (c->g->layers[i].in[0] == c->g->input && cb->axis != FUSION_ROWS)
-            c->input_streamed = false;
     }
 }
 
@@ -263,7 +299,9 @@ static int add_plain_block(struct compiler *c, const struct config_block *cb, st
         .n_groups = 1,
         .flags = f->acc ? PROG_CALL_BEGIN | PROG_CALL_END : 0,
     };
-    program__add_part(c);
+    const struct part_steps steps = program__add_part(c);
+    call.steps = steps.at;
+    call.n_steps = steps.n;
     program__add_moves(c, &call);
     buf_add(&c->calls, &call, sizeof call);
     return 0;
@@ -296,18 +334,18 @@ static void relocate(struct compiler *c, uint32_t calls, uint32_t tables, uint32
     for (uint32_t i = 0; i < program__n_of(&c->blocks, sizeof *b); i++)
         b[i].calls += calls;
     for (uint32_t i = 0; i < program__n_of(&c->parts, sizeof *part); i++) {
-        part[i].steps += tables;
         part[i].intervals += tables;
     }
     for (uint32_t i = 0; i < program__n_of(&c->calls, sizeof *call); i++) {
         call[i].moves += tables;
         call[i].bases += tables;
+        call[i].steps += tables;
     }
     for (uint32_t i = 0; i < program__n_of(&c->ops, sizeof *op); i++) {
         op[i].weights += op[i].weights ? consts - 1 : 0;
         op[i].bias += op[i].bias ? consts - 1 : 0;
         op[i].requant += op[i].requant ? consts - 1 : 0;
-        if (op[i].kernel >= PROG_CONV_P4)
+        if (op[i].kernel >= PROG_CONV_X2)
             op[i].p[0] += (int32_t)consts - 1;
     }
 }

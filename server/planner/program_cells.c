@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
-// Compiles a block of cells (cells.h): a part a cell, or four a strip for a cell of groups (what is
-// before the expansion, whole groups, the smaller last group, the end of the sums), and the calls in
-// their order.
+// Compiles a block of cells (cells.h): a part a cell, or up to four for a cell of groups (what is before
+// the expansion, whole groups, the smaller last group, the end of the sums), and the calls in their
+// order, with the steps of each strip.
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/planner/program_inside.h"
 
-// Parts of a cell; of an ordinary one `first` alone, of one of groups as many as above a strip.
+// Parts of a cell; of an ordinary one `first` alone, of one of groups as many as its strips take steps of.
 struct cell_parts {
     uint16_t first;
     uint16_t groups; // runs of `first`
     uint16_t strips;
     bool sums, before, rest; // the cell has groups; what is before them; a smaller last one
+    bool by_rows;            // a step a row
+    struct part_steps steps; // of an ordinary cell
+    struct part_steps *of;   // [strips][parts], to be freed
 };
 
 uint16_t program__base_of(const struct compiler *c, int tensor)
@@ -35,6 +38,8 @@ uint16_t program__base_of(const struct compiler *c, int tensor)
     }
     return index; // the cell's output
 }
+
+_Static_assert(CELL_MAX_INPUTS + 1 <= PROG_MAX_BASES, "a cell's windows have origins");
 
 // ---- some channels of a layer ----
 
@@ -75,11 +80,14 @@ static struct layer some_inputs(const struct layer *l, int first, int n, int8_t 
 static struct prog_view view_of_sums(const struct fusion *f)
 {
     const struct layer *l = &f->g->layers[f->expand + 2];
+    const uint32_t slice = 4 * f->tensors[l->out].positions * (uint32_t)l->out_c;
     return (struct prog_view){.offset = f->sums_offset,
-                              .slice_step = 4 * f->tensors[l->out].positions * (uint32_t)l->out_c,
+                              .ring_bytes = (uint32_t)fusion_strip_columns(f) * slice,
+                              .slice_step = slice,
                               .pix_step = 4 * (uint32_t)l->out_c,
-                              .slots = (uint16_t)fusion_strip_columns(f),
                               .space = PROG_RING,
+                              .origin = PROG_ORIGIN_SCRATCH,
+                              .slots = (uint16_t)fusion_strip_columns(f),
                               .interval = (uint16_t)f->stage_of[f->expand + 1]};
 }
 
@@ -207,28 +215,25 @@ static struct prog_part add_end_of_sums(struct compiler *c)
 
 // ---- parts ----
 
-// The parts of a cell of groups; each strip has its own steps of them.
-struct strip_parts {
-    struct prog_part before, groups, rest, end;
-    bool is_before, is_rest;
-};
+static int parts_of(const struct cell_parts *p)
+{
+    return 1 + p->before + p->sums + p->rest;
+}
 
-// Adds the part with those of the recorded steps [first, stop) whose stage is in [stage, stage_stop).
-static void add_part_of_strip(struct compiler *c, struct prog_part part, size_t first, size_t stop,
-                              int stage, int stage_stop)
+// Those of the recorded steps [first, stop) whose stage is one of the part's, which begin with `stage`.
+static struct part_steps steps_of(struct compiler *c, const struct prog_part *part, size_t first,
+                                  size_t stop, int stage)
 {
     const struct fusion *f = c->f;
-    part.steps = (uint32_t)c->tables.len;
-    part.n_steps = 0;
-    for (size_t i = first; i < stop; i++) {
+    struct part_steps steps = {(uint32_t)c->tables.len, 0};
+    for (size_t i = first; i < stop && !c->stages.failed && !c->ops.failed; i++) {
         const struct fusion_step *s = &f->steps[i];
-        if (s->stage < stage || s->stage >= stage_stop)
+        if (s->stage < stage || s->stage >= stage + part->n_stages)
             continue;
-        const struct prog_step step = {(uint16_t)(s->stage - stage), s->slice};
-        buf_add(&c->tables, &step, sizeof step);
-        part.n_steps++;
+        program__add_step(c, part, s->stage - stage, s->slice);
+        steps.n++;
     }
-    buf_add(&c->parts, &part, sizeof part);
+    return steps;
 }
 
 // One past the step that makes column `x` of the cell's output.
@@ -240,25 +245,60 @@ static size_t end_of_column(const struct fusion *f, size_t step, int x)
     return step + 1;
 }
 
-static uint16_t add_strips(struct compiler *c, const struct strip_parts *p)
+// The steps of all parts, one strip after the other. first_stage[k]: the cell's stage that part k begins
+// with.
+static void add_strips(struct compiler *c, struct cell_parts *p, const struct prog_part *parts,
+                       const int *first_stage)
 {
     const struct fusion *f = c->f;
     const int columns = c->g->layers[f->last].out_w, strip = fusion_strip_columns(f);
-    const int expand = f->stage_of[f->expand];
     size_t step = 0;
-    uint16_t strips = 0;
-    for (int x = 0; x < columns; x += strip, strips++) {
-        const int last = x + strip < columns ? x + strip - 1 : columns - 1;
-        const size_t stop = end_of_column(f, step, last);
-        if (p->is_before)
-            add_part_of_strip(c, p->before, step, stop, 0, expand);
-        add_part_of_strip(c, p->groups, step, stop, expand, expand + 2);
-        if (p->is_rest)
-            add_part_of_strip(c, p->rest, step, stop, expand, expand + 2);
-        add_part_of_strip(c, p->end, step, stop, expand + 1, expand + 2);
+    p->strips = (uint16_t)((columns + strip - 1) / strip);
+    p->of = calloc((size_t)p->strips * (size_t)parts_of(p), sizeof *p->of);
+    if (!p->of) {
+        c->no_memory = true;
+        p->strips = 0;
+    }
+    for (int s = 0; s < p->strips; s++) {
+        const int x = (s + 1) * strip < columns ? (s + 1) * strip : columns;
+        const size_t stop = end_of_column(f, step, x - 1);
+        for (int k = 0; k < parts_of(p); k++)
+            p->of[s * parts_of(p) + k] = steps_of(c, &parts[k], step, stop, first_stage[k]);
         step = stop;
     }
-    return strips;
+}
+
+// What is before the expansion, whole groups, the smaller last group, the end of the sums.
+static void add_parts_of_groups(struct compiler *c, struct cell_parts *p)
+{
+    const struct fusion *f = c->f;
+    const int channels = c->g->layers[f->expand].out_c, rest = channels % f->group;
+    const int expand = f->stage_of[f->expand];
+    struct prog_part parts[4];
+    int first_stage[4], n = 0;
+    p->sums = true;
+    p->before = f->expand > f->first;
+    p->rest = rest > 0;
+    p->groups = (uint16_t)(channels / f->group);
+    if (p->before) {
+        first_stage[n] = 0;
+        parts[n++] = add_before(c);
+    }
+    first_stage[n] = expand;
+    parts[n++] = add_groups(c, 0, f->group, p->groups);
+    if (rest) {
+        first_stage[n] = expand;
+        parts[n++] = add_groups(c, channels - rest, rest, 1);
+    }
+    first_stage[n] = expand + 1;
+    parts[n++] = add_end_of_sums(c);
+    program__add_intervals(c, &parts[0]);
+    for (int k = 0; k < n; k++) {
+        parts[k].intervals = parts[0].intervals;
+        parts[k].n_intervals = parts[0].n_intervals;
+        buf_add(&c->parts, &parts[k], sizeof parts[k]);
+    }
+    add_strips(c, p, parts, first_stage);
 }
 
 static struct cell_parts add_parts(struct compiler *c)
@@ -266,28 +306,12 @@ static struct cell_parts add_parts(struct compiler *c)
     const struct fusion *f = c->f;
     struct cell_parts p = {.first = (uint16_t)program__n_of(&c->parts, sizeof(struct prog_part)),
                            .groups = 1,
-                           .strips = 1};
-    if (!f->group) {
-        program__add_part(c);
-        return p;
-    }
-    const int channels = c->g->layers[f->expand].out_c, rest = channels % f->group;
-    p.sums = true;
-    p.before = f->expand > f->first;
-    p.rest = rest > 0;
-    p.groups = (uint16_t)(channels / f->group);
-    struct strip_parts parts = {.is_before = p.before, .is_rest = p.rest};
-    if (p.before)
-        parts.before = add_before(c);
-    parts.groups = add_groups(c, 0, f->group, p.groups);
-    if (rest)
-        parts.rest = add_groups(c, channels - rest, rest, 1);
-    parts.end = add_end_of_sums(c);
-    program__add_intervals(c, &parts.groups);
-    parts.before.intervals = parts.rest.intervals = parts.end.intervals = parts.groups.intervals;
-    parts.before.n_intervals = parts.rest.n_intervals = parts.end.n_intervals =
-        parts.groups.n_intervals;
-    p.strips = add_strips(c, &parts);
+                           .strips = 1,
+                           .by_rows = f->by_rows};
+    if (f->group)
+        add_parts_of_groups(c, &p);
+    else
+        p.steps = program__add_part(c);
     return p;
 }
 
@@ -312,11 +336,21 @@ static void add_places(struct compiler *c, const struct cells *cells, size_t k,
         buf_add(&c->tables, &m, sizeof m);
     }
     call->bases = (uint32_t)c->tables.len;
-    for (size_t i = from->first_base; i < bases; i++) {
-        struct prog_base b = {.offset = base[i].offset, .lo = (uint16_t)base[i].lo};
+    for (size_t i = from->first_base; i < bases; i++, call->n_bases++) {
+        const struct tensor *t = &c->g->tensors[base[i].tensor];
+        struct prog_base b = {(int32_t)base[i].offset - base[i].lo * t->w * t->c};
         buf_add(&c->tables, &b, sizeof b);
     }
     call->scratch = from->scratch;
+}
+
+// The call's band as steps of a part whose steps are rows.
+static void take_rows(struct prog_call *call, int band_rows)
+{
+    const uint32_t rows = (uint32_t)band_rows, first = call->first_band * rows;
+    call->first_band = 0;
+    call->steps += first * (uint32_t)sizeof(struct prog_step);
+    call->n_steps = call->n_steps - first < rows ? call->n_steps - first : rows;
 }
 
 static void add_call(struct compiler *c, const struct cells *cells, size_t k,
@@ -324,20 +358,30 @@ static void add_call(struct compiler *c, const struct cells *cells, size_t k,
 {
     const struct cells_call *from = (const struct cells_call *)(void *)cells->calls.data + k;
     const struct cell_facts *facts = cells->facts[from->cell];
-    struct prog_call call = {.part = p->first, .first_band = (uint16_t)from->band, .n_bands = 1};
+    struct prog_call call = {.part = p->first,
+                             .first_band = (uint16_t)from->band,
+                             .n_bands = 1,
+                             .n_groups = 1,
+                             .steps = p->steps.at,
+                             .n_steps = p->steps.n};
+    if (p->by_rows)
+        take_rows(&call, facts->band_rows);
     if (facts->acc && from->band == 0)
         call.flags |= PROG_CALL_BEGIN;
     if (facts->acc && from->band + 1 == facts->n_bands)
         call.flags |= PROG_CALL_END;
     add_places(c, cells, k, &call);
-    for (int strip = 0; strip < p->strips; strip++) {
-        for (int i = 0; i < 1 + p->before + p->sums + p->rest; i++, call.part++) {
-            if (p->sums)
-                call.flags = i == p->before ? PROG_CALL_BEGIN : 0;
-            call.n_groups = i == p->before ? p->groups : 1;
-            buf_add(&c->calls, &call, sizeof call);
-            call.n_moves = 0;
+    for (int i = 0; i < p->strips * parts_of(p); i++) {
+        const int part = i % parts_of(p);
+        if (p->sums) {
+            call.part = (uint16_t)(p->first + part);
+            call.flags = part == p->before ? PROG_CALL_BEGIN : 0;
+            call.n_groups = part == p->before ? p->groups : 1;
+            call.steps = p->of[i].at;
+            call.n_steps = p->of[i].n;
         }
+        buf_add(&c->calls, &call, sizeof call);
+        call.n_moves = 0;
     }
 }
 
@@ -362,6 +406,8 @@ int program__add_cells(struct compiler *c, const struct config_block *cb, struct
         add_call(c, &cells, k, &parts[cell]);
     }
     c->f->cost = cost;
+    for (int i = 0; parts && i < cells.n; i++)
+        free(parts[i].of);
     free(parts);
     cells_close(&cells);
     return 0;

@@ -20,6 +20,10 @@ struct compiler {
     int group; // channels of expansion and depthwise convolution at hand, 0 = all
 };
 
+struct part_steps { // in the tables
+    uint32_t at, n;
+};
+
 uint32_t program__n_of(const struct buf *b, size_t item); // items in it
 // Layer i of the block or cell at hand as an operator; its constants are still to be added.
 struct prog_op program__op(const struct compiler *c, int i, bool acc);
@@ -29,10 +33,14 @@ struct prog_part program__part(const struct compiler *c);
 // none) to its tail.
 void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int head,
                         uint32_t first_op);
+// A step of the part, whose stages are there.
+void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice);
 // The intervals of all bands.
 void program__add_intervals(struct compiler *c, struct prog_part *part);
+// Steps of a band and the intervals of all bands.
+struct part_steps program__add_steps(struct compiler *c, struct prog_part *part);
 // The block or cell at hand as one part.
-void program__add_part(struct compiler *c);
+struct part_steps program__add_part(struct compiler *c);
 // Live tensors slide down, oldest first, so none runs over another; X, the youngest, goes last.
 void program__add_moves(struct compiler *c, struct prog_call *call);
 

@@ -36,6 +36,11 @@ for my $file (glob 'firmware/boards/*/board.json') {
 my @ids = sort keys %board;
 ok @ids >= 5, scalar(@ids) . " boards: @ids";
 
+# Flash that executor and kernels take of each firmware.
+for (`tools/code-size @ids`) {
+    my ($id, $executor, $kernels) = /^(\S+) +(\d+) +(\d+)/ or next;
+    ok $executor > 1000 && $kernels > 5000 && $executor + $kernels <= 32_000, "$id: $executor + $kernels B of code, at most 32 kB";
+}
 my $farm = Farm->new;
 ok $farm->start_server, 'the server starts' or BAIL_OUT('no server');
 ok $farm->start_agent('host-1', virtual => "$ids[0]:1", options => [map { ('--virtual', "$_:1") } @ids[1 .. $#ids]]),

@@ -18,7 +18,7 @@ my @used = `$BIN/kernel-cases random $FAMILY $dir/cases`;
 is $?, 0, 'the cases are written' or done_testing, exit;
 my %programs = map { /^(\S+ \S+): (\d+) programs/ ? ($1, $2) : () } @used;
 for my $kernel (
-    'generic conv', 'generic dwconv', 'armv7em conv_p4', 'armv7em conv_copy4', 'armv7em dwconv_p2',
+    'generic conv', 'generic dwconv', 'armv7em conv_x2', 'armv7em dwconv_x2',
     'rv32 conv_b4', 'rv32 dwconv_fir', 'lx7 conv_m16', 'lx7 dwconv_m16') {
     cmp_ok $programs{$kernel} // 0, '>', $FAMILY / 4, "$kernel is used by " . ($programs{$kernel} // 0) . ' programs';
 }

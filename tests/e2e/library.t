@@ -28,6 +28,7 @@ for my $p (@programs) {
     push @want, $out // '';
     like $want[-1], qr/^(-?\d+\n)+$/, "$model: a program for $variant, and what it must say";
 }
+ok defined sh("$BIN/kernel-cases program $MODELS/lenet5.tflite armv7em $dir/armv7em.bin"), 'lenet5: a program for armv7em';
 for my $cc (qw(gcc clang)) {
     if (system("$cc --version >/dev/null 2>&1") != 0) {
       SKIP: { skip "no $cc", 1 }
@@ -40,6 +41,9 @@ for my $cc (qw(gcc clang)) {
     for my $i (0, 1) {
         is sh("$dir/example-$cc $dir/$programs[$i][0].bin"), $want[$i], "$cc: the example runs $programs[$i][0]";
     }
+    ok defined sh("$build -DEXEC_ONLY=rv32 firmware/executor/example/main.c $link -o $dir/only-$cc"), "$cc: with rv32 and generic alone";
+    is sh("$dir/only-$cc $dir/$programs[$_][0].bin"), $want[$_], "$cc: ... it runs $programs[$_][0]" for 0, 1;
+    isnt system("$dir/only-$cc $dir/armv7em.bin >/dev/null 2>&1"), 0, "$cc: ... and refuses a program for armv7em";
     ok defined sh("cp tests/kernels/interleaved.c $dir/src && $build interleaved.c $link -o $dir/interleaved-$cc"),
         "$cc: two inferences at a time build";
     for my $i (0, 1) {
@@ -51,7 +55,7 @@ for my $cc (qw(gcc clang)) {
           . " $cc $flags -ffreestanding -I../src -c \$f || exit 1; done"), "$cc: as objects";
     my $symbols = sh("nm $dir/$cc/*.o") // '';
     is join(' ', $symbols =~ /^[0-9a-f]+ [bBcCdD] (\S+)$/mg), '', "$cc: no variable outlives a call";
-    my %defined = map { $_ => 1 } $symbols =~ /^[0-9a-f]+ T (\S+)$/mg;
+    my %defined = map { $_ => 1 } $symbols =~ /^[0-9a-f]+ [TR] (\S+)$/mg;
     my %needs = map { $_ => 1 } grep { !$defined{$_} } $symbols =~ /^ +U (\S+)$/mg;
     is_deeply [grep { !/^(memcpy|memmove|memset|strncmp|__stack_chk_fail)$/ } sort keys %needs], [],
         "$cc: needs memcpy, memmove, memset and strncmp only";

@@ -30,7 +30,7 @@ static const int8_t *rows(void *ctx, unsigned y, unsigned n)
 }
 
 struct tally {
-    int streamed, other, bad_bytes, bad_order;
+    int streamed, cells, other, bad_bytes, bad_order;
 };
 
 static void check(struct netgen *n, struct fusion *f, const struct config_block *blocks, int count,
@@ -94,12 +94,26 @@ int main(void)
                 .first = 0, .last = last, .axis = FUSION_COLS, .band_rows = 1};
             if (last > 0)
                 check(&n, &f, blocks, count, input, &t);
+            for (int i = 0; i < n.g.n_layers; i++) { // a cell a layer, whose slices are rows
+                blocks[i] = (struct config_block){.first = i, .last = i, .axis = FUSION_ROWS};
+                if (i <= last) {
+                    blocks[i].axis = FUSION_COLS;
+                    blocks[i].band_rows = 2;
+                    blocks[i].cells = last + 1 - i;
+                }
+            }
+            if (config_arena(&f, blocks, last + 1, &(uint32_t){0}, &e) == 0) {
+                int streamed = t.streamed;
+                check(&n, &f, blocks, n.g.n_layers, input, &t);
+                t.cells += t.streamed - streamed;
+            }
         }
         free(input);
         fusion_close(&f);
         netgen_free(&n);
     }
-    OKF(t.streamed > 100 && t.other > 100, "%d streamed programs, %d others", t.streamed, t.other);
+    OKF(t.streamed > 100 && t.cells > 100 && t.other > 100,
+        "%d streamed programs, %d of cells, %d others", t.streamed, t.cells, t.other);
     OKF(t.bad_bytes == 0, "streamed programs give the same bytes from a line buffer (%d bad)",
         t.bad_bytes);
     OKF(t.bad_order == 0, "they ask for rows in order, a kernel height at most (%d bad)",

@@ -23,12 +23,11 @@ static uint64_t macs_per_pixel(const struct prog_op *op)
 {
     switch (op->kernel) {
     case PROG_DWCONV:
-    case PROG_DWCONV_P2:
+    case PROG_DWCONV_X2:
     case PROG_DWCONV_FIR:
         return (uint64_t)op->ks * op->ka * op->out_c;
     case PROG_CONV:
-    case PROG_CONV_P4:
-    case PROG_CONV_COPY4:
+    case PROG_CONV_X2:
     case PROG_CONV_B4:
         return (uint64_t)op->ks * op->ka * op->in_c * op->out_c;
     case PROG_ACC_CONV:
