@@ -166,7 +166,8 @@ static uint16_t armv7em_kernel(const struct layer *l, uint16_t kernel)
     const bool conv = kernel == PROG_CONV || (kernel == PROG_DWCONV && l->in_c == 1); // same sums
     if (conv && l->out_c > 1 && (small || few_rows) && pairs_fit(l))
         return PROG_CONV_X2;
-    if (kernel == PROG_DWCONV && l->mult_c == 1 && taps <= PROG_MAX_TAPS && sums_fit(l))
+    if (kernel == PROG_DWCONV && l->mult_c == 1 && l->out_c > 1 && taps <= PROG_MAX_TAPS &&
+        sums_fit(l))
         return PROG_DWCONV_X2;
     return kernel;
 }

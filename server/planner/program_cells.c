@@ -58,7 +58,7 @@ static struct layer some_outputs(const struct layer *l, int first, int n, int8_t
     some.in_c = n;
     some.weights = room;
     for (int tap = 0; tap < l->kh * l->kw; tap++)
-        memcpy(room + (size_t)tap * (size_t)n, // -fanalyzer: only convolutions come without room
+        memcpy(room + (size_t)tap * (size_t)n,
                l->weights + (size_t)tap * (size_t)l->out_c + (size_t)first, (size_t)n);
     return some;
 }
@@ -92,12 +92,12 @@ static struct prog_view view_of_sums(const struct fusion *f)
 }
 
 // Packed convolutions have the weights of two channels in a word: those of a group, other pairs than the
-// layer's where a group begins with an odd channel. Then the kernel must fit every group.
+// layer's where a group begins with an odd channel; and a group may have a single channel. The kernel must fit every group.
 static bool fits_groups(struct compiler *c, const struct layer *l, const struct prog_op *generic,
-                        uint16_t kernel, int from, int groups)
+                        uint16_t kernel, int from, int groups, int8_t *room)
 {
     for (int q = 0; q < groups; q++) {
-        struct layer some = some_outputs(l, from + q * c->group, c->group, NULL);
+        struct layer some = some_outputs(l, from + q * c->group, c->group, room);
         struct prog_op op = *generic;
         c->no_memory = constants_choose(c->variant, &some, &op) || c->no_memory;
         if (op.kernel != kernel)
@@ -123,7 +123,7 @@ static void add_group_op(struct compiler *c, int i, int from, int groups)
     const struct prog_op generic = op;
     if (!project && constants_choose(c->variant, l, &op))
         c->no_memory = true;
-    if (i == f->expand && !fits_groups(c, l, &generic, op.kernel, from, groups))
+    if (!project && !fits_groups(c, l, &generic, op.kernel, from, groups, room))
         op = generic;
     if (i == f->expand)
         op.out_c = (uint16_t)n;
