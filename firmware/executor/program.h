@@ -59,7 +59,7 @@ enum prog_kernel {
     // prog_requant_fast padded to a multiple of 4 output channels, and in p[0] the offset of one
     // pixel of the input's zero point, which stands in for the taps outside the tensor.
     PROG_CONV_X2,    // out_c > 1: a record for each pair of output channels, the last one of an odd number together with the channel before (below)
-    PROG_DWCONV_X2,  // mult_c == 1, ks * ka <= PROG_MAX_TAPS: weights with biases and last steps, drawn below
+    PROG_DWCONV_X2,  // mult_c == 1, out_c > 1, ks * ka <= PROG_MAX_TAPS: weights with biases and last steps, drawn below
     PROG_CONV_B4,    // w [out_c / 4][ks][ka][in_c][4 channels]
     PROG_DWCONV_FIR, // mult_c == 1, ks == ka: 3, 5 or 7, ss == sa: 1 or 2: w [c][ks][ka]
     PROG_CONV_M16,   // int16 w [out_c][ks][ka][in_c], each channel's rounded up to a multiple of 4 with zeros
@@ -153,7 +153,7 @@ struct prog_requant_fast {
 enum prog_end { PROG_END_ANY, PROG_END_SIMPLE, PROG_END_RELU };
 
 // PROG_DWCONV_X2 has everything in the order of its use. Two channels at a time, of an odd number the
-// last two once more behind the others (a single one with a second of zeros); a word for either:
+// last two once more behind the others; a word for either:
 //   bias
 //   weights, int16 pairs: [ks / 2][ka] of two slices; of the last of an odd ks along it, 0 and 1, 2 and 3
 //       and so on, then of an odd ka its last two; at stride 1 and two positions at a time (p[2])

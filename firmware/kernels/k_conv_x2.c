@@ -256,10 +256,10 @@ INLINE struct sums dot_pairs(const struct task *t, bool widened, const uint32_t 
         return dot1(t->x, t->x_mid, p, q, s);
     const struct runs *r = t->runs;
     for (int i = 0; i < t->op->ks; i++) {
-        const int8_t *x = r->rows[i] + r->first * r->pixel;
-        const unsigned len = r->rows[i] ? t->op->in_len : 0;
-        for (int k = r->first; k < r->first + r->n_parts; k++, x += r->pixel)
-            s = run1((unsigned)k < len ? x : r->zeros, r->bytes, p, q, s);
+        const int8_t *row = r->rows[i];
+        const unsigned len = row ? t->op->in_len : 0;
+        for (int k = r->first; k < r->first + r->n_parts; k++)
+            s = run1((unsigned)k < len ? row + k * r->pixel : r->zeros, r->bytes, p, q, s);
     }
     return s;
 }

@@ -2,7 +2,7 @@
 // Depthwise convolution, two channels at two neighbouring positions at a time. The windows of both lie in one patch of the
 // input, whose bytes are loaded and widened once. Two kernel rows are taken together: a lane holds the tap of either,
 // so one SMLAD serves both; of an odd number of rows the last goes by itself, two taps of it a word. A position that is
-// left over goes alone, and so do all of a kernel that is not 3 x 3, 5 x 5 or 7 x 7 at stride 1 or 2.
+// left over goes alone, and so do all where the kernel is not 3 x 3, 5 x 5 or 7 x 7 at stride 1 or 2 with a ReLU behind it.
 //
 // A table of pointers to the patch's taps knows of borders, slices and rings, and is made once for all channels; while a
 // patch lies inside the tensor the next one is at the same pointers with another offset. The constants of a
@@ -33,20 +33,26 @@ static __attribute__((noinline)) int find_taps(const struct task *t, int first, 
 {
     const struct k_window *in = t->in;
     const int8_t *slice = in->slice, *const zeros = t->zeros;
-    const int ks = t->op->ks, room = t->op->in_len - columns - first;
-    const size_t step = t->step;
+    const int ks = t->op->ks, len = t->op->in_len, room = len - columns - first;
+    const ptrdiff_t along = (ptrdiff_t)(first - in->lo) * (ptrdiff_t)t->step;
+    const bool within = first >= 0 && room >= 0;
     for (int s = 0; s < ks; s++) {
-        const bool inside = s >= in->tap && s < in->tap + in->taps;
-        const unsigned positions = inside ? t->op->in_len : 0;
-        const int8_t **to = taps + (s & ~1) * columns + (s & 1);
-        const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * (ptrdiff_t)step;
+        const bool inside = (unsigned)(s - in->tap) < (unsigned)in->taps;
         const int next = s < (ks & ~1) ? 2 : 1;
-        for (int a = first; a < first + columns; a++, x += step, to += next)
-            *to = (unsigned)a < positions ? x : zeros;
+        const int8_t **to = taps + (s & ~1) * columns + (s & 1), **const end = to + columns * next;
+        const int8_t *x = inside ? slice + along : zeros;
+        const size_t step = inside ? t->step : 0;
         if (inside)
             slice = fast_next_slice(in, slice);
+        if (within) {
+            for (; to < end; to += next, x += step)
+                *to = x;
+            continue;
+        }
+        for (int a = first; to < end; a++, to += next, x += step)
+            *to = (unsigned)a < (unsigned)len ? x : zeros;
     }
-    if (in->taps < ks || first < 0 || room < 0)
+    if (!within || in->taps < ks)
         return 1;
     return room / apart < most ? room / apart + 1 : most;
 }
@@ -138,30 +144,26 @@ static inline int32_t finish_simple(int32_t sum2, uint32_t mult, uint32_t round,
     return simd_saturate8(simd_shift_right(v + (sum2 >> 31), shifts));
 }
 
-static inline int32_t finish_fast(enum prog_end end, int32_t sum, uint32_t mult, uint32_t round,
-                                  uint32_t shifts)
+static __attribute__((noinline)) int8_t finish_any(const struct prog_op *op, const uint32_t *e,
+                                                   int32_t sum2)
 {
-    return end == PROG_END_SIMPLE ? finish_simple(sum, mult, round, shifts)
-                                  : finish_relu(sum, mult, round, shifts);
-}
-
-static __attribute__((noinline)) int8_t finish_any(const struct task *t, const uint32_t *e,
-                                                   int32_t sum)
-{
-    if (t->end == PROG_END_RELU)
-        return (int8_t)finish_relu(sum, e[0], e[1], e[2]);
-    const struct fast_out o = fast_out_of(t->op);
+    const struct fast_out o = fast_out_of(op);
     const struct prog_requant_fast r = {(int32_t)e[0], (int32_t)e[1], (int32_t)(e[2] & 0xFF),
                                         (int32_t)(e[2] >> 8 & 0xFF)};
-    return fast_finish(&o, &r, sum);
+    return fast_finish(&o, &r, sum2);
 }
 
-// Two channels of one position, for any end. The result is negative if they are the last.
+// Two channels of one position that do not end with a ReLU. The result is negative if they are the last.
 static __attribute__((noinline)) int32_t finish_others(const struct task *t, const uint32_t *e,
                                                        int32_t a, int32_t b, int8_t *y)
 {
-    y[0] = finish_any(t, e, a);
-    y[1] = finish_any(t, e + 3, b);
+    if (t->end == PROG_END_SIMPLE) {
+        y[0] = (int8_t)finish_simple(a, e[0], e[1], e[2]);
+        y[1] = (int8_t)finish_simple(b, e[3], e[4], e[5]);
+    } else {
+        y[0] = finish_any(t->op, e, a);
+        y[1] = finish_any(t->op, e + 3, b);
+    }
     return (int32_t)e[5];
 }
 
@@ -235,23 +237,24 @@ last_row_2(const int ka, const int8_t *const *taps, ptrdiff_t c, const uint32_t 
     return s;
 }
 
-// Two channels of two positions that end with a ReLU, or simply. The result is negative if they are the last.
-static inline __attribute__((always_inline)) int32_t
-finish2(const enum prog_end end, const uint32_t *e, struct sums2 s, int8_t **y0, int8_t **y1)
+// Two channels of two positions that end with a ReLU. The result is negative if they are the last.
+static inline __attribute__((always_inline)) int32_t finish2(const uint32_t *e, struct sums2 s,
+                                                             int8_t **y0, int8_t **y1)
 {
     const struct pair first = constants(e), middle = constants(e + 2);
-    simd_store_next(y0, finish_fast(end, s.s0.a, first.a, first.b, middle.a));
-    simd_store_next(y1, finish_fast(end, s.s1.a, first.a, first.b, middle.a));
+    simd_store_next(y0, finish_relu(s.s0.a, first.a, first.b, middle.a));
+    simd_store_next(y1, finish_relu(s.s1.a, first.a, first.b, middle.a));
     const struct pair last = constants(e + 4);
-    simd_store_next(y0, finish_fast(end, s.s0.b, middle.b, last.a, last.b));
-    simd_store_next(y1, finish_fast(end, s.s1.b, middle.b, last.a, last.b));
+    simd_store_next(y0, finish_relu(s.s0.b, middle.b, last.a, last.b));
+    simd_store_next(y1, finish_relu(s.s1.b, middle.b, last.a, last.b));
     return (int32_t)last.b;
 }
 
 // All channels of two positions.
-static inline __attribute__((always_inline)) void
-two_positions(const struct task *t, const int ka, const int sa, const enum prog_end end,
-              const int8_t *const *taps, ptrdiff_t c, int8_t *y)
+static inline __attribute__((always_inline)) void two_positions(const struct task *t, const int ka,
+                                                                const int sa,
+                                                                const int8_t *const *taps,
+                                                                ptrdiff_t c, int8_t *y)
 {
     const int row_words = sa == 1 ? 2 * (ka - 1) : ka + 1;
     const uint32_t *w = t->consts;
@@ -269,7 +272,7 @@ two_positions(const struct task *t, const int ka, const int sa, const enum prog_
             while (ka > 3 && w < rows);
             s = (sa == 1 ? last_row_1 : last_row_2)(ka, tap, c, w, s);
             w += row_words;
-            state = finish2(end, w, s, &y0, &y1);
+            state = finish2(w, s, &y0, &y1);
             w += 6;
             c += 2;
         } while (state >= 0);
@@ -282,8 +285,7 @@ two_positions(const struct task *t, const int ka, const int sa, const enum prog_
 // n pairs of positions of a 3 x 3 kernel. The table has to lie in the frame of the function that reads it, for there is no
 // register for its address.
 static inline __attribute__((always_inline)) void two_by_two_3(const struct task *t, const int sa,
-                                                               const enum prog_end end, int first,
-                                                               int n, int8_t *y)
+                                                               int first, int n, int8_t *y)
 {
     const int8_t *taps[3 * 5];
     while (n > 0) {
@@ -291,26 +293,26 @@ static inline __attribute__((always_inline)) void two_by_two_3(const struct task
         n -= same;
         first += same * 2 * sa;
         for (ptrdiff_t c = 0; same > 0; same--, c += 2 * sa * (ptrdiff_t)t->step) {
-            two_positions(t, 3, sa, end, taps, c, y);
+            two_positions(t, 3, sa, taps, c, y);
             y += 2 * t->out_step;
         }
     }
 }
 
 // Functions of their own, so that each has all registers.
-#define TWO_BY_TWO_3(name, sa, end)                                                                \
+#define TWO_BY_TWO_3(name, sa)                                                                     \
     static __attribute__((noinline)) void name(const struct task *t, int first, int n, int8_t *y)  \
     {                                                                                              \
-        two_by_two_3(t, sa, end, first, n, y);                                                     \
+        two_by_two_3(t, sa, first, n, y);                                                          \
     }
-TWO_BY_TWO_3(two_3_1_relu, 1, PROG_END_RELU)
-TWO_BY_TWO_3(two_3_2_relu, 2, PROG_END_RELU)
+TWO_BY_TWO_3(two_3_1, 1)
+TWO_BY_TWO_3(two_3_2, 2)
 
 #define TWO_POSITIONS(name, ka, sa)                                                                \
     static __attribute__((noinline)) void name(const struct task *t, const int8_t *const *taps,    \
                                                ptrdiff_t c, int8_t *y)                             \
     {                                                                                              \
-        two_positions(t, ka, sa, PROG_END_RELU, taps, c, y);                                       \
+        two_positions(t, ka, sa, taps, c, y);                                                      \
     }
 TWO_POSITIONS(two_5_1, 5, 1)
 TWO_POSITIONS(two_5_2, 5, 2)
@@ -396,19 +398,6 @@ static __attribute__((noinline)) void one_any(const struct task *t, const int8_t
     one_position(t, shape_of(t->op), 0, taps, c, y);
 }
 
-// One channel: no second one may be read or written, so a copy of the taps has one.
-static void lonely(const struct task *t, const int8_t *const *taps, ptrdiff_t c, int8_t *y)
-{
-    const int8_t *copy_taps[PROG_MAX_TAPS];
-    int8_t copy[PROG_MAX_TAPS][2], out[2];
-    for (int i = 0; i < t->op->ks * t->op->ka; i++) {
-        copy[i][0] = copy[i][1] = taps[i][c];
-        copy_taps[i] = copy[i];
-    }
-    one_any(t, copy_taps, 0, out);
-    *y = out[0];
-}
-
 // ---- the operator ----
 
 // All channels at a table of taps.
@@ -447,13 +436,10 @@ void k_dwconv_x2(const struct prog_op *op, const struct k_consts *k, const struc
     const int first = out->first * op->sa - op->pad_a;
     const int pairs = op->p[2] == 2 ? (int)((unsigned)out->n / 2) : 0, left = out->n - 2 * pairs;
     if (pairs && op->ka == 3)
-        (op->sa == 1 ? two_3_1_relu : two_3_2_relu)(&t, first, pairs, out->pixel);
+        (op->sa == 1 ? two_3_1 : two_3_2)(&t, first, pairs, out->pixel);
     else if (pairs)
         each(&t, twos[op->ka / 2 - 2][op->sa - 1], 2, first, pairs, out->pixel);
     if (left)
-        each(&t,
-             op->out_c == 1               ? lonely
-             : op->ks == 3 && op->ka == 3 ? one_3
-                                          : one_any,
-             1, first + 2 * pairs * op->sa, left, out->pixel + (size_t)(2 * pairs) * out->pix_step);
+        each(&t, op->ks == 3 && op->ka == 3 ? one_3 : one_any, 1, first + 2 * pairs * op->sa, left,
+             out->pixel + (size_t)(2 * pairs) * out->pix_step);
 }

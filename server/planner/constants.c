@@ -353,7 +353,7 @@ static void add_two_channels(const struct x2 *x, int o, bool last)
 {
     const struct layer *l = x->l;
     for (int c = o; c < o + 2; c++) {
-        const int32_t bias = c < l->out_c ? bias_of(l, c, x->ends) : 0;
+        const int32_t bias = bias_of(l, c, x->ends);
         buf_add(x->consts, &(uint32_t){(uint32_t)bias * (uint32_t)x2_factor(x)}, 4);
     }
     for (int s = 0; s + 1 < x->ks; s += 2) {
@@ -383,12 +383,12 @@ static void pack_dwconv(struct buf *consts, const struct layer *l, bool cols,
                    .ka = cols ? l->kh : l->kw,
                    .end = (enum prog_end)op->p[1]};
     const bool square = x.ks == x.ka && (x.ka == 3 || x.ka == 5 || x.ka == 7);
-    op->p[2] = square && sa <= 2 && x.end == PROG_END_RELU && l->out_c > 1 ? 2 : 1;
+    op->p[2] = square && sa <= 2 && x.end == PROG_END_RELU ? 2 : 1;
     x.seconds = op->p[2] == 2 && sa == 1;
     for (int o = 0; o + 1 < l->out_c; o += 2)
         add_two_channels(&x, o, o + 3 >= l->out_c);
     if (l->out_c % 2)
-        add_two_channels(&x, l->out_c > 1 ? l->out_c - 2 : 0, true);
+        add_two_channels(&x, l->out_c - 2, true);
 }
 
 // Biases and last steps of one layer, padded to whole groups of four channels.

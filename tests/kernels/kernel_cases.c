@@ -72,14 +72,14 @@ static void add_case(const struct buf *program, uint32_t variant, uint32_t input
 
 // ---- random layers ----
 
-// A multiplier and shift: those that bring sums of `fan_in` products into range, or the edges.
-static struct requant random_requant(struct netgen *n, int fan_in)
+// A multiplier and shift: those that bring sums of `fan_in` products into range, or the edges, unless tame.
+static struct requant random_requant(struct netgen *n, int fan_in, bool tame)
 {
     static const int32_t mults[] = {1 << 30, INT32_MAX, (1 << 30) + 1, 0x5A827999};
     int shift = -6;
     for (int f = fan_in; f > 1; f /= 4)
         shift--;
-    int edge = netgen_pick(n, 0, 24);
+    int edge = tame ? 24 : netgen_pick(n, 0, 24);
     if (edge == 0)
         shift = netgen_pick(n, 1, 6); // saturates nearly everywhere
     else if (edge == 1)
@@ -116,20 +116,22 @@ static void sharpen(struct netgen *n, int index)
                : kind == 2 ? (int8_t)(netgen_next(n) & 1 ? -128 : 127)
                : kind == 3 ? (int8_t)(netgen_next(n) >> 24)
                            : (int8_t)netgen_pick(n, -127, 127); // the range of the format
-    // As converters have it: the tensor's zero point is the least value behind a ReLU.
-    l->out_zero = netgen_pick(n, 0, 1) ? -128 : random_zero(n);
+    // A channel at the edge decides how a whole layer ends, so half of the layers have none and end mostly as
+    // converters have it: the tensor's zero point is the least value behind a ReLU.
+    const bool tame = netgen_pick(n, 0, 1);
+    l->out_zero = netgen_pick(n, 0, tame ? 3 : 1) ? -128 : random_zero(n);
     l->act_min = -128;
     l->act_max = 127;
-    if (!netgen_pick(n, 0, 3)) {
+    if (!netgen_pick(n, 0, tame ? 7 : 3)) {
         l->act_min = netgen_pick(n, -128, 126);
         l->act_max = netgen_pick(n, l->act_min, 127);
     }
     n->tensors[l->out].zero = l->out_zero;
     for (int o = 0; o < l->out_c; o++) {
         int32_t range = 16384 * fan_in;
-        bias[o] = netgen_pick(n, 0, 9) ? netgen_pick(n, -range / 8 - 1, range / 8 + 1)
-                                       : netgen_pick(n, -(1 << 29), 1 << 29);
-        l->requant[o] = random_requant(n, fan_in);
+        bias[o] = tame || netgen_pick(n, 0, 9) ? netgen_pick(n, -range / 8 - 1, range / 8 + 1)
+                                               : netgen_pick(n, -(1 << 29), 1 << 29);
+        l->requant[o] = random_requant(n, fan_in, tame);
     }
 }
 
@@ -199,8 +201,10 @@ static void make(struct netgen *n, enum family family, uint32_t seed)
         static const int sizes[] = {1, 2, 3, 3, 3, 4, 5, 5, 6, 7, 7};
         int kw = sizes[netgen_pick(&draw, 0, 10)],
             kh = netgen_pick(&draw, 0, 3) ? kw : netgen_pick(&draw, 1, 7);
-        begin(n, seed, h, w, netgen_pick(&draw, 0, 1) ? 4 * netgen_pick(&draw, 1, 5) : c);
-        add_window(n, LAYER_DWCONV, kh, kw, netgen_pick(n, 1, 2), 0, netgen_pick(n, 0, 9) ? 1 : 2);
+        const int few[] = {4 * netgen_pick(&draw, 1, 5), netgen_pick(&draw, 1, 7), c};
+        begin(n, seed, h, w, few[netgen_pick(&draw, 0, 2)]);
+        add_window(n, LAYER_DWCONV, kh, kw, netgen_pick(n, 0, 9) ? netgen_pick(n, 1, 2) : 3, 0,
+                   netgen_pick(n, 0, 9) ? 1 : 2);
         break;
     }
     case INVERTED: { // 1x1, depthwise, 1x1
