@@ -259,7 +259,7 @@ const char *fusion__begin(struct fusion *f, int first, int last)
             f->kept_bytes += fusion_tensor_bytes(g, t);
     }
     for (int i = first; i <= last; i++) {
-        if (!try_join(f, i)) {
+        if (i == f->expand || !try_join(f, i)) {
             f->stage_of[i] = f->n_stages;
             f->next[i] = -1;
             f->stages[f->n_stages++] = (struct fusion_stage){.head = i, .tail = i, .n_layers = 1};
@@ -274,7 +274,8 @@ const char *fusion_block_begin(struct fusion *f, int first, int last)
     f->block_last = last;
     f->cell = false;
     f->by_rows = false;
-    f->group = 0;
+    f->group = f->strip = 0;
+    f->expand = -1;
     return fusion__begin(f, first, last);
 }
 
@@ -290,8 +291,7 @@ static int first_needed(const struct fusion *f, int layer)
     return min_int(q.in, max_int(0, s->done * q.stride - q.pad));
 }
 
-// First slice of a tensor that any layer of the block still needs.
-static int first_needed_slice(const struct fusion *f, int tensor)
+int fusion__first_needed_slice(const struct fusion *f, int tensor)
 {
     int first = INT32_MAX;
     for (int u = f->uses[tensor]; u < f->uses[tensor + 1]; u++) {
@@ -387,12 +387,10 @@ static void begin_io(struct fusion *f)
 
 static void make_slice(struct fusion *f, int stage);
 
-// Has every slice made that layer `layer` needs for its stage's next slice.
-static void demand_inputs(struct fusion *f, int layer)
+void fusion__demand(struct fusion *f, int layer, int slice)
 {
     const struct layer *l = &f->g->layers[layer];
     struct axis_geometry q = slice_geometry(f, layer);
-    int slice = f->stages[f->stage_of[layer]].done;
     int need = min_int(q.in, slice * q.stride - q.pad + q.k);
     for (int k = 0; k < n_inputs(l); k++) {
         int t = l->in[k], p = f->g->tensors[t].producer;
@@ -409,10 +407,10 @@ static void make_slice(struct fusion *f, int stage)
     struct fusion_stage *s = &f->stages[stage];
     fusion__count_work(f, s->n_layers);
     for (int i = s->head; i >= 0; i = f->next[i])
-        demand_inputs(f, i);
+        fusion__demand(f, i, s->done);
     int out = f->g->layers[s->tail].out;
     if (f->tensors[out].role == FUSION_RING) {
-        int occupied = s->done + 1 - first_needed_slice(f, out);
+        int occupied = s->done + 1 - fusion__first_needed_slice(f, out);
         f->tensors[out].slots = (uint32_t)max_int((int)f->tensors[out].slots, max_int(1, occupied));
     }
     if (f->axis == FUSION_ROWS && (x_tensor(f) >= 0 || f->record)) {
@@ -517,7 +515,8 @@ void fusion_band(struct fusion *f, int band)
 uint32_t fusion_channels(const struct fusion *f, int layer)
 {
     const int out_c = f->g->layers[layer].out_c;
-    return (uint32_t)(f->group && layer < f->first + 2 ? min_int(f->group, out_c) : out_c);
+    bool some = f->group && (layer == f->expand || layer == f->expand + 1);
+    return (uint32_t)(some ? min_int(f->group, out_c) : out_c);
 }
 
 // Positions along a slice of layer i.
@@ -609,10 +608,20 @@ void fusion__add_up(struct fusion *f)
                             x >= 0 && f->tensors[x].offset != base ? f->tensors[x].bytes : 0);
 }
 
-// How often the first three layers of a cell of groups run over the same pixels.
+int fusion_chunks_of(const struct fusion *f, const struct fusion_stage *s)
+{
+    return s->n_layers > 1 || (f->by_rows && f->chunk == 1) ? f->chunk : 0;
+}
+
+static bool in_groups(const struct fusion *f, int i)
+{
+    return f->group && i >= f->expand && i < f->expand + 3;
+}
+
+// How often a layer runs over the same pixels.
 static uint64_t group_runs(const struct fusion *f, int i)
 {
-    return f->group && i < f->first + 3 ? ceil_div(f->g->layers[f->first].out_c, f->group) : 1;
+    return in_groups(f, i) ? ceil_div(f->g->layers[f->expand].out_c, f->group) : 1;
 }
 
 // Pixels of an input slice lie together: of rows, rings and chunks.
@@ -625,14 +634,13 @@ static bool packed_input(const struct fusion *f, int i)
 
 static void find_price(struct fusion *f, int i)
 {
-    const int channels = f->g->layers[f->first].out_c;
     struct latency_place at = {.cols = f->axis != FUSION_ROWS && !f->by_rows,
                                .fed = is_acc_layer(f, i),
                                .packed = packed_input(f, i),
                                .outside = f->g->layers[i].in[0] == f->g->input};
-    if (f->group && i < f->first + 3) {
-        at.group = channels / (int)group_runs(f, i);
-        at.sum = i == f->first + 2;
+    if (in_groups(f, i)) {
+        at.group = f->g->layers[f->expand].out_c / (int)group_runs(f, i);
+        at.sum = i == f->expand + 2;
     }
     latency_price_of(f->latency, i, &at, &f->price[i]);
 }
@@ -666,7 +674,7 @@ static struct part part_of(const struct fusion *f, int i, int lo, int hi)
     if (f->by_rows) // the band's rows are the slices
         p = (struct part){(uint64_t)(hi - lo), 0, stage->done, p.runs, 0};
     const uint64_t positions = (uint64_t)(p.hi - p.lo), chunk = (uint64_t)f->chunk;
-    p.calls = stage->n_layers > 1 ? p.slices * ((positions + chunk - 1) / chunk) : p.slices;
+    p.calls = fusion_chunks_of(f, stage) ? p.slices * ((positions + chunk - 1) / chunk) : p.slices;
     return p;
 }
 
@@ -685,10 +693,10 @@ static void predict(const struct fusion *f, int i, const struct part *p, uint64_
     const struct latency_price *price = &f->price[i];
     const struct latency_shape *s = &price->shape;
     const struct fusion_stage *stage = &f->stages[f->stage_of[i]];
-    const bool sum = f->group && i == f->first + 2;
+    const bool sum = f->group && i == f->expand + 2;
     const uint64_t positions = (uint64_t)(p->hi - p->lo);
     const uint64_t inside = (uint64_t)common(p->lo, p->hi, s->lo, s->hi);
-    const uint64_t chunk = stage->n_layers > 1 ? (uint64_t)f->chunk : positions;
+    const uint64_t chunk = fusion_chunks_of(f, stage) ? (uint64_t)f->chunk : positions;
     struct latency_counts *n = &own->counts;
     n->calls = own->calls;
     n->positions = p->slices * positions * p->runs;
@@ -704,7 +712,7 @@ static void predict(const struct fusion *f, int i, const struct part *p, uint64_
                                  : n->positions;
     own->works[LATENCY_KERNEL] = own->calls;
     if (i == stage->head)
-        own->works[LATENCY_STEP] = p->slices * (p->runs + (f->group && i == f->first + 1));
+        own->works[LATENCY_STEP] = p->slices * (p->runs + (f->group && i == f->expand + 1));
     own->cycles = price->call * (double)n->calls + price->clipped * (double)n->clipped +
                   price->position * (double)n->positions + price->pass * (double)n->passes +
                   price->border * (double)n->borders + price->end * (double)n->ends +
@@ -719,7 +727,7 @@ void fusion__add_work(struct fusion *f, int i, int lo, int hi)
     if (is_acc_layer(f, i)) // a dense layer's MACs come with its input pixels, a pooling has none
         macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
     // The sums of groups are closed by one call more.
-    const uint64_t calls = p.calls * (p.runs + (f->group && i == f->first + 2));
+    const uint64_t calls = p.calls * (p.runs + (f->group && i == f->expand + 2));
     if (!f->latency && !f->record) { // most of a search
         f->cost.macs += macs;
         f->cost.calls += calls;

@@ -5,12 +5,13 @@
 #include "tests/unit/netgen.h"
 
 #include "server/planner/config.h"
-#include "server/planner/families.h"
 #include "server/planner/front.h"
 #include "server/planner/front_cells.h"
 #include "server/planner/fusion.h"
 
 #define MAX_POINTS 4096
+#define MAX_LAYERS 5
+#define MAX_CANDIDATES 4096
 #define CELLS_OF 12 // every twelfth network with blocks of cells
 
 struct point {
@@ -22,10 +23,13 @@ struct brute {
     struct point at[MAX_POINTS];
     size_t n, tried;
     struct fusion *f;
-    bool cells; // too
-    struct families families;
     struct config_block blocks[NETGEN_MAX];
-    int n_blocks; // entries so far
+    // Blocks of cells that the search has: which of them it takes, and how, is what is tested here.
+    struct candidate {
+        int n;
+        struct cell cells[MAX_LAYERS];
+    } candidates[MAX_CANDIDATES];
+    int n_candidates;
 };
 
 static int with_cells, with_groups; // blocks of fronts
@@ -58,19 +62,28 @@ static void keep(struct brute *b, struct point q)
     b->n = kept;
 }
 
-static void all_from(struct brute *b, int first, int n);
-
-static int try_cells(void *ctx, const struct cell *cells, int n)
+static int take_candidate(void *ctx, const struct cells *priced, const struct cell *cells, int n)
 {
     struct brute *b = ctx;
-    const int before = b->n_blocks;
-    uint32_t arena;
+    struct candidate *c = &b->candidates[b->n_candidates++];
+    (void)priced;
+    c->n = n;
+    memcpy(c->cells, cells, (size_t)n * sizeof *cells);
+    return b->n_candidates == MAX_CANDIDATES;
+}
+
+static int find_candidates(struct brute *b)
+{
+    const int n = b->f->g->n_layers;
     struct err e = {0};
-    front_cells_entries(cells, n, b->blocks + before);
-    if (config_arena(b->f, b->blocks + before, n, &arena, &e) == 0)
-        all_from(b, cells[n - 1].last + 1, before + n);
-    b->n_blocks = before;
-    return 0;
+    struct front_cells *s = front_cells_open(b->f, true, &e);
+    int rc = !s;
+    for (int first = 0; first < n; first++) {
+        for (int last = first; last < n && rc == 0; last++)
+            rc = front_cells_of_block(s, first, last, take_candidate, b);
+    }
+    front_cells_close(s);
+    return rc;
 }
 
 static void all_from(struct brute *b, int first, int n)
@@ -84,9 +97,13 @@ static void all_from(struct brute *b, int first, int n)
         return;
     }
     for (int last = first; last < g->n_layers; last++) {
-        b->n_blocks = n;
-        if (b->cells)
-            families_of_block(&b->families, first, last, try_cells, b);
+        for (int i = 0; i < b->n_candidates; i++) {
+            const struct candidate *c = &b->candidates[i];
+            if (c->cells[0].first != first || c->cells[c->n - 1].last != last)
+                continue;
+            front_cells_entries(c->cells, c->n, b->blocks + n);
+            all_from(b, last + 1, n + c->n);
+        }
         for (int axis = FUSION_ROWS; axis <= FUSION_PATCH; axis++) {
             const struct layer *l = &g->layers[last];
             int most = axis == FUSION_ROWS ? 0 : l->in_h > l->out_h ? l->in_h : l->out_h;
@@ -135,20 +152,23 @@ static bool check_network(uint32_t seed, int size, size_t *points)
         netgen_make(&n, seed, size);
     else
         netgen_mobile(&n, seed);
-    if (n.g.n_layers > 5 || n.tensors[0].h > 12) {
+    if (n.g.n_layers > MAX_LAYERS || n.tensors[0].h > 12) {
         netgen_free(&n);
         return true;
     }
     const struct latency_model m = random_model(&n);
     struct front_rules rules = front_everything;
-    rules.cells = b.cells = seed % CELLS_OF == 0; // which take brute force long
+    rules.cells = seed % CELLS_OF == 0; // which take brute force long
     if (fusion_open(&f, &n.g, &e) || latency_table_fill(&latency, &n.g, &m, &e))
         return false;
     f.latency = &latency;
-    if (families_open(&b.families, &n.g, &e) || front_search_latency(&f, &rules, &paths, &e))
+    if (front_search_latency(&f, &rules, &paths, &e))
         return false;
     b.n = b.tried = 0;
     b.f = &f;
+    b.n_candidates = 0;
+    if (rules.cells && find_candidates(&b))
+        return false;
     all_from(&b, 0, 0);
     bool ok = b.n == paths.n;
     for (size_t i = 0; i < paths.n && ok; i++) {
@@ -173,7 +193,6 @@ static bool check_network(uint32_t seed, int size, size_t *points)
     }
     *points += paths.n;
     b.f = NULL;
-    families_close(&b.families);
     front_paths_free(&paths);
     fusion_close(&f);
     latency_table_free(&latency);
