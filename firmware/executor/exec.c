@@ -19,6 +19,7 @@ struct run { // what one exec_run() needs to hand around
     uint8_t *arena;
     const struct exec_input *input;
     const struct exec_hooks *profile; // NULL unless kernel calls are to be told
+    unsigned straight;                // kernels from this one on are called straight away
     // the call at hand
     int8_t *origin[PROG_ORIGINS];
     uint32_t group;
@@ -131,10 +132,9 @@ static const int8_t *input_rows(const struct run *r, unsigned y, unsigned n)
     return (const int8_t *)at(r, r->header->input) + y * row;
 }
 
-// What a kernel call takes exists twice, with and without a profile (`told` is a constant), so that a
-// run without pays nothing for the hooks.
-#define BOTH static inline __attribute__((always_inline))
-// In frames of their own, which are gone when kernels run.
+// What every kernel call takes lies in one frame; what few need, in frames of their own, which are gone
+// when kernels run.
+#define INLINE static inline __attribute__((always_inline))
 #define APART static __attribute__((noinline))
 
 // The window of a stage's first operator where the caller gives the model input. Slices are rows: asks
@@ -155,8 +155,8 @@ APART void ask_for_input(const struct run *r, const struct prog_op *op,
 #define NOT_REACHED ((const int8_t *)UINTPTR_MAX) // the end of what is no ring
 
 // The window of a stage's first operator.
-BOTH void open_head(const struct run *r, const struct prog_op *op, const struct prog_step *step,
-                    const struct prog_interval *intervals, struct k_window *w)
+INLINE void open_head(const struct run *r, const struct prog_op *op, const struct prog_step *step,
+                      const struct prog_interval *intervals, struct k_window *w)
 {
     const struct prog_view *v = &op->in[0];
     const int8_t *origin = r->origin[v->origin];
@@ -173,7 +173,8 @@ BOTH void open_head(const struct run *r, const struct prog_op *op, const struct 
 }
 
 // The window of an operator that reads the chunk that begins with position `first`.
-BOTH void open_chunk(const struct run *r, const struct prog_view *v, int first, struct k_window *w)
+INLINE void open_chunk(const struct run *r, const struct prog_view *v, int first,
+                       struct k_window *w)
 {
     const int8_t *chunk = r->origin[v->origin] + v->offset;
     *w = (struct k_window){
@@ -181,7 +182,7 @@ BOTH void open_chunk(const struct run *r, const struct prog_view *v, int first, 
 }
 
 // Constants that the operator does not have point anywhere.
-BOTH void consts_of(const struct run *r, const struct prog_op *op, struct k_consts *k)
+INLINE void consts_of(const struct run *r, const struct prog_op *op, struct k_consts *k)
 {
     const uint8_t *weights = r->program + op->weights, *bias = r->program + op->bias,
                   *requant = r->program + op->requant;
@@ -194,22 +195,6 @@ BOTH void consts_of(const struct run *r, const struct prog_op *op, struct k_cons
     k->bias = (const void *)bias;
     k->requant = (const void *)requant;
     k->zeros = at(r, (uint32_t)op->p[0]);
-}
-
-static void tell(const struct run *r, const struct prog_op *op, int pixels)
-{
-    const struct prog_op *ops = at(r, r->header->ops);
-    r->profile->kernel(r->profile->ctx, (unsigned)(op - ops), pixels);
-}
-
-void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
-{
-    const struct run r = {.program = program, .header = program, .profile = hooks};
-    const struct prog_op *ops = at(&r, r.header->ops);
-    for (unsigned i = 0; i < n; i++) {
-        tell(&r, ops, 0);
-        tell(&r, ops, -1);
-    }
 }
 
 // An addition's operand: a chunk, or a slice of anything.
@@ -230,7 +215,28 @@ static void open_operand(const struct run *r, const struct prog_view *v,
         w->slice = input_rows(r, 0, r->header->in_h) + (size_t)slice * v->slice_step;
 }
 
+static k_slice_fn *const kernels[PROG_KERNEL_COUNT] = {
+    [PROG_CONV] = k_conv,
+    [PROG_DWCONV] = k_dwconv,
+    [PROG_AVGPOOL] = k_avgpool,
+    [PROG_MAXPOOL] = k_maxpool,
+    [PROG_MEAN] = k_mean,
+    [PROG_SOFTMAX] = k_softmax,
+    [PROG_RESCALE] = k_rescale,
+    [PROG_PAD] = k_pad,
+    [PROG_CONV_P4] = k_conv_p4,
+    [PROG_CONV_COPY4] = k_conv_copy4,
+    [PROG_DWCONV_P2] = k_dwconv_p2,
+    [PROG_CONV_B4] = k_conv_b4,
+    [PROG_DWCONV_FIR] = k_dwconv_fir,
+    [PROG_CONV_M16] = k_conv_m16,
+    [PROG_DWCONV_M16] = k_dwconv_m16,
+    [PROG_SUM_CONV] = k_sum_conv,
+    [PROG_SUM_END] = k_sum_end,
+};
+
 struct call { // of a kernel
+    const struct prog_part *part;
     const struct prog_op *op;
     const struct prog_interval *intervals;
     int slice;
@@ -239,10 +245,10 @@ struct call { // of a kernel
 };
 
 // What has no slice kernel.
-APART void run_special(const struct run *r, const struct call *c, const struct k_window *in,
-                       int32_t *acc)
+APART void run_special(const struct run *r, const struct call *c, const struct k_window *in)
 {
     const struct prog_op *op = c->op;
+    int32_t *acc = (int32_t *)(void *)(r->arena + c->part->acc);
     struct k_window operands[2];
     switch (op->kernel) {
     case PROG_ADD:
@@ -261,29 +267,27 @@ APART void run_special(const struct run *r, const struct call *c, const struct k
     }
 }
 
-// A step: n positions at a time through all operators of its stage.
-BOTH void any_step(const struct run *r, const struct prog_part *part, const struct prog_step *step,
-                   const struct prog_interval *intervals, const bool told)
+// Costs the same wherever it is called from: exec_probe() learns how much.
+APART void tell(const struct run *r, const struct prog_op *op, int pixels)
 {
-    static k_slice_fn *const kernels[PROG_KERNEL_COUNT] = {
-        [PROG_CONV] = k_conv,
-        [PROG_DWCONV] = k_dwconv,
-        [PROG_AVGPOOL] = k_avgpool,
-        [PROG_MAXPOOL] = k_maxpool,
-        [PROG_MEAN] = k_mean,
-        [PROG_SOFTMAX] = k_softmax,
-        [PROG_RESCALE] = k_rescale,
-        [PROG_PAD] = k_pad,
-        [PROG_CONV_P4] = k_conv_p4,
-        [PROG_CONV_COPY4] = k_conv_copy4,
-        [PROG_DWCONV_P2] = k_dwconv_p2,
-        [PROG_CONV_B4] = k_conv_b4,
-        [PROG_DWCONV_FIR] = k_dwconv_fir,
-        [PROG_CONV_M16] = k_conv_m16,
-        [PROG_DWCONV_M16] = k_dwconv_m16,
-        [PROG_SUM_CONV] = k_sum_conv,
-        [PROG_SUM_END] = k_sum_end,
-    };
+    const struct prog_op *ops = at(r, r->header->ops);
+    r->profile->kernel(r->profile->ctx, (unsigned)(op - ops), pixels);
+}
+
+void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
+{
+    const struct run r = {.program = program, .header = program, .profile = hooks};
+    const struct prog_op *ops = at(&r, r.header->ops);
+    for (unsigned i = 0; i < n; i++) {
+        tell(&r, ops, 0);
+        tell(&r, ops, -1);
+    }
+}
+
+// n positions at a time through all operators of the step's stage.
+INLINE void run_step(const struct run *r, const struct prog_part *part,
+                     const struct prog_step *step, const struct prog_interval *intervals)
+{
     const struct prog_stage *stage =
         (const struct prog_stage *)at(r, r->header->stages) + part->first_stage + step->stage;
     const struct prog_op *head = (const struct prog_op *)at(r, r->header->ops) + stage->first_op,
@@ -295,6 +299,7 @@ BOTH void any_step(const struct run *r, const struct prog_part *part, const stru
     const int chunk = stage->chunk ? stage->chunk : hi - p;
     int8_t *out = r->origin[last->out.origin] + step->out +
                   (ptrdiff_t)(p - intervals[last->out.interval].lo) * (ptrdiff_t)last->out.pix_step;
+    c.part = part;
     c.intervals = intervals;
     c.slice = step->slice;
     open_head(r, head, step, intervals, &first_in);
@@ -306,14 +311,18 @@ BOTH void any_step(const struct run *r, const struct prog_part *part, const stru
             consts_of(r, c.op, &c.k);
             c.out.pixel = c.op == last ? out : r->origin[c.op->out.origin] + c.op->out.offset;
             c.out.pix_step = c.op->out.pix_step;
-            if (told)
-                tell(r, c.op, c.out.n);
-            if (c.op->kernel >= PROG_CONV)
+            if (c.op->kernel >= r->straight) {
                 kernels[c.op->kernel](c.op, &c.k, in, &c.out);
-            else
-                run_special(r, &c, in, (int32_t *)(void *)(r->arena + part->acc));
-            if (told)
+            } else if (!r->profile) {
+                run_special(r, &c, in);
+            } else {
+                tell(r, c.op, c.out.n);
+                if (c.op->kernel >= PROG_CONV)
+                    kernels[c.op->kernel](c.op, &c.k, in, &c.out);
+                else
+                    run_special(r, &c, in);
                 tell(r, c.op, -1);
+            }
             if (c.op == last)
                 break;
             open_chunk(r, &c.op[1].in[0], p, &chunk_in);
@@ -355,7 +364,7 @@ APART void begin_call(struct run *r, const struct prog_call *call, const struct 
                part->acc_bytes);
 }
 
-BOTH void any_call(struct run *r, const struct prog_call *call, const bool told)
+APART void run_call(struct run *r, const struct prog_call *call)
 {
     const struct prog_part *part = (const struct prog_part *)at(r, r->header->parts) + call->part;
     begin_call(r, call, part);
@@ -365,22 +374,12 @@ BOTH void any_call(struct run *r, const struct prog_call *call, const bool told)
         for (r->group = 0; r->group < call->n_groups; r->group++) {
             const struct prog_step *step = at(r, call->steps);
             for (const struct prog_step *end = step + call->n_steps; step < end; step++)
-                any_step(r, part, step, intervals, told);
+                run_step(r, part, step, intervals);
         }
     }
     r->group = 0;
     if (call->flags & PROG_CALL_END)
         finish_accumulators(r, part);
-}
-
-APART void run_call(struct run *r, const struct prog_call *call)
-{
-    any_call(r, call, false);
-}
-
-APART void profile_call(struct run *r, const struct prog_call *call)
-{
-    any_call(r, call, true);
 }
 
 bool exec_output_outside(const void *program)
@@ -399,13 +398,14 @@ int exec_run_into(const void *program, void *arena, size_t arena_bytes,
     const struct prog_block *blocks = at(&r, r.header->blocks);
     if (arena_bytes < r.header->arena_bytes)
         return EXEC_ARENA;
+    r.straight = r.profile ? PROG_KERNEL_COUNT : PROG_CONV;
     r.origin[PROG_ORIGIN_ARENA] = arena;
     r.origin[PROG_ORIGIN_INPUT] = (int8_t *)(uintptr_t)at(&r, r.header->input); // is only read
     r.origin[PROG_ORIGIN_OUTPUT] = output;
     for (unsigned i = 0; i < r.header->n_blocks; i++) {
         const struct prog_call *calls = at(&r, blocks[i].calls);
         for (uint32_t k = 0; k < blocks[i].n_calls; k++)
-            (r.profile ? profile_call : run_call)(&r, &calls[k]);
+            run_call(&r, &calls[k]);
         if (hooks && hooks->block)
             hooks->block(hooks->ctx, i);
     }
