@@ -16,6 +16,8 @@ static const char *const variants[] = {"generic", "armv7em", "rv32", "lx7"};
 struct run { // what one exec_run() needs to hand around
     const uint8_t *program;
     const struct prog_header *header;
+    const struct prog_stage *stages;
+    const struct prog_op *ops;
     uint8_t *arena;
     const struct exec_input *input;
     const struct exec_hooks *profile; // NULL unless kernel calls are to be told
@@ -28,6 +30,12 @@ struct run { // what one exec_run() needs to hand around
 static const void *at(const struct run *r, uint32_t offset)
 {
     return r->program + offset;
+}
+
+static const struct prog_op *ops_of(const void *program)
+{
+    const uint8_t *p = program;
+    return (const void *)(p + ((const struct prog_header *)program)->ops);
 }
 
 const char *exec_variant_name(unsigned i)
@@ -118,9 +126,7 @@ void exec_block_ops(const void *program, unsigned block, uint32_t *first, uint32
 
 uint32_t exec_op_layer(const void *program, uint32_t op)
 {
-    const struct prog_header *h = program;
-    const uint8_t *p = program;
-    return ((const struct prog_op *)(const void *)(p + h->ops))[op].layer;
+    return ops_of(program)[op].layer;
 }
 
 // First byte of the model input from row y on; `n` rows will be read.
@@ -270,17 +276,15 @@ APART void run_special(const struct run *r, const struct call *c, const struct k
 // Costs the same wherever it is called from: exec_probe() learns how much.
 APART void tell(const struct run *r, const struct prog_op *op, int pixels)
 {
-    const struct prog_op *ops = at(r, r->header->ops);
-    r->profile->kernel(r->profile->ctx, (unsigned)(op - ops), pixels);
+    r->profile->kernel(r->profile->ctx, (unsigned)(op - r->ops), pixels);
 }
 
 void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
 {
-    const struct run r = {.program = program, .header = program, .profile = hooks};
-    const struct prog_op *ops = at(&r, r.header->ops);
+    const struct run r = {.profile = hooks, .ops = ops_of(program)};
     for (unsigned i = 0; i < n; i++) {
-        tell(&r, ops, 0);
-        tell(&r, ops, -1);
+        tell(&r, r.ops, 0);
+        tell(&r, r.ops, -1);
     }
 }
 
@@ -288,10 +292,8 @@ void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
 INLINE void run_step(const struct run *r, const struct prog_part *part,
                      const struct prog_step *step, const struct prog_interval *intervals)
 {
-    const struct prog_stage *stage =
-        (const struct prog_stage *)at(r, r->header->stages) + part->first_stage + step->stage;
-    const struct prog_op *head = (const struct prog_op *)at(r, r->header->ops) + stage->first_op,
-                         *last = head + stage->n_ops - 1;
+    const struct prog_stage *stage = r->stages + step->stage;
+    const struct prog_op *head = r->ops + stage->first_op, *last = head + stage->n_ops - 1;
     struct k_window first_in, chunk_in;
     struct call c; // initialised, it would be cleared as a whole at every step
     int p = intervals[stage->interval].lo;
@@ -333,7 +335,7 @@ INLINE void run_step(const struct run *r, const struct prog_part *part,
 
 APART void finish_accumulators(const struct run *r, const struct prog_part *part)
 {
-    const struct prog_op *op = (const struct prog_op *)at(r, r->header->ops) + part->acc_op;
+    const struct prog_op *op = r->ops + part->acc_op;
     const int32_t *acc = (const int32_t *)(const void *)(r->arena + part->acc);
     int8_t *out = r->origin[op->out.origin] + op->out.offset;
     struct k_consts k;
@@ -392,10 +394,12 @@ int exec_run_into(const void *program, void *arena, size_t arena_bytes,
 {
     struct run r = {.program = program,
                     .header = program,
+                    .ops = ops_of(program),
                     .arena = arena,
                     .input = input,
                     .profile = hooks && hooks->kernel ? hooks : NULL};
     const struct prog_block *blocks = at(&r, r.header->blocks);
+    r.stages = at(&r, r.header->stages);
     if (arena_bytes < r.header->arena_bytes)
         return EXEC_ARENA;
     r.straight = r.profile ? PROG_KERNEL_COUNT : PROG_CONV;
