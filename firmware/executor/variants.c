@@ -29,26 +29,18 @@ const char *const exec__variants[] = {
 };
 
 k_slice_fn *const exec__kernels[PROG_KERNEL_COUNT] = {
-    [PROG_CONV] = k_conv,
-    [PROG_DWCONV] = k_dwconv,
-    [PROG_AVGPOOL] = k_avgpool,
-    [PROG_MAXPOOL] = k_maxpool,
-    [PROG_MEAN] = k_mean,
-    [PROG_SOFTMAX] = k_softmax,
-    [PROG_RESCALE] = k_rescale,
-    [PROG_PAD] = k_pad,
-    [PROG_SUM_CONV] = k_sum_conv,
-    [PROG_SUM_END] = k_sum_end,
+    [PROG_CONV] = k_conv,         [PROG_DWCONV] = k_dwconv,
+    [PROG_AVGPOOL] = k_avgpool,   [PROG_MAXPOOL] = k_maxpool,
+    [PROG_MEAN] = k_mean,         [PROG_SOFTMAX] = k_softmax,
+    [PROG_RESCALE] = k_rescale,   [PROG_PAD] = k_pad,
+    [PROG_SUM_CONV] = k_sum_conv, [PROG_SUM_END] = k_sum_end,
 #if HAS(armv7em)
-    [PROG_CONV_X2] = k_conv_x2,
-    [PROG_DWCONV_X2] = k_dwconv_x2,
+    [PROG_CONV_X2] = k_conv_x2,   [PROG_DWCONV_X2] = k_dwconv_x2,
 #endif
 #if HAS(rv32)
-    [PROG_CONV_B4] = k_conv_b4,
-    [PROG_DWCONV_FIR] = k_dwconv_fir,
+    [PROG_CONV_B4] = k_conv_b4,   [PROG_DWCONV_FIR] = k_dwconv_fir,
 #endif
 #if HAS(lx7)
-    [PROG_CONV_M16] = k_conv_m16,
-    [PROG_DWCONV_M16] = k_dwconv_m16,
+    [PROG_CONV_M16] = k_conv_m16, [PROG_DWCONV_M16] = k_dwconv_m16,
 #endif
 };

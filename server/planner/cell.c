@@ -7,7 +7,9 @@
 //   ...
 //   end        sums + bias, requantised --> pixel --> what follows pixel by pixel --> output
 //
-// Rings hold g channels instead of all; the price is int32 sums for a band of the projection.
+// Rings hold g channels instead of all; the price is int32 sums for a band of the projection. In strips
+// all groups run for some columns of the band before they do for the next ones: fewer sums, and columns
+// of the expansion that two strips need are made twice.
 #include "server/planner/fusion_inside.h"
 
 static bool reads_whole_shape(const struct fusion *f, int layer)
@@ -21,26 +23,46 @@ static bool reads_whole_shape(const struct fusion *f, int layer)
     return true;
 }
 
-// Expand, depthwise, project, and what follows the projection pixel by pixel.
-static bool can_group(const struct fusion *f)
+// First column that column x of a layer's output needs.
+static int first_read(const struct layer *l, int x)
 {
-    const struct layer *l = &f->g->layers[f->first];
-    if (f->last < f->first + 2 || f->n_stages != 2 || f->stages[1].head != f->first + 1 || f->acc)
-        return false;
-    return l[0].op == LAYER_CONV && l[1].op == LAYER_DWCONV && l[1].mult_c == 1 &&
-           l[2].op == LAYER_CONV && fusion_pointwise(&l[2]) && l[1].in[0] == l[0].out &&
-           l[2].in[0] == l[1].out && f->tensors[l[0].out].role == FUSION_RING &&
-           f->tensors[l[1].out].role == FUSION_CHUNK;
+    const int first = x * l->sw - l->pad_left;
+    return first < 0 ? 0 : first < l->in_w ? first : l->in_w;
 }
 
-const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last, int first,
-                              int last, int group)
+// The convolution before the last depthwise one; -1: there is none.
+static int expand_of(const struct fusion *f, const struct cell *cell)
 {
+    int i = cell->last;
+    while (i > cell->first && f->g->layers[i].op != LAYER_DWCONV)
+        i--;
+    return i > cell->first && i < cell->last && f->g->layers[i - 1].op == LAYER_CONV ? i - 1 : -1;
+}
+
+// Expand, depthwise, project, and what follows the projection pixel by pixel, end the cell.
+static bool can_group(const struct fusion *f)
+{
+    const struct layer *l = &f->g->layers[f->expand];
+    const int stage = f->expand < 0 ? -1 : f->stage_of[f->expand];
+    if (stage < 0 || stage + 2 != f->n_stages || f->stages[stage].n_layers != 1 ||
+        f->stages[stage + 1].head != f->expand + 1 || f->acc)
+        return false;
+    return l[1].mult_c == 1 && l[2].op == LAYER_CONV && fusion_pointwise(&l[2]) &&
+           l[1].in[0] == l[0].out && l[2].in[0] == l[1].out &&
+           f->uses[l[0].out + 1] - f->uses[l[0].out] == 1 &&
+           f->tensors[l[0].out].role == FUSION_RING && f->tensors[l[1].out].role == FUSION_CHUNK;
+}
+
+const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
+                              const struct cell *cell)
+{
+    const int first = cell->first, last = cell->last, group = cell->group;
     f->block_first = block_first;
     f->block_last = block_last;
     f->cell = true;
+    f->group = f->strip = 0;
+    f->expand = group ? expand_of(f, cell) : -1;
     f->by_rows = false;
-    f->group = 0;
     const char *why = fusion__begin(f, first, last);
     if (why)
         return why;
@@ -52,12 +74,66 @@ const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
         if (i < last && f->tensors[f->g->layers[i].out].role == FUSION_WINDOW)
             return "a tensor made inside a cell is needed by another cell";
     }
-    if (group && !can_group(f))
+    f->by_rows = f->n_stages == 1 && !group;
+    if (!group)
+        return cell->strip ? "strips need groups" : NULL;
+    if (!can_group(f))
         return "groups need a convolution, a depthwise one that alone reads it, and a 1x1 "
-               "convolution that alone reads that";
-    f->group = group < f->g->layers[first].out_c ? group : 0;
-    f->by_rows = f->n_stages == 1;
-    return group && !f->group ? "a group is smaller than all channels" : NULL;
+               "convolution that alone reads that, last in the cell";
+    if (group >= f->g->layers[f->expand].out_c)
+        return "a group is smaller than all channels";
+    if (cell->strip >= f->g->layers[f->expand + 2].out_w)
+        return "a strip is smaller than all columns";
+    f->group = group;
+    f->strip = cell->strip;
+    return NULL;
+}
+
+int fusion_strip_columns(const struct fusion *f)
+{
+    return f->strip ? f->strip : f->g->layers[f->expand + 2].out_w;
+}
+
+// What is before the expansion makes the columns that a strip of the output needs. They stay until all
+// groups have read them.
+static void demand_strip(struct fusion *f, int first, int stop)
+{
+    const struct layer *dw = &f->g->layers[f->expand + 1];
+    const int columns = (stop - 1) * dw->sw - dw->pad_left + dw->kw;
+    struct fusion_stage *expand = &f->stages[f->stage_of[f->expand]];
+    expand->done = first_read(dw, first);
+    expand[1].done = first;
+    if (columns > 0)
+        fusion__demand(f, f->expand, (columns < dw->in_w ? columns : dw->in_w) - 1);
+    for (int i = f->next[f->expand + 1]; i >= 0; i = f->next[i])
+        fusion__demand(f, i, stop - 1);
+}
+
+// The steps of each strip: what is before the expansion, then expansion and depthwise convolution by
+// turns. A strip begins anew: columns of the expansion that two strips need are made twice.
+static void simulate_strips(struct fusion *f)
+{
+    const struct layer *dw = &f->g->layers[f->expand + 1];
+    const int expand = f->stage_of[f->expand], strip = fusion_strip_columns(f);
+    int made = 0;
+    f->n_steps = 0;
+    for (int i = 0; i < f->n_stages; i++)
+        f->stages[i].done = 0;
+    for (int first = 0; first < dw->out_w; first += strip) {
+        const int stop = first + strip < dw->out_w ? first + strip : dw->out_w;
+        demand_strip(f, first, stop);
+        int next = first_read(dw, first);
+        for (int x = first; x < stop; x++) {
+            for (; next < dw->in_w && next < x * dw->sw - dw->pad_left + dw->kw; next++, made++) {
+                if (f->record)
+                    fusion__record_step(f, expand, next);
+            }
+            if (f->record)
+                fusion__record_step(f, expand + 1, x);
+        }
+    }
+    f->stages[expand].done = made;
+    f->stages[expand + 1].done = dw->out_w;
 }
 
 const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int bands)
@@ -67,6 +143,8 @@ const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int ban
         return why;
     f->chunk = chunk;
     fusion__simulate_cols(f);
+    if (f->group)
+        simulate_strips(f);
     fusion__begin_bands(f, band_rows);
     const bool record = f->record;
     struct fusion_cost run = {0};
@@ -84,12 +162,64 @@ const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int ban
     f->sums_bytes = 0;
     f->sums_offset = (uint32_t)(f->ring_bytes + 3) & ~3u;
     if (f->group) {
-        const struct layer *project = &f->g->layers[f->first + 2];
-        f->sums_bytes = 4u * (uint32_t)project->out_w * (uint32_t)project->out_c *
+        const struct layer *project = &f->g->layers[f->expand + 2];
+        f->sums_bytes = 4u * (uint32_t)fusion_strip_columns(f) * (uint32_t)project->out_c *
                         f->tensors[project->out].positions;
     }
     f->acc_bytes = f->acc ? 4u * (uint64_t)f->g->layers[f->last].out_c : 0;
     return why;
+}
+
+// Expansion and depthwise convolution as they stand when column x is written: groups have read all of
+// its strip.
+static void end_of_strip(struct fusion *f, int x)
+{
+    const struct layer *dw = &f->g->layers[f->expand + 1];
+    struct fusion_stage *expand = &f->stages[f->stage_of[f->expand]];
+    const int strip = fusion_strip_columns(f), next = (x / strip + 1) * strip;
+    expand->done = next < dw->out_w ? first_read(dw, next) : expand->n_slices;
+    expand[1].done = x;
+}
+
+// A row is written pixel by pixel, or some at a time, behind the first layer, which has read what it needs.
+// One layer alone may still be reading when it writes.
+static void dead_by_rows(const struct fusion *f, int tensor, int *dead)
+{
+    const struct layer *head = &f->g->layers[f->first], *last = &f->g->layers[f->last];
+    const int ahead = f->first < f->last;
+    bool pixels = (ahead || f->chunk == 1) && f->band_rows == 1 && head->in[0] == tensor;
+    for (int i = f->first + 1; i <= f->last; i++)
+        pixels = pixels && f->g->layers[i].in[0] != tensor && f->g->layers[i].in[1] != tensor;
+    for (int x = 0; x < last->out_w; x++)
+        dead[x] = !pixels ? 0 : x + ahead < last->out_w ? first_read(head, x + ahead) : head->in_w;
+}
+
+void fusion_cell_dead(struct fusion *f, int tensor, int *dead)
+{
+    const int last = f->stage_of[f->last], width = f->g->layers[f->last].out_w;
+    int done[2] = {0};
+    if (f->by_rows) {
+        dead_by_rows(f, tensor, dead);
+        return;
+    }
+    if (f->group) {
+        done[0] = f->stages[last - 1].done;
+        done[1] = f->stages[last].done;
+    }
+    for (int i = 0; i < f->n_stages; i++)
+        f->stages[i].done = 0;
+    for (size_t i = 0; i < f->n_steps; i++) {
+        const struct fusion_step *s = &f->steps[i];
+        if (f->group && s->stage == last)
+            end_of_strip(f, s->slice);
+        if (s->stage == last && s->slice < width)
+            dead[s->slice] = fusion__first_needed_slice(f, tensor);
+        f->stages[s->stage].done++;
+    }
+    if (f->group) {
+        f->stages[last - 1].done = done[0];
+        f->stages[last].done = done[1];
+    }
 }
 
 void fusion_cell_turn(struct fusion *f)
@@ -103,7 +233,7 @@ void fusion_cell_turn(struct fusion *f)
         fusion__record_step(f, 0, row);
 }
 
-bool fusion_cell_is_by_rows(struct fusion *f, int first, int last, int group)
+bool fusion_cell_is_by_rows(struct fusion *f, const struct cell *cell)
 {
-    return fusion_cell_begin(f, first, last, first, last, group) == NULL && f->by_rows;
+    return fusion_cell_begin(f, cell->first, cell->last, cell) == NULL && f->by_rows;
 }

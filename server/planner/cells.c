@@ -78,11 +78,38 @@ static uint32_t scratch_of(const struct fusion *f)
     return f->group ? f->sums_offset + f->sums_bytes : (uint32_t)f->ring_bytes;
 }
 
+// Bytes of a band's last row that may lie over rows of input k that die, right above. When column x of
+// the output is written, dead[x] columns of the input are not needed any more.
+static uint32_t most_overlap(const struct fusion *f, int tensor, const int *dead)
+{
+    const struct tensor *in = &f->g->tensors[tensor];
+    const struct layer *l = &f->g->layers[f->last];
+    int64_t most = UINT32_MAX;
+    for (int x = 0; x < l->out_w; x++) {
+        int64_t bytes = (int64_t)(l->out_w - x - 1) * l->out_c + (int64_t)dead[x] * in->c;
+        if (dead[x] < in->w && bytes < most)
+            most = bytes;
+    }
+    return (uint32_t)most;
+}
+
+static bool fill_overlaps(struct fusion *f, struct cell_facts *c)
+{
+    int *dead = malloc((size_t)f->g->layers[f->last].out_w * sizeof *dead);
+    if (!dead)
+        return false;
+    for (int k = 0; k < c->n_inputs && !c->acc; k++) {
+        fusion_cell_dead(f, c->in[k], dead);
+        c->overlap[k] = most_overlap(f, c->in[k], dead);
+    }
+    free(dead);
+    return true;
+}
+
 struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chunk)
 {
     int in[CELL_MAX_INPUTS], n_inputs = 0;
-    const char *why =
-        fusion_cell_begin(f, cell->first, cell->last, cell->first, cell->last, cell->group);
+    const char *why = fusion_cell_begin(f, cell->first, cell->last, cell);
     if (!why && (n_inputs = outside_inputs(f, in)) < 0)
         why = "a cell reads too many tensors";
     int rows = why ? 1 : fusion_max_band(f);
@@ -91,7 +118,13 @@ struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chu
     struct cell_facts *c = new_facts(cell, why ? 0 : n_inputs, n_bands);
     if (!c)
         return NULL;
-    c->why = why ? why : fusion_cell_cols(f, band_rows, chunk, INT32_MAX);
+    if (!why) {
+        f->record = true;
+        f->out_of_memory = false;
+        why = fusion_cell_cols(f, band_rows, chunk, INT32_MAX);
+        f->record = false;
+    }
+    c->why = why;
     if (c->why)
         return c;
     c->band_rows = band_rows;
@@ -108,6 +141,10 @@ struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chu
     }
     c->calls[n_bands] += f->acc; // that closes it
     fill_needs(f, c);
+    if (f->out_of_memory || !fill_overlaps(f, c)) {
+        free(c);
+        return NULL;
+    }
     return c;
 }
 
@@ -120,17 +157,21 @@ int cells_open(struct cells *c, struct fusion *f, struct err *e)
     // NOLINTBEGIN(bugprone-sizeof-expression): arrays of pointers
     c->facts = calloc(n, sizeof *c->facts);
     c->own = calloc(n, sizeof *c->own);
+    c->varieties = calloc(n, sizeof *c->varieties);
     // NOLINTEND(bugprone-sizeof-expression)
     c->windows = calloc(n, sizeof *c->windows);
     c->done = calloc(n, sizeof *c->done);
     c->chunk = calloc(n, sizeof *c->chunk);
     c->beside = calloc(n, sizeof *c->beside);
+    c->apart = calloc(n, sizeof *c->apart);
     c->source = calloc(n * CELL_MAX_INPUTS, sizeof *c->source);
+    c->beside_option = calloc(n * CELLS_MAX_OPTIONS, sizeof *c->beside_option);
     buf_init(&c->calls, LAYOUT_MAX_BYTES);
     buf_init(&c->moves, LAYOUT_MAX_BYTES);
     buf_init(&c->bases, LAYOUT_MAX_BYTES);
     buf_init(&c->moments, LAYOUT_MAX_BYTES);
-    if (!c->facts || !c->own || !c->windows || !c->done || !c->chunk || !c->beside || !c->source) {
+    if (!c->facts || !c->own || !c->windows || !c->done || !c->chunk || !c->beside || !c->apart ||
+        !c->source || !c->varieties || !c->beside_option) {
         cells_close(c);
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for cells of %zu layers", n);
     }
@@ -155,7 +196,10 @@ void cells_close(struct cells *c)
     free(c->done);
     free(c->chunk);
     free(c->beside);
+    free(c->apart);
     free(c->source);
+    free(c->varieties);
+    free(c->beside_option);
     buf_free(&c->calls);
     buf_free(&c->moves);
     buf_free(&c->bases);
@@ -282,15 +326,14 @@ static void note_base(struct cells *c, int cell)
     buf_add(&c->bases, &b, sizeof b);
 }
 
-static void note_moment(struct cells *c, int i, uint64_t lower, uint64_t upper, uint64_t x_bytes,
-                        uint64_t y_bytes)
+static void note_moment(struct cells *c, int i, uint64_t bytes, uint64_t x_bytes, uint64_t y_bytes)
 {
     struct fusion_moment m = {
         .first_step = c->steps,
         .layer = c->facts[i]->cell.first,
         .y_bytes = (uint32_t)y_bytes,
         .x_bytes = (uint32_t)x_bytes,
-        .inner_bytes = (uint32_t)(lower + upper - c->live_bytes - x_bytes - y_bytes),
+        .inner_bytes = (uint32_t)(bytes - c->live_bytes - x_bytes - y_bytes),
     };
     buf_add(&c->moments, &m, sizeof m);
     c->steps++;
@@ -312,13 +355,140 @@ static void note_call(struct cells *c, int i, uint32_t scratch)
         note_base(c, i);
 }
 
-// Leaves the windows where they are below `top`, those that grow with it; the lowest byte of any. More
-// than `top`: there is no room that way.
-static uint32_t stay(struct cells *c, uint32_t top)
+static uint32_t row_bytes_of(const struct tensor *t)
+{
+    return (uint32_t)t->w * (uint32_t)t->c;
+}
+
+static uint32_t out_row_bytes(const struct cells *c, int i)
+{
+    return row_bytes_of(&c->f->g->tensors[out_layer(c, i)->out]);
+}
+
+// Rows lo .. made - 1 of cell from's output, or of X.
+struct rows {
+    int from, lo, made;
+};
+
+// What is in RAM beside the scratch while a band runs.
+struct alive {
+    uint64_t y, windows, x; // bytes
+    // Of the band, `over` bytes at most lie over what dies of input `input` above it; -1: none.
+    int input;
+    uint32_t over;
+};
+
+// What of cell i's next band may lie over what dies of `above`, right above it.
+static void meet(struct cells *c, int i, const struct rows *above, struct alive *a)
+{
+    const struct cell_facts *p = c->facts[i];
+    for (int k = 0; k < p->n_inputs; k++) {
+        if (c->source[i * CELL_MAX_INPUTS + k] != above->from)
+            continue;
+        const int new_rows = made_after(c, i) - c->done[i] * p->band_rows;
+        c->done[i]++;
+        int stop = first_needed(c, above->from);
+        c->done[i]--;
+        stop = stop < above->made ? stop : above->made;
+        const uint32_t row = row_bytes_of(&c->f->g->tensors[p->in[k]]);
+        const uint32_t dying = stop > above->lo ? (uint32_t)(stop - above->lo) * row : 0;
+        const uint32_t written = (uint32_t)new_rows * out_row_bytes(c, i);
+        a->input = k;
+        a->over = dying < written ? dying : written;
+        return;
+    }
+}
+
+static uint32_t overlap_of(const struct cell_facts *p, const struct alive *a)
+{
+    if (a->input < 0)
+        return 0;
+    return a->over < p->overlap[a->input] ? a->over : p->overlap[a->input];
+}
+
+// Rows of the windows while cell i's next band runs, and what of it meets dying rows.
+static void grow_windows(struct cells *c, int i, struct rows r, struct alive *a)
+{
+    for (int k = 0; k < c->n - 1; k++) {
+        struct cells_window *w = &c->windows[k];
+        int lo = first_needed(c, k);
+        lo = lo < w->made ? lo : w->made;
+        w->kept_offset = w->offset + (uint32_t)(lo - w->lo) * w->row_bytes;
+        w->kept_bytes = (uint32_t)(w->made - lo) * w->row_bytes;
+        w->lo = lo;
+        if (k == i) {
+            meet(c, i, &r, a);
+            w->made = made_after(c, i);
+        }
+        w->most_rows = w->made - w->lo > w->most_rows ? w->made - w->lo : w->most_rows;
+        w->bytes = (uint32_t)(w->made - w->lo) * w->row_bytes;
+        a->windows += w->bytes;
+        if (w->bytes)
+            r = (struct rows){k, w->lo, w->made};
+    }
+    const bool touch = r.from >= 0 || c->n == 1; // else the scratch lies between X and Y
+    if (i == c->n - 1 && y_in_arena(c) && touch)
+        meet(c, i, &r, a);
+}
+
+// Rows of X that are still needed.
+static struct rows rows_of_x(const struct cells *c)
+{
+    struct rows x = {FROM_X, 0, 0};
+    if (c->x < 0)
+        return x;
+    x.made = c->f->g->tensors[c->x].h;
+    x.lo = first_needed(c, FROM_X);
+    x.lo = x.lo < x.made ? x.lo : x.made;
+    return x;
+}
+
+// Bytes of Y that are there when cell i's next band is done.
+static uint64_t y_bytes_after(const struct cells *c, int i)
+{
+    const int y = c->n - 1;
+    const uint64_t row = out_row_bytes(c, y);
+    if (!y_in_arena(c))
+        return 0;
+    if (i == y)
+        return (uint64_t)made_after(c, i) * row;
+    return c->facts[y]->acc ? 0 : (uint64_t)(c->done[y] * c->facts[y]->band_rows) * row;
+}
+
+// What lies over the scratch of cell i: the windows and X. The last cell's scratch lies above the
+// windows, or of an only cell above X, so that these meet Y.
+static uint64_t over_scratch(const struct cells *c, int i, const struct alive *a)
+{
+    return i < c->n - 1 ? a->windows + a->x : c->n > 1 ? a->x : 0;
+}
+
+// All that is alive beside the scratch, if cell i runs as p says.
+static uint64_t beside_of(const struct cells *c, int i, const struct cell_facts *p,
+                          const struct alive *a)
+{
+    uint64_t over = over_scratch(c, i, a);
+    uint64_t under = c->live_bytes + a->y + a->windows + a->x - over;
+    if (i == c->n - 1)
+        under -= overlap_of(p, a);
+    else
+        over -= overlap_of(p, a);
+    return over + (p->sums ? align4(under) : under); // a scratch with sums is a multiple of 4 long
+}
+
+static void widen(uint64_t *most, uint64_t bytes)
+{
+    *most = bytes > *most ? bytes : *most;
+}
+
+// Leaves the windows where they are below `top`, those that grow with it, the one of cell i by up to
+// `overlap` bytes in what is above it; the lowest byte of any. More than `top`: there is no room that
+// way.
+static uint32_t stay(struct cells *c, int i, uint32_t top, uint32_t overlap)
 {
     const uint32_t none = top + 1;
     for (int k = 0; k < c->n - 1; k++) { // window 0 lies highest
         struct cells_window *w = &c->windows[k];
+        top += k == i ? overlap : 0;
         w->offset = w->kept_bytes ? w->kept_offset : top - w->bytes;
         if (w->bytes == 0)
             continue;
@@ -354,7 +524,7 @@ static int first_to_lack_room(const struct cells *c)
 
 // Moves the windows together below `top`, but for `spare` bytes: they are room above the windows, in which
 // these grow for as long as possible before one lacks room.
-static uint32_t pack(struct cells *c, uint32_t top, uint64_t spare)
+static uint32_t pack(struct cells *c, int i, uint32_t top, uint32_t overlap, uint64_t spare)
 {
     for (int k = 0; k < c->n - 1; k++)
         c->windows[k].room = 0;
@@ -364,6 +534,7 @@ static uint32_t pack(struct cells *c, uint32_t top, uint64_t spare)
     }
     for (int k = 0; k < c->n - 1; k++) {
         struct cells_window *w = &c->windows[k];
+        top += k == i ? overlap : 0;
         top -= w->bytes + (uint32_t)((uint64_t)w->room * growth_of(c, k));
         w->offset = top;
     }
@@ -372,7 +543,8 @@ static uint32_t pack(struct cells *c, uint32_t top, uint64_t spare)
 
 // Where the windows lie while cell i runs, between `bottom`, with the cell's scratch above it, and `top`;
 // the lowest byte of any. They are moved only where they do not fit as they are.
-static uint32_t place_windows(struct cells *c, int i, uint32_t top, uint32_t bottom)
+static uint32_t place_windows(struct cells *c, int i, uint32_t top, uint32_t bottom,
+                              uint32_t overlap)
 {
     uint64_t needed = bottom, later = 0;
     for (int k = 0; k < c->n; k++) {
@@ -381,64 +553,59 @@ static uint32_t place_windows(struct cells *c, int i, uint32_t top, uint32_t bot
             needed += scratch;
         later = scratch > later ? scratch : later;
     }
-    uint32_t lowest = stay(c, top);
+    uint32_t lowest = stay(c, i, top, overlap);
     if (lowest <= top && lowest >= needed)
         return lowest;
     uint64_t bytes = bottom + later;
     for (int k = 0; k < c->n - 1; k++)
         bytes += c->windows[k].bytes;
-    return pack(c, top, bytes < top ? top - bytes : 0);
+    return pack(c, i, top, overlap, bytes < top + overlap ? top + overlap - bytes : 0);
+}
+
+// Where all lies while the last cell runs; returns where its scratch ends. Where there is no room for that
+// below the windows, it lies above them, so that these meet Y.
+static uint32_t place_last(struct cells *c, const struct alive *a, uint32_t top, uint32_t bottom)
+{
+    const int i = c->n - 1;
+    const struct cell_facts *p = c->facts[i];
+    const uint32_t mask = p->sums ? ~3u : ~0u;
+    if (c->n == 1)
+        return c->region;
+    if (bottom + p->scratch_bytes + (p->sums ? 3 : 0) + a->windows <= top)
+        return place_windows(c, i, top, bottom, 0) & mask;
+    pack(c, i, (top & mask) - p->scratch_bytes, 0, 0);
+    return top & mask;
 }
 
 // What is alive while cell i runs its next band. Without c->record: how high the region must be.
 // With it: where everything lies in a region of c->region bytes.
 static void place(struct cells *c, int i)
 {
-    const struct graph *g = c->f->g;
-    const struct layer *y = out_layer(c, c->n - 1);
-    uint64_t upper, x_bytes = 0, y_bytes = 0;
-    if (c->x >= 0) {
-        int row = first_needed(c, FROM_X), rows = g->tensors[c->x].h;
-        if (row < rows)
-            x_bytes = (uint64_t)(rows - row) * (fusion_tensor_bytes(g, c->x) / (uint32_t)rows);
-    }
-    upper = x_bytes;
-    for (int k = 0; k < c->n - 1; k++) {
-        struct cells_window *w = &c->windows[k];
-        int lo = first_needed(c, k);
-        lo = lo < w->made ? lo : w->made;
-        w->kept_offset = w->offset + (uint32_t)(lo - w->lo) * w->row_bytes;
-        w->kept_bytes = (uint32_t)(w->made - lo) * w->row_bytes;
-        w->lo = lo;
-        if (k == i)
-            w->made = made_after(c, i);
-        w->most_rows = w->made - w->lo > w->most_rows ? w->made - w->lo : w->most_rows;
-        w->bytes = (uint32_t)(w->made - w->lo) * w->row_bytes;
-        upper += w->bytes;
-    }
-    int y_rows = c->done[c->n - 1] * c->facts[c->n - 1]->band_rows;
-    if (i == c->n - 1 || c->facts[c->n - 1]->acc)
-        y_rows = i == c->n - 1 ? made_after(c, i) : 0;
-    if (y_in_arena(c))
-        y_bytes = (uint64_t)y_rows * (uint64_t)y->out_w * (uint64_t)y->out_c;
-    uint64_t lower = c->live_bytes + y_bytes;
-    if (c->facts[i]->sums) // whose scratch is a multiple of 4 long
-        lower = align4(lower);
-    if (lower + upper > c->beside[i])
-        c->beside[i] = lower + upper;
-    lower += c->facts[i]->scratch_bytes;
+    const struct cell_facts *p = c->facts[i];
+    const struct rows x = rows_of_x(c);
+    const bool last = i == c->n - 1;
+    struct alive a = {.y = y_bytes_after(c, i), .input = -1};
+    if (x.made > x.lo)
+        a.x = (uint64_t)(x.made - x.lo) * row_bytes_of(&c->f->g->tensors[c->x]);
+    grow_windows(c, i, x, &a);
+    const uint64_t beside = beside_of(c, i, p, &a), need = beside + p->scratch_bytes;
+    widen(&c->beside[i], beside);
+    widen(&c->apart[i], beside_of(c, i, p, &(struct alive){a.y, a.windows, a.x, -1, 0}));
+    for (int k = 0; c->varieties[i] && k < c->varieties[i]->n; k++)
+        widen(&c->beside_option[i * CELLS_MAX_OPTIONS + k],
+              beside_of(c, i, c->varieties[i]->facts[k], &a));
     if (!c->record) {
-        uint64_t need = lower + upper;
         c->region =
             need > c->region ? (uint32_t)(need < UINT32_MAX ? need : UINT32_MAX) : c->region;
         return;
     }
+    const uint32_t overlap = overlap_of(p, &a), top = c->region - (uint32_t)a.x;
+    const uint32_t bottom = c->live_bytes + (uint32_t)a.y;
     uint32_t scratch_end =
-        place_windows(c, i, c->region - (uint32_t)x_bytes, (uint32_t)(c->live_bytes + y_bytes));
-    if (c->facts[i]->sums)
-        scratch_end &= ~3u;
-    note_moment(c, i, lower, upper, x_bytes, y_bytes);
-    note_call(c, i, scratch_end - c->facts[i]->scratch_bytes);
+        last ? place_last(c, &a, top, bottom) : place_windows(c, i, top, bottom, overlap);
+    scratch_end &= p->sums ? ~3u : ~0u;
+    note_moment(c, i, need, a.x, a.y - (last ? overlap : 0));
+    note_call(c, i, scratch_end - p->scratch_bytes);
     note_moves(c);
 }
 
@@ -454,13 +621,26 @@ static void run(struct cells *c, int i)
     c->done[i]++;
 }
 
+static uint32_t x_bytes_of(const struct cells *c)
+{
+    return c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0;
+}
+
+// An only cell's scratch.
+static uint32_t above_x(const struct cells *c)
+{
+    return c->n == 1 ? c->facts[0]->scratch_bytes : 0;
+}
+
 static void simulate(struct cells *c)
 {
     for (int i = 0; i < c->n; i++) {
         const struct layer *l = out_layer(c, i);
         c->windows[i] = (struct cells_window){.row_bytes = (uint32_t)(l->out_w * l->out_c)};
         c->done[i] = 0;
-        c->beside[i] = 0;
+        c->beside[i] = c->apart[i] = 0;
+        for (int k = 0; k < CELLS_MAX_OPTIONS; k++)
+            c->beside_option[i * CELLS_MAX_OPTIONS + k] = 0;
     }
     while (c->done[c->n - 1] < c->facts[c->n - 1]->n_bands)
         run(c, c->n - 1);
@@ -473,22 +653,56 @@ static uint32_t arena_of(const struct cells *c, uint64_t region)
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-const char *cells_price(struct cells *c, const struct cell_facts *const *facts, int n)
+// Before the first call.
+static uint64_t whole_x(const struct cells *c, const struct cell_facts *only)
 {
-    const char *why = take_up(c, facts, n);
-    if (why)
-        return why;
+    const uint64_t whole = c->live_bytes + x_bytes_of(c);
+    return c->n > 1 ? whole : (only->sums ? align4(whole) : whole) + only->scratch_bytes;
+}
+
+static void price(struct cells *c)
+{
     c->record = false;
-    c->region = c->live_bytes + (c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0);
+    c->region = (uint32_t)whole_x(c, c->facts[0]);
     simulate(c);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < c->n; i++) {
         c->macs += c->facts[i]->macs[c->done[i]];
         c->calls_made += c->facts[i]->calls[c->done[i]];
     }
     c->acc_offset = (uint32_t)align4(c->region);
     c->arena_bytes = arena_of(c, c->region);
-    c->x_offset = c->region - (c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0);
-    return NULL;
+    c->x_offset = c->region - above_x(c) - x_bytes_of(c);
+}
+
+const char *cells_price(struct cells *c, const struct cell_facts *const *facts, int n)
+{
+    const char *why = take_up(c, facts, n);
+    for (int i = 0; i < n; i++)
+        c->varieties[i] = NULL;
+    if (!why)
+        price(c);
+    return why;
+}
+
+const char *cells_price_varieties(struct cells *c, const struct cells_variety *const *varieties,
+                                  const struct cell_facts **facts, int n)
+{
+    for (int i = 0; i < n; i++) {
+        facts[i] = varieties[i]->facts[0];
+        c->varieties[i] = varieties[i];
+    }
+    const char *why = take_up(c, facts, n);
+    if (!why)
+        price(c);
+    return why;
+}
+
+uint32_t cells_option_arena(const struct cells *c, int i, int k)
+{
+    const struct cell_facts *p = c->varieties[i]->facts[k];
+    uint64_t bytes = c->beside_option[i * CELLS_MAX_OPTIONS + k] + p->scratch_bytes;
+    widen(&bytes, whole_x(c, p));
+    return arena_of(c, bytes);
 }
 
 const char *cells_lay_out(struct cells *c, const struct cell_facts *const *facts, int n)
@@ -503,7 +717,7 @@ const char *cells_lay_out(struct cells *c, const struct cell_facts *const *facts
     c->steps = 0;
     c->record = true;
     struct fusion_moment whole_x = {.layer = c->first};
-    whole_x.x_bytes = c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0;
+    whole_x.x_bytes = x_bytes_of(c);
     buf_add(&c->moments, &whole_x, sizeof whole_x);
     simulate(c);
     c->record = false;
@@ -532,7 +746,7 @@ static void place_whole(struct cells *c)
 void cells_take_up_cell(struct cells *c, int i, int bands)
 {
     const struct cell_facts *p = c->facts[i];
-    fusion_cell_begin(c->f, c->first, c->last, p->cell.first, p->cell.last, p->cell.group);
+    fusion_cell_begin(c->f, c->first, c->last, &p->cell);
     fusion_cell_cols(c->f, p->band_rows, c->chunk[i], bands);
     if (c->f->record)
         fusion_cell_turn(c->f);
@@ -556,6 +770,12 @@ static void add_up_cost(struct cells *c)
     c->f->cost = sum;
 }
 
+// The output of the cell at hand may lie over its input: a layer by itself has to go pixel by pixel for that.
+static bool overlaps(const struct fusion *f)
+{
+    return !f->by_rows || f->first < f->last || f->chunk == 1;
+}
+
 void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CHUNK_SIZES])
 {
     for (int k = 0; k < FUSION_CHUNK_SIZES; k++) {
@@ -563,7 +783,8 @@ void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CH
         cells_take_up_cell(c, i, c->done[i]);
         choices[k] = (struct cells_choice){
             .chunk = c->chunk[i], .scratch_bytes = scratch_of(c->f), .cost = c->f->cost};
-        choices[k].arena_bytes = arena_of(c, c->beside[i] + choices[k].scratch_bytes);
+        const uint64_t beside = overlaps(c->f) ? c->beside[i] : c->apart[i];
+        choices[k].arena_bytes = arena_of(c, beside + choices[k].scratch_bytes);
     }
 }
 
@@ -577,6 +798,9 @@ static void choose_chunks(struct cells *c, uint32_t limit)
             k--;
         c->chunk[i] = choices[k].chunk;
         c->own[i]->scratch_bytes = choices[k].scratch_bytes;
+        cells_take_up_cell(c, i, c->done[i]);
+        if (!overlaps(c->f))
+            memset(c->own[i]->overlap, 0, sizeof c->own[i]->overlap);
     }
 }
 

@@ -14,6 +14,13 @@
 //   live tensors | Y so far |   free   | scratch | window n-2 .. window 0 | rows of X still needed |
 //                                                                            int32 accumulators
 //
+// Rows that a band is the last to need die in it, column by column, and what the band makes may lie
+// over them: a window over the one above it, Y over the lowest window (then the scratch lies above the
+// windows) or, of a block of one cell, over X (then the scratch lies above X).
+//
+//   row r - 1 of X, which dies   xxxxxxxxxxxx        row r - 1 of X   ......xxxxxx   6 of 12 columns
+//   row r - 1 of the output      yyyyyyyyyyyy   ->   row r            yyyyyy         done
+//
 // Chunks lie in the scratch, and chunks change nothing else: neither bands nor windows. So each cell
 // has a chunk size of its own, the largest with which its own calls stay within the limit, whatever
 // the others take. A cell that is not at the peak passes many pixels at a time; the block's cost
@@ -27,12 +34,6 @@
 
 #define CELL_MAX_INPUTS 4
 
-struct cell { // as asked for
-    int first, last;
-    int band_rows; // 0 = all
-    int group;     // channels at a time, 0 = all
-};
-
 struct cell_facts { // of a cell, whatever block it is in
     struct cell cell;
     const char *why; // it cannot run: a constant string; else NULL
@@ -41,6 +42,8 @@ struct cell_facts { // of a cell, whatever block it is in
     uint32_t acc_bytes; // of the reduction
     int band_rows, n_bands, n_inputs;
     int in[CELL_MAX_INPUTS]; // tensors of the arena that it reads
+    // Of each: how many bytes of a band's output may at most lie over its rows that die in the band.
+    uint32_t overlap[CELL_MAX_INPUTS];
     // Of input k and band b, at need[k * n_bands + b]: the first row that this band or a later one
     // needs (INT32_MAX: none), and one past the last row that this band needs.
     struct fusion_interval *need;
@@ -75,6 +78,14 @@ struct
     int lo;
 };
 
+#define CELLS_MAX_OPTIONS 13
+
+// Ways to run a cell: the same layers and bands, in other groups and strips.
+struct cells_variety {
+    int n;
+    const struct cell_facts *facts[CELLS_MAX_OPTIONS];
+};
+
 // A block of cells and the working memory to lay it out.
 struct cells {
     struct fusion *f;
@@ -89,8 +100,11 @@ struct cells {
     uint64_t macs, calls_made;    // of the bands that run
     struct cells_window *windows; // [n]
     int *done;                    // [n] bands
+    uint64_t *apart;              // [n] the same if the output does not lie over the input
     uint64_t *beside; // [n] the most that is alive beside the scratch of the cell's calls
-    int *source;      // [n][CELL_MAX_INPUTS] cell that makes the input; -1: X, -2: whole
+    const struct cells_variety **varieties; // [n] or NULL
+    uint64_t *beside_option; // [n][CELLS_MAX_OPTIONS] likewise, of each way to run the cell
+    int *source;             // [n][CELL_MAX_INPUTS] cell that makes the input; -1: X, -2: whole
     bool record;
     struct buf calls, moves, bases; // of cells_lay_out()
     struct buf moments;             // struct fusion_moment, likewise
@@ -103,7 +117,13 @@ void cells_close(struct cells *c); // accepts a zeroed one
 
 // Prices the block of `n` cells. NULL or the reason why it cannot run.
 const char *cells_price(struct cells *c, const struct cell_facts *const *facts, int n);
-// The same, with calls, moves and bases.
+// Prices the block with the first way to run each cell, into facts[n], and all other ways with it:
+// which one a cell takes changes nothing for the others.
+const char *cells_price_varieties(struct cells *c, const struct cells_variety *const *varieties,
+                                  const struct cell_facts **facts, int n);
+// Then: the arena that the calls of cell i need if it runs its way k. The block needs the most of all.
+uint32_t cells_option_arena(const struct cells *c, int i, int k);
+// The same as cells_price(), with calls, moves and bases.
 const char *cells_lay_out(struct cells *c, const struct cell_facts *const *facts, int n);
 
 // What a cell of the block that was priced may choose. In `limit` bytes it takes the last choice with

@@ -29,7 +29,8 @@ static bool take_word(const char **p, const char *word)
     return true;
 }
 
-// "colsR", "groupsG" or "groupsGxR"; R rows a band, G channels at a time.
+// "colsR", "groupsG", "groupsGxR" or "groupsGxRxC"; R rows a band, G channels and C columns of the band
+// at a time.
 static bool take_cell_schedule(const char **p, struct config_block *b)
 {
     b->axis = FUSION_COLS;
@@ -37,7 +38,9 @@ static bool take_cell_schedule(const char **p, struct config_block *b)
         return (b->band_rows = take_number(p)) >= 1;
     if (!take_word(p, "groups") || (b->group = take_number(p)) < 1)
         return false;
-    return !take_word(p, "x") || (b->band_rows = take_number(p)) >= 1;
+    if (take_word(p, "x") && (b->band_rows = take_number(p)) < 1)
+        return false;
+    return !b->band_rows || !take_word(p, "x") || (b->strip = take_number(p)) >= 1;
 }
 
 static bool take_layers(const char **p, struct config_block *b)
@@ -120,8 +123,8 @@ int config_parse(const char *text, int n_layers, struct config_block *blocks, in
         if ((!plain && !take_schedule(&p, b)) || (*p != ' ' && *p != '\0'))
             return err_set(e, ERR_BAD_FIELD,
                            "spec: block %d-%d: expected plain, rows, colsR with R >= 1, patchN "
-                           "with N >= 1, groupsG or groupsGxR with G, R >= 1, or "
-                           "cells(first-last:colsR,...) over the block's layers",
+                           "with N >= 1, groupsG, groupsGxR or groupsGxRxC with G, R, C >= 1, "
+                           "or cells(first-last:colsR,...) over the block's layers",
                            first, last);
         while (*p == ' ')
             p++;
@@ -168,7 +171,8 @@ static bool add_cell_schedule(char *text, size_t size, const struct config_block
     if (!b->group)
         return add_text(text, size, "cols%d", b->band_rows);
     return add_text(text, size, "groups%d", b->group) &&
-           (!b->band_rows || add_text(text, size, "x%d", b->band_rows));
+           (!b->band_rows || add_text(text, size, "x%d", b->band_rows)) &&
+           (!b->strip || add_text(text, size, "x%d", b->strip));
 }
 
 static bool add_schedule(char *text, size_t size, const struct config_block *b)
@@ -217,13 +221,18 @@ int config_format(const struct config_block *blocks, int n_blocks, bool output_o
     return 0;
 }
 
+struct cell config_cell(const struct config_block *b)
+{
+    return (struct cell){b->first, b->last, b->band_rows, b->group, b->strip};
+}
+
 static int fill_cells(const struct config_block *b, uint32_t limit, struct cells *c, struct err *e)
 {
     struct cell *cells = calloc((size_t)b->cells, sizeof *cells);
     if (!cells)
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for %d cells", b->cells);
     for (int i = 0; i < b->cells; i++)
-        cells[i] = (struct cell){b[i].first, b[i].last, b[i].band_rows, b[i].group};
+        cells[i] = config_cell(&b[i]);
     int rc = cells_fill(c, cells, b->cells, limit, e);
     free(cells);
     return rc;

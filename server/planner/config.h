@@ -17,11 +17,14 @@ struct config_block {
                    // (plain: first == last)
     // A block of cells (cells.h) is one entry a cell, with axis FUSION_COLS.
     int group; // channels at a time; 0 = all. band_rows 0: all rows
+    int strip; // columns of a band of groups at a time; 0 = all
     int cells; // this and following cells of the block; 0: not a cell
 };
 
 // Entries that block b takes: its cells, or 1.
 int config_entries(const struct config_block *b);
+// As a cell.
+struct cell config_cell(const struct config_block *b);
 // Its last layer.
 int config_last(const struct config_block *b);
 
@@ -36,6 +39,7 @@ int config_format(const struct config_block *blocks, int n_blocks, bool output_o
                   size_t size, struct err *e);
 
 // The schedule of a block: "plain", "rows", "cols4", "patch3", "groups8x2",
+// "groups8x2x6",
 // "cells(0-2:cols1,3-5:groups8x2)".
 #define CONFIG_MAX_SCHEDULE 8192 // as long as the text of a whole configuration may be
 void config_schedule(const struct config_block *b, char text[CONFIG_MAX_SCHEDULE]);

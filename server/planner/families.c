@@ -6,10 +6,13 @@
 #include <stdlib.h>
 
 #define MAX_CELLS 256
-#define SPLITS 5 // limits of `split` that are tried
+#define SPLITS 5   // limits of `split` that are tried
+#define N_STRIPS 5 // widths of strips
+
+_Static_assert(CELLS_MAX_OPTIONS >= 1 + 2 * (1 + N_STRIPS), "all ways to run a cell");
 
 static const int band_rows[] = {1, 2, 3, 4};
-static const int groups[] = {0, 8};
+static const int groups[] = {8, 4};
 #define N_BANDS ((int)(sizeof band_rows / sizeof *band_rows))
 #define N_GROUPS ((int)(sizeof groups / sizeof *groups))
 
@@ -31,7 +34,7 @@ struct block {
 };
 
 struct family {
-    int head, head_rows, rows, group;
+    int head, head_rows, rows;
     int64_t split; // -1: none
 };
 
@@ -152,11 +155,12 @@ static void take_splits(struct block *b, int head)
         b->splits[i] = all[b->n_splits < 2 ? 0 : i * (different - 1) / (b->n_splits - 1)];
 }
 
-static void add_cell(struct block *b, int first, int last, int rows, int group)
+static void add_cell(struct block *b, int first, int last, int rows)
 {
     const int high = b->u->g->layers[last].out_h;
     if (b->n_cells < MAX_CELLS)
-        b->cells[b->n_cells++] = (struct cell){first, last, rows < high ? rows : high, group};
+        b->cells[b->n_cells++] =
+            (struct cell){.first = first, .last = last, .band_rows = rows < high ? rows : high};
 }
 
 static void add_split_unit(struct block *b, const struct unit *u)
@@ -164,34 +168,24 @@ static void add_split_unit(struct block *b, const struct unit *u)
     int first = u->first;
     for (int i = u->first + 1; i <= u->last; i++) {
         if (has_window(&b->u->g->layers[i])) {
-            add_cell(b, first, i - 1, 1, 0);
+            add_cell(b, first, i - 1, 1);
             first = i;
         }
     }
-    add_cell(b, first, u->last, 1, 0);
-}
-
-static bool can_group(const struct graph *g, const struct unit *u)
-{
-    const struct layer *l = &g->layers[u->first];
-    return u->last >= u->first + 2 && l[0].op == LAYER_CONV && l[1].op == LAYER_DWCONV &&
-           l[1].mult_c == 1 && is_pointwise_conv(&l[2]);
+    add_cell(b, first, u->last, 1);
 }
 
 static int try_family(struct block *b, const struct family *f)
 {
-    const struct graph *g = b->u->g;
     b->n_cells = 0;
     if (f->head)
-        add_cell(b, b->units[0].first, b->units[f->head - 1].last, f->head_rows, 0);
+        add_cell(b, b->units[0].first, b->units[f->head - 1].last, f->head_rows);
     for (int i = f->head; i < b->n; i++) {
         const struct unit *u = &b->units[i];
         if (f->split >= 0 && u->ring_bytes <= (uint64_t)f->split)
             add_split_unit(b, u);
-        else if (can_group(g, u) && f->group < g->layers[u->first].out_c)
-            add_cell(b, u->first, u->last, f->rows, f->group);
         else
-            add_cell(b, u->first, u->last, f->rows, 0);
+            add_cell(b, u->first, u->last, f->rows);
     }
     return b->n_cells < MAX_CELLS ? b->each(b->ctx, b->cells, b->n_cells) : 0;
 }
@@ -203,34 +197,65 @@ static int try_rest(struct block *b, struct family *f)
         f->rows = band_rows[r];
         for (int s = -1; s < b->n_splits; s++) {
             f->split = s < 0 ? -1 : (int64_t)b->splits[s];
-            for (int k = 0; k < (f->head < b->n && b->u->groups ? N_GROUPS : 1); k++) {
-                f->group = groups[k];
-                int rc = try_family(b, f);
-                if (rc)
-                    return rc;
-            }
-        }
-    }
-    return 0;
-}
-
-// One unit in groups, with bands of any height.
-static int try_unit(struct block *b)
-{
-    const struct unit *u = &b->units[0];
-    if (b->n != 1 || !b->u->groups || !can_group(b->u->g, u))
-        return 0;
-    for (int rows = 1; rows <= b->u->g->layers[u->last].out_h; rows++) {
-        for (int k = 1; k < N_GROUPS; k++) {
-            b->n_cells = 0;
-            if (groups[k] < b->u->g->layers[u->first].out_c)
-                add_cell(b, u->first, u->last, rows, groups[k]);
-            int rc = b->n_cells ? b->each(b->ctx, b->cells, b->n_cells) : 0;
+            int rc = try_family(b, f);
             if (rc)
                 return rc;
         }
     }
     return 0;
+}
+
+// One unit, with bands of any height.
+static int try_unit(struct block *b)
+{
+    const int high = b->n == 1 ? b->u->g->layers[b->units[0].last].out_h : 0;
+    for (int rows = band_rows[N_BANDS - 1] + 1; rows <= high; rows++) {
+        b->n_cells = 0;
+        add_cell(b, b->units[0].first, b->units[0].last, rows);
+        int rc = b->each(b->ctx, b->cells, b->n_cells);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+// The projection of the expansion, depthwise convolution and projection that end the cell, or NULL.
+static const struct layer *projection_of(const struct graph *g, const struct cell *c)
+{
+    int i = c->last;
+    while (i > c->first && g->layers[i].op != LAYER_DWCONV)
+        i--;
+    if (i == c->first || i == c->last || g->layers[i - 1].op != LAYER_CONV ||
+        !is_pointwise_conv(&g->layers[i + 1]))
+        return NULL;
+    return &g->layers[i + 1];
+}
+
+static int add_way(const struct cell *cell, int group, int strip, struct cell *ways, int n)
+{
+    ways[n] = *cell;
+    ways[n].group = group;
+    ways[n].strip = strip;
+    return n + 1;
+}
+
+int families_ways(const struct families *u, const struct cell *cell,
+                  struct cell ways[CELLS_MAX_OPTIONS])
+{
+    const struct layer *project = u->groups ? projection_of(u->g, cell) : NULL;
+    int n = add_way(cell, 0, 0, ways, 0);
+    for (int k = 0; project && k < N_GROUPS; k++) {
+        if (groups[k] >= project->in_c)
+            continue;
+        n = add_way(cell, groups[k], 0, ways, n);
+        const int width = project->out_w;
+        const int strips[] = {(width + 1) / 2, (width + 3) / 4, (width + 7) / 8, 2, 1};
+        for (int i = 0; i < N_STRIPS; i++) {
+            if (strips[i] < (i ? strips[i - 1] : width))
+                n = add_way(cell, groups[k], strips[i], ways, n);
+        }
+    }
+    return n;
 }
 
 int families_of_block(const struct families *u, int first, int last, families_each *each, void *ctx)

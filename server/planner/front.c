@@ -199,6 +199,7 @@ static void fill_entries(const struct edges *es, const struct edge *ed, struct c
                                      .axis = FUSION_COLS,
                                      .band_rows = cells[i].band_rows,
                                      .group = cells[i].group,
+                                     .strip = cells[i].strip,
                                      .cells = ed->n_cells - i};
 }
 

@@ -257,7 +257,7 @@ const char *fusion__begin(struct fusion *f, int first, int last)
             f->kept_bytes += fusion_tensor_bytes(g, t);
     }
     for (int i = first; i <= last; i++) {
-        if (!try_join(f, i)) {
+        if (i == f->expand || !try_join(f, i)) {
             f->stage_of[i] = f->n_stages;
             f->next[i] = -1;
             f->stages[f->n_stages++] = (struct fusion_stage){.head = i, .tail = i, .n_layers = 1};
@@ -272,7 +272,8 @@ const char *fusion_block_begin(struct fusion *f, int first, int last)
     f->block_last = last;
     f->cell = false;
     f->by_rows = false;
-    f->group = 0;
+    f->group = f->strip = 0;
+    f->expand = -1;
     return fusion__begin(f, first, last);
 }
 
@@ -288,8 +289,7 @@ static int first_needed(const struct fusion *f, int layer)
     return min_int(q.in, max_int(0, s->done * q.stride - q.pad));
 }
 
-// First slice of a tensor that any layer of the block still needs.
-static int first_needed_slice(const struct fusion *f, int tensor)
+int fusion__first_needed_slice(const struct fusion *f, int tensor)
 {
     int first = INT32_MAX;
     for (int u = f->uses[tensor]; u < f->uses[tensor + 1]; u++) {
@@ -381,12 +381,10 @@ static void begin_io(struct fusion *f)
 
 static void make_slice(struct fusion *f, int stage);
 
-// Has every slice made that layer `layer` needs for its stage's next slice.
-static void demand_inputs(struct fusion *f, int layer)
+void fusion__demand(struct fusion *f, int layer, int slice)
 {
     const struct layer *l = &f->g->layers[layer];
     struct axis_geometry q = slice_geometry(f, layer);
-    int slice = f->stages[f->stage_of[layer]].done;
     int need = min_int(q.in, slice * q.stride - q.pad + q.k);
     for (int k = 0; k < n_inputs(l); k++) {
         int t = l->in[k], p = f->g->tensors[t].producer;
@@ -403,10 +401,10 @@ static void make_slice(struct fusion *f, int stage)
     struct fusion_stage *s = &f->stages[stage];
     fusion__count_work(f, s->n_layers);
     for (int i = s->head; i >= 0; i = f->next[i])
-        demand_inputs(f, i);
+        fusion__demand(f, i, s->done);
     int out = f->g->layers[s->tail].out;
     if (f->tensors[out].role == FUSION_RING) {
-        int occupied = s->done + 1 - first_needed_slice(f, out);
+        int occupied = s->done + 1 - fusion__first_needed_slice(f, out);
         f->tensors[out].slots = (uint32_t)max_int((int)f->tensors[out].slots, max_int(1, occupied));
     }
     if (f->axis == FUSION_ROWS && (x_tensor(f) >= 0 || f->record)) {
@@ -511,7 +509,8 @@ void fusion_band(struct fusion *f, int band)
 uint32_t fusion_channels(const struct fusion *f, int layer)
 {
     const int out_c = f->g->layers[layer].out_c;
-    return (uint32_t)(f->group && layer < f->first + 2 ? min_int(f->group, out_c) : out_c);
+    bool some = f->group && (layer == f->expand || layer == f->expand + 1);
+    return (uint32_t)(some ? min_int(f->group, out_c) : out_c);
 }
 
 // Positions along a slice of layer i.
@@ -582,6 +581,11 @@ void fusion__add_up(struct fusion *f)
     f->cost.arena_bytes = top > UINT32_MAX ? UINT32_MAX : (uint32_t)top;
 }
 
+int fusion_chunks_of(const struct fusion *f, const struct fusion_stage *s)
+{
+    return s->n_layers > 1 || (f->by_rows && f->chunk == 1) ? f->chunk : 0;
+}
+
 // MACs, outputs and calls of `positions` positions of each slice of layer i's stage.
 void fusion__add_work(struct fusion *f, int i, uint64_t positions)
 {
@@ -596,12 +600,13 @@ void fusion__add_work(struct fusion *f, int i, uint64_t positions)
         positions = slices;
         slices = pixels / positions;
     }
-    if (f->group && i < f->first + 3)
-        runs = ceil_div(f->g->layers[f->first].out_c, f->group) + (i == f->first + 2);
+    if (f->group && i >= f->expand && i < f->expand + 3)
+        runs = ceil_div(f->g->layers[f->expand].out_c, f->group) + (i == f->expand + 2);
     struct fusion_cost own = {
         .macs = macs,
         .pixels = pixels * runs,
-        .calls = (s->n_layers > 1 ? slices * ((positions + chunk - 1) / chunk) : slices) * runs,
+        .calls =
+            (fusion_chunks_of(f, s) ? slices * ((positions + chunk - 1) / chunk) : slices) * runs,
     };
     if (f->latency) {
         struct latency_work work;

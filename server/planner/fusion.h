@@ -85,6 +85,14 @@ struct fusion_cost {
     double cycles;   // predicted; 0 without a latency model
 };
 
+// A cell of a block of cells (cells.h), as asked for.
+struct cell {
+    int first, last;
+    int band_rows; // 0 = all
+    int group;     // channels at a time, 0 = all
+    int strip;     // with group: columns of a band at a time, 0 = all
+};
+
 // A graph and the working memory to look at one block at a time. Results of fusion_block_*() stay
 // valid until the next.
 struct fusion {
@@ -98,7 +106,9 @@ struct fusion {
     int block_first, block_last; // the same, or the block that first..last is a cell of
     bool cell;
     bool by_rows; // a cell of one stage: its slices are rows
-    int group;    // channels of the first two layers that are computed at a time; 0 = all
+    int group;    // channels of layers expand and expand + 1 that are computed at a time; 0 = all
+    int expand;   // with group: what is before it in the cell runs once; -1 without
+    int strip;    // columns of a band for which all groups run before the next; 0 = all
     enum fusion_axis axis;
     int band_rows, n_bands;
     int patches; // FUSION_PATCH: n
@@ -137,19 +147,26 @@ void fusion_close(struct fusion *f); // accepts a zeroed fusion
 // Takes up block first..last. NULL, or the reason why its layers cannot be fused (a constant
 // string).
 const char *fusion_block_begin(struct fusion *f, int first, int last);
-// Takes up layers first..last as a cell of block block_first..block_last (cells.h), `group` channels
-// at a time (0: all). Rings and chunks are placed from 0 up; other offsets mean nothing.
-const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last, int first,
-                              int last, int group);
+// Takes up a cell of block block_first..block_last (cells.h); its band_rows are not looked at. Rings
+// and chunks are placed from 0 up; other offsets mean nothing.
+const char *fusion_cell_begin(struct fusion *f, int block_first, int block_last,
+                              const struct cell *cell);
 // Prices the cell at hand and, with f->record, notes its steps. The cost is that of the first
 // `bands` bands. A cell of one stage keeps no ring, so its slices may as well be rows: chunks are then
 // pixels of a row, of which there are more than rows in a band.
 const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int bands);
+// With f->steps recorded: dead[x] is the number of columns of `tensor`, an input of the cell, that
+// nobody in the band needs any more when column x of the cell's output is written.
+void fusion_cell_dead(struct fusion *f, int tensor, int *dead);
+int fusion_strip_columns(const struct fusion *f); // with f->group: of the cell's output
 // Before the program compiler looks at a cell by_rows: turns it from bands of columns into one of rows, a
 // step a row.
 void fusion_cell_turn(struct fusion *f);
 // Of a cell by itself: that does not depend on its block.
-bool fusion_cell_is_by_rows(struct fusion *f, int first, int last, int group);
+bool fusion_cell_is_by_rows(struct fusion *f, const struct cell *cell);
+// Positions that pass through a stage at a time, 0: a whole slice. A cell of one layer goes pixel by pixel
+// where chunks are single pixels, for that its output may lie over its input.
+int fusion_chunks_of(const struct fusion *f, const struct fusion_stage *s);
 uint32_t fusion_channels(const struct fusion *f, int layer); // of its output that exist at a time
 // Prices the block in f->cost. band_rows: 1..fusion_max_band(); ignored for rows. NULL or the
 // reason why it cannot run. After fusion_block_begin(), any number of times; rows and cols need one

@@ -17,6 +17,10 @@ const char *fusion__begin(struct fusion *f, int first, int last);
 const char *fusion__no_bands(const struct fusion *f);
 // Runs a band's steps on the columns: ring slots, slices done, and with f->record the steps.
 void fusion__simulate_cols(struct fusion *f);
+// First slice of a tensor that any layer of the block still needs, by what the stages have done.
+int fusion__first_needed_slice(const struct fusion *f, int tensor);
+// Has every slice made that `layer` needs for slice `slice` of its output.
+void fusion__demand(struct fusion *f, int layer, int slice);
 // Cost, in/out region and positions, before the first band.
 void fusion__begin_bands(struct fusion *f, int band_rows);
 // Adds one band: f->need, work, positions, in/out region. A stage's `done` says how many slices it

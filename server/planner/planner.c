@@ -93,6 +93,12 @@ static int price_blocks(struct planner *p, const struct config_block *blocks, in
     return 0;
 }
 
+static bool is_by_rows(struct fusion *f, const struct config_block *b)
+{
+    const struct cell cell = config_cell(b);
+    return fusion_cell_is_by_rows(f, &cell);
+}
+
 // True where the model input is read once, in order: by one layer, along rows.
 static bool reads_input_once(struct planner *p, const struct config_block *blocks, int n)
 {
@@ -103,8 +109,7 @@ static bool reads_input_once(struct planner *p, const struct config_block *block
     for (int i = 0; i < n; i++) {
         const struct config_block *b = &blocks[i];
         if (reader >= b->first && reader <= b->last)
-            return b->cells ? fusion_cell_is_by_rows(&p->fusion, b->first, b->last, b->group)
-                            : b->axis == FUSION_ROWS;
+            return b->cells ? is_by_rows(&p->fusion, b) : b->axis == FUSION_ROWS;
     }
     return false;
 }

@@ -42,8 +42,9 @@ void planner_layers_json(const struct planner *p, struct buf *out);
 
 // A configuration is its text: blocks in order, "first-last:schedule" (or "i:schedule"), separated
 // by one space, the schedule one of plain, rows, colsR (R output rows a band), patchN (N by N
-// patches), groupsG or groupsGxR (G expanded channels at a time, R output rows a band, else all), or
-// cells(first-last:schedule,...) of colsR and groupsGxR (docs/fusion.md):
+// patches), groupsG, groupsGxR or groupsGxRxC (G expanded channels at a time, R output rows a band, else
+// all, C columns of a band at a time, else all), or cells(first-last:schedule,...) of these and colsR
+// (docs/fusion.md):
 // "0-8:rows 9:plain 10-20:cols4". It covers every layer once. Behind the last block may stand
 // "output:outside": the model output is written to the caller's memory, not to the arena.
 #define PLANNER_MAX_SPEC 8192

@@ -25,7 +25,7 @@ static struct prog_view view_of(const struct compiler *c, int tensor, int h, int
                           .origin = PROG_ORIGIN_ARENA,
                           .interval = (uint16_t)f->n_stages};
     const int producer = c->g->tensors[tensor].producer;
-    if (c->group && producer >= f->first && producer < f->first + 2)
+    if (c->group && (producer == f->expand || producer == f->expand + 1))
         ch = c->group;
     switch (t->role) {
     case FUSION_RING:
@@ -188,6 +188,17 @@ static uint32_t add_intervals(struct compiler *c)
     return at;
 }
 
+void program__add_intervals(struct compiler *c, struct prog_part *part)
+{
+    const struct fusion *f = c->f;
+    part->intervals = add_intervals(c);
+    part->n_intervals = (uint16_t)(f->n_stages + 1);
+    for (int i = f->first; i <= f->last; i++) {
+        if (c->g->layers[i].in[0] == c->g->input && f->axis != FUSION_ROWS)
+            c->input_streamed = false;
+    }
+}
+
 static uint32_t slice_offset(const struct prog_view *v, int slice)
 {
     return v->offset + (uint32_t)(v->slots ? slice % v->slots : slice) * v->slice_step;
@@ -219,12 +230,7 @@ struct part_steps program__add_steps(struct compiler *c, struct prog_part *part)
         return steps;
     for (size_t i = 0; i < f->n_steps; i++)
         program__add_step(c, part, f->steps[i].stage, f->steps[i].slice);
-    part->intervals = add_intervals(c);
-    part->n_intervals = (uint16_t)(f->n_stages + 1);
-    for (int i = f->first; i <= f->last; i++) {
-        if (c->g->layers[i].in[0] == c->g->input && f->axis != FUSION_ROWS)
-            c->input_streamed = false;
-    }
+    program__add_intervals(c, part);
     return steps;
 }
 
@@ -236,7 +242,7 @@ void program__add_stage(struct compiler *c, struct prog_part *part, int stage, i
     struct prog_stage s = {
         .first_op = (uint16_t)first_op,
         .interval = (uint16_t)stage,
-        .chunk = (uint16_t)(fs->n_layers > 1 ? f->chunk : 0),
+        .chunk = (uint16_t)fusion_chunks_of(f, fs),
     };
     for (int i = head; i >= 0; i = f->next[i]) {
         bool acc = f->acc && i == f->last;

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
-// Compiles a block of cells (cells.h): a part a cell, or three for a cell of groups (whole groups,
-// the smaller last group, the end of the sums), and the calls in their order.
+// Compiles a block of cells (cells.h): a part a cell, or up to four for a cell of groups (what is before
+// the expansion, whole groups, the smaller last group, the end of the sums), and the calls in their
+// order, with the steps of each strip.
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/planner/program_inside.h"
 
-// Parts of a cell; of an ordinary one `first` alone.
+// Parts of a cell; of an ordinary one `first` alone, of one of groups as many as its strips take steps of.
 struct cell_parts {
     uint16_t first;
     uint16_t groups; // runs of `first`
-    bool sums, rest; // the cell has groups; there is a smaller last one
-    bool by_rows;    // a step a row
-    struct part_steps steps, rest_steps, end;
+    uint16_t strips;
+    bool sums, before, rest; // the cell has groups; what is before them; a smaller last one
+    bool by_rows;            // a step a row
+    struct part_steps steps; // of an ordinary cell
+    struct part_steps *of;   // [strips][parts], to be freed
 };
 
 uint16_t program__base_of(const struct compiler *c, int tensor)
@@ -76,16 +79,16 @@ static struct layer some_inputs(const struct layer *l, int first, int n, int8_t 
 // The int32 sums of the projection, for a whole band.
 static struct prog_view view_of_sums(const struct fusion *f)
 {
-    const struct layer *l = &f->g->layers[f->first + 2];
+    const struct layer *l = &f->g->layers[f->expand + 2];
     const uint32_t slice = 4 * f->tensors[l->out].positions * (uint32_t)l->out_c;
     return (struct prog_view){.offset = f->sums_offset,
-                              .ring_bytes = (uint32_t)l->out_w * slice,
+                              .ring_bytes = (uint32_t)fusion_strip_columns(f) * slice,
                               .slice_step = slice,
                               .pix_step = 4 * (uint32_t)l->out_c,
                               .space = PROG_RING,
                               .origin = PROG_ORIGIN_SCRATCH,
-                              .slots = (uint16_t)l->out_w,
-                              .interval = 1};
+                              .slots = (uint16_t)fusion_strip_columns(f),
+                              .interval = (uint16_t)f->stage_of[f->expand + 1]};
 }
 
 // Packed convolutions have the weights of two channels in a word: those of a group, other pairs than the
@@ -116,17 +119,17 @@ static void add_group_op(struct compiler *c, int i, int from, int groups)
         c->no_memory = true;
         return;
     }
-    bool project = i == f->first + 2;
+    bool project = i == f->expand + 2;
     const struct prog_op generic = op;
     if (!project && constants_choose(c->variant, l, &op))
         c->no_memory = true;
     if (!project && !fits_groups(c, l, &generic, op.kernel, from, groups, room))
         op = generic;
-    if (i == f->first)
+    if (i == f->expand)
         op.out_c = (uint16_t)n;
     else
         op.in_c = (uint16_t)n;
-    if (i == f->first + 1)
+    if (i == f->expand + 1)
         op.out_c = (uint16_t)n;
     if (project) {
         op.kernel = PROG_SUM_CONV;
@@ -150,19 +153,21 @@ static void add_group_op(struct compiler *c, int i, int from, int groups)
     free(room);
 }
 
-static void add_group_stage(struct compiler *c, struct prog_part *part, int stage, int from,
+// The expansion's stage, or the depthwise convolution's with the projection.
+static void add_group_stage(struct compiler *c, struct prog_part *part, int layer, int from,
                             int groups)
 {
     const struct fusion *f = c->f;
+    const bool expand = layer == f->expand;
     struct prog_stage s = {
         .first_op = (uint16_t)program__n_of(&c->ops, sizeof(struct prog_op)),
-        .n_ops = (uint16_t)(stage + 1),
-        .interval = (uint16_t)stage,
-        .chunk = (uint16_t)(stage ? f->chunk : 0),
+        .n_ops = expand ? 1 : 2,
+        .interval = (uint16_t)f->stage_of[layer],
+        .chunk = (uint16_t)(expand ? 0 : f->chunk),
     };
-    add_group_op(c, f->first + stage, from, groups);
-    if (stage)
-        add_group_op(c, f->first + 2, from, groups);
+    add_group_op(c, layer, from, groups);
+    if (!expand)
+        add_group_op(c, layer + 1, from, groups);
     buf_add(&c->stages, &s, sizeof s);
     part->n_stages++;
 }
@@ -174,61 +179,139 @@ static struct prog_part add_groups(struct compiler *c, int from, int n, int grou
     part.acc = c->f->sums_offset;
     part.acc_bytes = c->f->sums_bytes;
     c->group = n;
-    add_group_stage(c, &part, 0, from, groups);
-    add_group_stage(c, &part, 1, from, groups);
+    add_group_stage(c, &part, c->f->expand, from, groups);
+    add_group_stage(c, &part, c->f->expand + 1, from, groups);
     c->group = 0;
     return part;
 }
 
-// The projection's sums, requantised, and what follows them pixel by pixel: a step a column.
-static struct part_steps add_end_of_sums(struct compiler *c, const struct prog_part *groups)
+// What is before the expansion.
+static struct prog_part add_before(struct compiler *c)
 {
     const struct fusion *f = c->f;
-    const int project = f->first + 2;
-    const struct layer *l = &c->g->layers[project];
+    struct prog_part part = program__part(c);
+    for (int s = 0; s < f->stage_of[f->expand]; s++)
+        program__add_stage(c, &part, s, f->stages[s].head,
+                           program__n_of(&c->ops, sizeof(struct prog_op)));
+    return part;
+}
+
+// The projection's sums, requantised, and what follows them pixel by pixel.
+static struct prog_part add_end_of_sums(struct compiler *c)
+{
+    const struct fusion *f = c->f;
+    const int project = f->expand + 2;
     struct prog_part part = program__part(c);
     struct prog_op op = program__op(c, project, false);
     const uint32_t first_op = program__n_of(&c->ops, sizeof op);
     op.kernel = PROG_SUM_END;
     op.in[0] = view_of_sums(f);
-    if (constants_lay_out(&c->consts, l, true, &op))
+    if (constants_lay_out(&c->consts, &c->g->layers[project], true, &op))
         c->no_memory = true;
     buf_add(&c->ops, &op, sizeof op);
-    program__add_stage(c, &part, 1, f->next[project], first_op);
-    const struct part_steps steps = {(uint32_t)c->tables.len, (uint32_t)l->out_w};
-    part.intervals = groups->intervals;
-    part.n_intervals = groups->n_intervals;
-    for (int x = 0; x < l->out_w && !c->stages.failed && !c->ops.failed; x++)
-        program__add_step(c, &part, 0, x);
-    buf_add(&c->parts, &part, sizeof part);
-    return steps;
+    program__add_stage(c, &part, f->stage_of[project], f->next[project], first_op);
+    return part;
 }
 
 // ---- parts ----
+
+static int parts_of(const struct cell_parts *p)
+{
+    return 1 + p->before + p->sums + p->rest;
+}
+
+// Those of the recorded steps [first, stop) whose stage is one of the part's, which begin with `stage`.
+static struct part_steps steps_of(struct compiler *c, const struct prog_part *part, size_t first,
+                                  size_t stop, int stage)
+{
+    const struct fusion *f = c->f;
+    struct part_steps steps = {(uint32_t)c->tables.len, 0};
+    for (size_t i = first; i < stop && !c->stages.failed && !c->ops.failed; i++) {
+        const struct fusion_step *s = &f->steps[i];
+        if (s->stage < stage || s->stage >= stage + part->n_stages)
+            continue;
+        program__add_step(c, part, s->stage - stage, s->slice);
+        steps.n++;
+    }
+    return steps;
+}
+
+// One past the step that makes column `x` of the cell's output.
+static size_t end_of_column(const struct fusion *f, size_t step, int x)
+{
+    const int last = f->stage_of[f->last];
+    while (step < f->n_steps && !(f->steps[step].stage == last && f->steps[step].slice == x))
+        step++;
+    return step + 1;
+}
+
+// The steps of all parts, one strip after the other. first_stage[k]: the cell's stage that part k begins
+// with.
+static void add_strips(struct compiler *c, struct cell_parts *p, const struct prog_part *parts,
+                       const int *first_stage)
+{
+    const struct fusion *f = c->f;
+    const int columns = c->g->layers[f->last].out_w, strip = fusion_strip_columns(f);
+    size_t step = 0;
+    p->strips = (uint16_t)((columns + strip - 1) / strip);
+    p->of = calloc((size_t)p->strips * (size_t)parts_of(p), sizeof *p->of);
+    if (!p->of) {
+        c->no_memory = true;
+        p->strips = 0;
+    }
+    for (int s = 0; s < p->strips; s++) {
+        const int x = (s + 1) * strip < columns ? (s + 1) * strip : columns;
+        const size_t stop = end_of_column(f, step, x - 1);
+        for (int k = 0; k < parts_of(p); k++)
+            p->of[s * parts_of(p) + k] = steps_of(c, &parts[k], step, stop, first_stage[k]);
+        step = stop;
+    }
+}
+
+// What is before the expansion, whole groups, the smaller last group, the end of the sums.
+static void add_parts_of_groups(struct compiler *c, struct cell_parts *p)
+{
+    const struct fusion *f = c->f;
+    const int channels = c->g->layers[f->expand].out_c, rest = channels % f->group;
+    const int expand = f->stage_of[f->expand];
+    struct prog_part parts[4];
+    int first_stage[4], n = 0;
+    p->sums = true;
+    p->before = f->expand > f->first;
+    p->rest = rest > 0;
+    p->groups = (uint16_t)(channels / f->group);
+    if (p->before) {
+        first_stage[n] = 0;
+        parts[n++] = add_before(c);
+    }
+    first_stage[n] = expand;
+    parts[n++] = add_groups(c, 0, f->group, p->groups);
+    if (rest) {
+        first_stage[n] = expand;
+        parts[n++] = add_groups(c, channels - rest, rest, 1);
+    }
+    first_stage[n] = expand + 1;
+    parts[n++] = add_end_of_sums(c);
+    program__add_intervals(c, &parts[0]);
+    for (int k = 0; k < n; k++) {
+        parts[k].intervals = parts[0].intervals;
+        parts[k].n_intervals = parts[0].n_intervals;
+        buf_add(&c->parts, &parts[k], sizeof parts[k]);
+    }
+    add_strips(c, p, parts, first_stage);
+}
 
 static struct cell_parts add_parts(struct compiler *c)
 {
     const struct fusion *f = c->f;
     struct cell_parts p = {.first = (uint16_t)program__n_of(&c->parts, sizeof(struct prog_part)),
                            .groups = 1,
+                           .strips = 1,
                            .by_rows = f->by_rows};
-    if (!f->group) {
+    if (f->group)
+        add_parts_of_groups(c, &p);
+    else
         p.steps = program__add_part(c);
-        return p;
-    }
-    const int channels = c->g->layers[f->first].out_c, rest = channels % f->group;
-    p.sums = true;
-    p.rest = rest > 0;
-    p.groups = (uint16_t)(channels / f->group);
-    struct prog_part part = add_groups(c, 0, f->group, p.groups);
-    p.steps = program__add_steps(c, &part);
-    buf_add(&c->parts, &part, sizeof part);
-    if (rest) {
-        struct prog_part last = add_groups(c, channels - rest, rest, 1);
-        p.rest_steps = program__add_steps(c, &last);
-        buf_add(&c->parts, &last, sizeof last);
-    }
-    p.end = add_end_of_sums(c, &part);
     return p;
 }
 
@@ -278,26 +361,27 @@ static void add_call(struct compiler *c, const struct cells *cells, size_t k,
     struct prog_call call = {.part = p->first,
                              .first_band = (uint16_t)from->band,
                              .n_bands = 1,
-                             .n_groups = p->groups,
+                             .n_groups = 1,
                              .steps = p->steps.at,
                              .n_steps = p->steps.n};
     if (p->by_rows)
         take_rows(&call, facts->band_rows);
-    if (p->sums || (facts->acc && from->band == 0))
+    if (facts->acc && from->band == 0)
         call.flags |= PROG_CALL_BEGIN;
     if (facts->acc && from->band + 1 == facts->n_bands)
         call.flags |= PROG_CALL_END;
     add_places(c, cells, k, &call);
-    buf_add(&c->calls, &call, sizeof call);
-    call.n_moves = 0;
-    call.flags = 0;
-    call.n_groups = 1;
-    for (int i = 0; i < p->sums + p->rest; i++) {
-        call.part++;
-        const struct part_steps *s = i == p->rest ? &p->end : &p->rest_steps;
-        call.steps = s->at;
-        call.n_steps = s->n;
+    for (int i = 0; i < p->strips * parts_of(p); i++) {
+        const int part = i % parts_of(p);
+        if (p->sums) {
+            call.part = (uint16_t)(p->first + part);
+            call.flags = part == p->before ? PROG_CALL_BEGIN : 0;
+            call.n_groups = part == p->before ? p->groups : 1;
+            call.steps = p->of[i].at;
+            call.n_steps = p->of[i].n;
+        }
         buf_add(&c->calls, &call, sizeof call);
+        call.n_moves = 0;
     }
 }
 
@@ -322,6 +406,8 @@ int program__add_cells(struct compiler *c, const struct config_block *cb, struct
         add_call(c, &cells, k, &parts[cell]);
     }
     c->f->cost = cost;
+    for (int i = 0; parts && i < cells.n; i++)
+        free(parts[i].of);
     free(parts);
     cells_close(&cells);
     return 0;

@@ -17,7 +17,7 @@ struct compiler {
     const struct variant *variant;
     bool no_memory; // sticky
     uint32_t arena_bytes;
-    int group; // channels of the first two layers at hand, 0 = all
+    int group; // channels of expansion and depthwise convolution at hand, 0 = all
 };
 
 struct part_steps { // in the tables
@@ -35,6 +35,8 @@ void program__add_stage(struct compiler *c, struct prog_part *part, int stage, i
                         uint32_t first_op);
 // A step of the part, whose stages are there.
 void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice);
+// The intervals of all bands.
+void program__add_intervals(struct compiler *c, struct prog_part *part);
 // Steps of a band and the intervals of all bands.
 struct part_steps program__add_steps(struct compiler *c, struct prog_part *part);
 // The block or cell at hand as one part.

@@ -198,8 +198,8 @@
                 "a configuration is parsed",
             );
             equal(
-                spec.describeSpec("0-8:cells(0-2:cols1,3-8:groups8x2) 9-11:groups4 12:plain output:outside"),
-                "0–8 cells(0-2:cols1,3-8:groups8x2) · 9–11 groups4 · 1 plain",
+                spec.describeSpec("0-8:cells(0-2:cols1,3-8:groups8x2x6) 9-11:groups4 12:plain output:outside"),
+                "0–8 cells(0-2:cols1,3-8:groups8x2x6) · 9–11 groups4 · 1 plain",
                 "cells and groups",
             );
             equal(spec.parseSpec("0-8 rows"), null, "text that is no configuration is refused");

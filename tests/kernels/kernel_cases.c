@@ -351,14 +351,10 @@ static void write_block(const char *path, bool profile)
 int main(int argc, char **argv)
 {
     static const char *const kernel_names[PROG_KERNEL_COUNT] = {
-        [PROG_CONV] = "conv",
-        [PROG_DWCONV] = "dwconv",
-        [PROG_CONV_X2] = "conv_x2",
-        [PROG_DWCONV_X2] = "dwconv_x2",
-        [PROG_CONV_B4] = "conv_b4",
-        [PROG_DWCONV_FIR] = "dwconv_fir",
-        [PROG_CONV_M16] = "conv_m16",
-        [PROG_DWCONV_M16] = "dwconv_m16",
+        [PROG_CONV] = "conv",         [PROG_DWCONV] = "dwconv",
+        [PROG_CONV_X2] = "conv_x2",   [PROG_DWCONV_X2] = "dwconv_x2",
+        [PROG_CONV_B4] = "conv_b4",   [PROG_DWCONV_FIR] = "dwconv_fir",
+        [PROG_CONV_M16] = "conv_m16", [PROG_DWCONV_M16] = "dwconv_m16",
     };
     const struct cases empty = {0};
     buf_init(&blob, BLOCK_MAX);

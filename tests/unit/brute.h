@@ -4,6 +4,9 @@
 #ifndef TESTS_BRUTE_H
 #define TESTS_BRUTE_H
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "server/planner/config.h"
 #include "server/planner/families.h"
 #include "server/planner/front.h"
@@ -68,25 +71,68 @@ static inline void brute_block(struct brute *p, struct config_block b, struct br
 struct brute_cells {
     struct brute *p;
     struct brute_point so_far;
+    struct brute *block; // what a block of cells costs in all its ways
 };
 
-static inline int brute_each(void *ctx, const struct cell *cells, int n)
+// Keeps what no other way is as good as in every respect: another block may set the path's peak.
+static inline void brute_add_way(struct brute *p, struct brute_point q)
 {
-    const struct brute_cells *at = ctx;
+    size_t kept = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const struct brute_point *b = &p->at[i];
+        if (b->ram <= q.ram && b->macs <= q.macs && b->calls <= q.calls)
+            return;
+        if (q.ram > b->ram || q.macs > b->macs || q.calls > b->calls)
+            p->at[kept++] = *b;
+    }
+    p->at[kept++] = q;
+    p->n = kept;
+}
+
+// Cells i .. n - 1 in all ways, those before as they are.
+static inline int brute_ways(const struct brute_cells *at, struct cell *cells, int i, int n)
+{
     struct fusion *f = at->p->f;
+    struct cell ways[CELLS_MAX_OPTIONS];
     struct cells c;
     struct err ignored = {0};
+    if (i < n) {
+        const int n_ways = families_ways(at->p->families, &cells[i], ways);
+        for (int k = 0; k < n_ways; k++) {
+            cells[i] = ways[k];
+            if (brute_ways(at, cells, i + 1, n))
+                return -1;
+        }
+        cells[i] = ways[0];
+        return 0;
+    }
     if (cells_open(&c, f, &ignored))
         return -1;
-    bool runs = cells_fill(&c, cells, n, 0, &ignored) == 0;
+    if (cells_fill(&c, cells, n, 0, &ignored) == 0)
+        brute_add_way(at->block,
+                      (struct brute_point){f->cost.arena_bytes, f->cost.macs, f->cost.calls});
     cells_close(&c);
-    if (!runs)
-        return 0;
-    uint32_t ram = f->cost.arena_bytes > at->so_far.ram ? f->cost.arena_bytes : at->so_far.ram;
-    brute_from(at->p, cells[n - 1].last + 1,
-               (struct brute_point){ram, at->so_far.macs + f->cost.macs,
-                                    at->so_far.calls + f->cost.calls});
     return 0;
+}
+
+static inline int brute_each(void *ctx, const struct cell *family, int n)
+{
+    const struct brute_cells *at = ctx;
+    struct cell cells[64];
+    struct brute *block = calloc(1, sizeof *block);
+    if (!block || n > 64)
+        return -1;
+    memcpy(cells, family, (size_t)n * sizeof *cells);
+    int rc = brute_ways(&(struct brute_cells){at->p, at->so_far, block}, cells, 0, n);
+    for (size_t i = 0; i < block->n; i++) {
+        const struct brute_point *b = &block->at[i];
+        uint32_t ram = b->ram > at->so_far.ram ? b->ram : at->so_far.ram;
+        brute_from(
+            at->p, cells[n - 1].last + 1,
+            (struct brute_point){ram, at->so_far.macs + b->macs, at->so_far.calls + b->calls});
+    }
+    free(block);
+    return rc;
 }
 
 static inline void brute_from(struct brute *p, int first, struct brute_point so_far)
@@ -113,7 +159,7 @@ static inline void brute_from(struct brute *p, int first, struct brute_point so_
                         so_far);
         if (p->families)
             families_of_block(p->families, first, last, brute_each,
-                              &(struct brute_cells){p, so_far});
+                              &(struct brute_cells){.p = p, .so_far = so_far});
     }
 }
 

@@ -7,7 +7,7 @@
 #include "server/planner/fusion.h"
 #include "tests/unit/netgen.h"
 
-// Cuts layers first..last into cells of random length, bands and groups; the number of cells, or 0
+// Cuts layers first..last into cells of random length, bands, groups and strips; the number of cells, or 0
 // where they cannot run.
 static inline int netcut_cells(struct netgen *n, struct fusion *f, int first, int last,
                                struct config_block *b)
@@ -16,13 +16,16 @@ static inline int netcut_cells(struct netgen *n, struct fusion *f, int first, in
     uint32_t arena;
     struct err ignored = {0};
     for (int i = first; i <= last; count++) {
-        int end = i + netgen_pick(n, 0, 3);
+        int end = i + netgen_pick(n, 0, netgen_pick(n, 0, 3) ? 3 : 8);
         end = end < last ? end : last;
         b[count] = (struct config_block){
             .first = i, .last = end, .axis = FUSION_COLS, .band_rows = netgen_pick(n, 1, 4)};
-        if (end > i + 1 && fusion_cell_begin(f, i, end, i, end, 1) == NULL) {
+        const struct cell groups = {.first = i, .last = end, .group = 1};
+        if (end > i + 1 && fusion_cell_begin(f, i, end, &groups) == NULL) {
             b[count].group = netgen_pick(n, 1, 5);
             b[count].band_rows = netgen_pick(n, 0, 4);
+            if (b[count].band_rows && f->g->layers[i + 2].out_w > 1 && netgen_pick(n, 0, 1))
+                b[count].strip = netgen_pick(n, 1, f->g->layers[i + 2].out_w - 1);
         }
         i = end + 1;
     }

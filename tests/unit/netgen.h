@@ -172,6 +172,33 @@ static inline void netgen_begin(struct netgen *n, uint32_t seed)
     n->g.tensors = n->tensors;
 }
 
+// An inverted residual with enough channels for groups.
+static inline void netgen_unit(struct netgen *n)
+{
+    netgen_pointwise(n, LAYER_CONV, netgen_top(n), -1, netgen_pick(n, 7, 21));
+    netgen_window(n, LAYER_DWCONV, netgen_top(n), 5, 2, 0);
+    netgen_pointwise(n, LAYER_CONV, netgen_top(n), -1, netgen_pick(n, 1, 4));
+}
+
+// A convolution and some inverted residuals, some of which add what they read.
+static inline void netgen_mobile(struct netgen *n, uint32_t seed)
+{
+    netgen_begin(n, seed);
+    n->tensors[0] = (struct tensor){
+        netgen_pick(n, 4, 17), netgen_pick(n, 2, 15), netgen_pick(n, 1, 3), 0, 0.1f, -1, 0};
+    n->g.n_tensors = 1;
+    netgen_window(n, LAYER_CONV, 0, 3, 2, netgen_pick(n, 1, 5));
+    for (int units = netgen_pick(n, 1, 4); units > 0; units--) {
+        const int in = netgen_top(n);
+        const struct tensor *from = &n->tensors[in], *to;
+        netgen_unit(n);
+        to = &n->tensors[netgen_top(n)];
+        if (from->h == to->h && from->w == to->w && from->c == to->c)
+            netgen_pointwise(n, LAYER_ADD, netgen_top(n), in, to->c);
+    }
+    n->g.output = netgen_top(n);
+}
+
 // A network of about `size` layers.
 static inline void netgen_make(struct netgen *n, uint32_t seed, int size)
 {

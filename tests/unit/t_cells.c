@@ -22,7 +22,7 @@ static void look(struct tried *t, struct fusion *f, const struct config_block *b
 {
     t->n = b->cells;
     for (int i = 0; i < t->n; i++) {
-        t->cell[i] = (struct cell){b[i].first, b[i].last, b[i].band_rows, b[i].group};
+        t->cell[i] = config_cell(&b[i]);
         for (int k = 0; k < FUSION_CHUNK_SIZES; k++)
             t->facts[i][k] = cell_facts(f, &t->cell[i], fusion_chunk_sizes[k]);
     }

@@ -15,7 +15,8 @@
 
 #define GUARD 64
 
-static int cells_run, groups_run, outside_run; // configurations that have some
+static int cells_run, groups_run, strips_run, deep_run,
+    outside_run; // configurations that have some
 
 // The arena that has been touched when a block is done, of any pass: as high as the blocks so far need.
 struct marks {
@@ -113,6 +114,7 @@ static unsigned variants(void)
     return n;
 }
 
+// size 0: of inverted residuals
 static bool check_network(uint32_t seed, int size, unsigned tries)
 {
     struct netgen n;
@@ -122,7 +124,10 @@ static bool check_network(uint32_t seed, int size, unsigned tries)
     bool ok = true;
     char why[500] = "";
     uint32_t planned = 0;
-    netgen_make(&n, seed, size);
+    if (size)
+        netgen_make(&n, seed, size);
+    else
+        netgen_mobile(&n, seed);
     if (fusion_open(&f, &n.g, &e))
         return false;
     size_t in_bytes = fusion_tensor_bytes(&n.g, n.g.input),
@@ -144,9 +149,11 @@ static bool check_network(uint32_t seed, int size, unsigned tries)
         int count = netcut_random(&n, &f, blocks);
         char spec[512] = "";
         outside_run += f.output_outside;
-        for (int i = 0, cells = 0, groups = 0; i < count; i++) {
+        for (int i = 0, cells = 0, groups = 0, strips = 0, deep = 0; i < count; i++) {
             cells_run += blocks[i].cells > 1 && cells++ == 0;
             groups_run += blocks[i].group > 0 && groups++ == 0;
+            strips_run += blocks[i].strip > 0 && strips++ == 0;
+            deep_run += blocks[i].group > 0 && blocks[i].last > blocks[i].first + 3 && deep++ == 0;
         }
         config_format(blocks, count, f.output_outside, spec, sizeof spec, &e);
         // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): there is a variant
@@ -256,16 +263,18 @@ int main(int argc, char **argv)
     check_odd_groups();
     check_reshape();
     int networks = argc > 1 ? atoi(argv[1]) : 2400;
-    for (int size = 1; size <= 12; size++) {
+    for (int size = 0; size <= 12; size++) {
         int bad = 0;
-        for (int i = 0; i < networks / 12 + 1; i++)
+        for (int i = 0; i < networks / (size ? 12 : 3) + 1; i++)
             bad += !check_network((uint32_t)(size * 100000 + i), size, 12);
         OKF(bad == 0,
             "networks of about %d layers: fused bytes equal plain bytes, arena exact (%d bad)",
             size, bad);
     }
-    OKF(cells_run > networks && groups_run > networks / 10 && outside_run > networks,
-        "%d of the configurations had cells, %d groups, %d their output outside the arena",
-        cells_run, groups_run, outside_run);
+    OKF(cells_run > networks && groups_run > networks / 10 && strips_run > networks / 10 &&
+            deep_run > networks / 10 && outside_run > networks,
+        "%d of the configurations had cells, %d groups, %d strips, %d groups behind other "
+        "layers, %d their output outside the arena",
+        cells_run, groups_run, strips_run, deep_run, outside_run);
     return tap_done();
 }

@@ -8,7 +8,7 @@ export interface SpecBlock {
 }
 
 const layers = String.raw`\d+(?:-\d+)?`;
-const cellSchedule = String.raw`(?:cols\d+|groups\d+(?:x\d+)?)`;
+const cellSchedule = String.raw`(?:cols\d+|groups\d+(?:x\d+){0,2})`;
 const cells = String.raw`cells\(${layers}:${cellSchedule}(?:,${layers}:${cellSchedule})*\)`;
 const blockPattern = new RegExp(String.raw`^(\d+)(?:-(\d+))?:([a-z]+\d*|${cellSchedule}|${cells})$`);
 
