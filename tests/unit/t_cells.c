@@ -140,7 +140,7 @@ static void check_rows_and_moves(void)
     struct fusion f;
     struct cells c;
     struct err e = {0};
-    const struct cell cells[] = {{0, 0, 1, 0}, {1, 1, 1, 0}, {2, 2, 1, 0}};
+    const struct cell cells[] = {{0, 0, 1, 0, 0}, {1, 1, 1, 0, 0}, {2, 2, 1, 0, 0}};
     netgen_begin(&n, 1);
     n.g.n_tensors = 1;
     n.tensors[0] = (struct tensor){24, 20, 4, 0, 0.1f, -1, 0};
