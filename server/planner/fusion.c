@@ -765,7 +765,8 @@ const char *fusion_block_rows(struct fusion *f)
     for (int i = f->first; i <= f->last; i++) {
         const struct layer *l = &f->g->layers[i];
         f->tensors[l->out].positions = (uint32_t)l->out_w;
-        fusion__add_work(f, i, 0, is_acc_layer(f, i) ? l->in_w : l->out_w);
+        const int positions = is_acc_layer(f, i) ? l->in_w : l->op == LAYER_RESHAPE ? 1 : l->out_w;
+        fusion__add_work(f, i, 0, positions);
     }
     fusion__add_up(f);
     return NULL;

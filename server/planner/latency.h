@@ -62,6 +62,8 @@ enum latency_term {
 };
 extern const char *const latency_term_names[LATENCY_TERMS]; // "call", ...
 
+// How often kernels do something for a layer. Positions are of the output, or of the input where a layer is fed pixel by
+// pixel; those that groups of channels compute by turns count for each.
 struct latency_counts {
     uint64_t calls, clipped, positions, passes, borders, ends;
 };
