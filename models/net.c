@@ -264,9 +264,10 @@ static int32_t bias_for(int target, int64_t mean, struct scale unit)
     return clamp((target < 0 ? -want : want) - mean, -(1 << 30), 1 << 30);
 }
 
-// An explicit PAD of p rows and columns on every side of a 4-dimensional tensor.
-static int pad(struct net *n, const char *name, int in, int p)
+int net_pad(struct net *n, const char *name, int in, int p)
 {
+    if (n->err.code)
+        return -1;
     struct net_tensor from = n->tensors[in];
     struct shape s = shape_of(&from);
     int amounts = add_constant(n, name, "/paddings", NET_INT32, 2, (int[]){4, 2});
@@ -333,7 +334,7 @@ int net_conv(struct net *n, int in, const struct net_conv *c)
     int out_c = c->depthwise ? s.c * multiplier : c->out_c;
     bool same = ay.same && ax.same;
     if (!same && c->pad > 0) {
-        in = pad(n, c->name, in, c->pad);
+        in = net_pad(n, c->name, in, c->pad);
         if (in < 0)
             return -1;
         s = shape_of(&n->tensors[in]);

@@ -100,6 +100,8 @@ struct net_conv {
     enum net_act act; // fused into the convolution
 };
 int net_conv(struct net *n, int in, const struct net_conv *c);
+// An explicit PAD of p rows and columns on every side.
+int net_pad(struct net *n, const char *name, int in, int p);
 int net_add(struct net *n, const char *name, int a, int b); // same shapes, no activation
 int net_max_pool(struct net *n, const char *name, int in, int filter, int stride);
 int net_average_pool(struct net *n, const char *name, int in); // over the whole plane
