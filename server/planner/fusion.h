@@ -98,8 +98,10 @@ struct cell {
 struct fusion {
     const struct graph *g;
     bool output_outside; // the model output is not in the arena; the caller may set it
-    int *last_use;       // [n_tensors] last layer that reads it; n_layers for the output
-    int *uses;           // [n_tensors + 1] into use_layer: the layers that read a tensor
+    uint32_t
+        spend; // a configuration may take so many bytes for larger chunks; likewise. 0: its peak
+    int *last_use; // [n_tensors] last layer that reads it; n_layers for the output
+    int *uses;     // [n_tensors + 1] into use_layer: the layers that read a tensor
     int *use_layer;
     // the block at hand
     int first, last;

@@ -91,7 +91,7 @@ static bool check_config(struct fusion *f, const struct config_block *blocks, in
          exec_check(program.data, program.len) == 0 && run_counted(&program, &c);
     if (!ok || c.macs != macs || c.calls != calls) {
         char spec[512] = "";
-        config_format(blocks, count, false, spec, sizeof spec, &e);
+        config_format(blocks, count, &(struct config_options){0}, spec, sizeof spec, &e);
         printf("# \"%s\" %s: %llu MACs of %llu planned, %llu calls of %llu, %s\n", spec, variant,
                (unsigned long long)c.macs, (unsigned long long)macs, (unsigned long long)c.calls,
                (unsigned long long)calls, ok ? "ran" : "did not run as told");
