@@ -213,7 +213,7 @@ static void convolve(const int8_t *images, int n_images, int zero, const int8_t 
                         if (depthwise) {
                             const int8_t *f = weights + (size_t)tap * (size_t)out_c;
                             for (int o = 0; o < out_c; o++)
-                                acc[o] += (p[o] - zero) * f[o];
+                                acc[o] += (p[o / (out_c / in_c)] - zero) * f[o];
                             continue;
                         }
                         for (int o = 0; o < out_c; o++) {
@@ -329,7 +329,8 @@ int net_conv(struct net *n, int in, const struct net_conv *c)
     struct shape s = shape_of(&n->tensors[in]);
     struct axis ay = slide(s.h, c->kh, c->stride, c->pad),
                 ax = slide(s.w, c->kw, c->stride, c->pad);
-    int out_c = c->depthwise ? s.c : c->out_c;
+    const int multiplier = c->multiplier ? c->multiplier : 1;
+    int out_c = c->depthwise ? s.c * multiplier : c->out_c;
     bool same = ay.same && ax.same;
     if (!same && c->pad > 0) {
         in = pad(n, c->name, in, c->pad);
@@ -340,8 +341,10 @@ int net_conv(struct net *n, int in, const struct net_conv *c)
         ax = slide(s.w, c->kw, c->stride, 0);
     }
     int w_dims[4] = {out_c, c->kh, c->kw, s.c};
-    if (c->depthwise)
+    if (c->depthwise) {
         w_dims[0] = 1;
+        w_dims[3] = out_c;
+    }
     int weights = add_constant(n, c->name, "/weights", NET_INT8, 4, w_dims);
     int bias = add_constant(n, c->name, "/bias", NET_INT32, 1, &out_c);
     int out =
@@ -371,7 +374,8 @@ int net_conv(struct net *n, int in, const struct net_conv *c)
                               .act = c->act,
                               .same = same,
                               .stride_h = c->stride,
-                              .stride_w = c->stride});
+                              .stride_w = c->stride,
+                              .multiplier = multiplier});
 out:
     free(acc);
     free(scratch);

@@ -62,6 +62,7 @@ struct net_op {
     enum net_act act;
     bool same; // padding SAME, else VALID
     int stride_h, stride_w, filter_h, filter_w;
+    int multiplier; // NET_DEPTHWISE_CONV_2D
 };
 
 struct net {
@@ -89,8 +90,9 @@ int net_input(struct net *n, int h, int w, int c, struct scale scale, int zero);
 #define NET_PAD_SAME (-1)
 struct net_conv {
     const char *name;
-    bool depthwise; // one filter a channel; out_c is ignored
+    bool depthwise; // `multiplier` filters a channel; out_c is ignored
     int out_c;      // output channels
+    int multiplier; // of a depthwise convolution; 0: 1
     int kh, kw;     // kernel
     int stride;     // both ways
     int pad; // rows and columns of zero on every side, or NET_PAD_SAME for TFLite's own SAME.

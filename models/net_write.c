@@ -57,10 +57,10 @@ static size_t write_options(struct buf *b, const struct net_op *op, const struct
                                             fb_i32(2, op->stride_h), fb_u8(3, (int)op->act),
                                             fb_i32(4, 1), fb_i32(5, 1)},
                         6);
-    case NET_DEPTHWISE_CONV_2D: // field 3 is the depth multiplier
+    case NET_DEPTHWISE_CONV_2D:
         return fb_table(b,
                         (struct fb_field[]){fb_u8(0, padding), fb_i32(1, op->stride_w),
-                                            fb_i32(2, op->stride_h), fb_i32(3, 1),
+                                            fb_i32(2, op->stride_h), fb_i32(3, op->multiplier),
                                             fb_u8(4, (int)op->act), fb_i32(5, 1), fb_i32(6, 1)},
                         7);
     case NET_AVERAGE_POOL_2D:

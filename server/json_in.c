@@ -454,35 +454,63 @@ int json_in_health(const char *text, size_t n, struct health_in *out, struct pro
 
 // --- board.json -----------------------------------------------------------------------------------------------------
 
+static int name_index(const char *name, const char *const *names, int n)
+{
+    int i = 0;
+    while (i < n && strcmp(name, names[i]) != 0)
+        i++;
+    return i;
+}
+
+// Coefficients by name; those that are left out are 0.
+static int coefficients(const cJSON *obj, const char *path, const char *const *names, int n,
+                        double *out, struct problem *p)
+{
+    if (!cJSON_IsObject(obj))
+        return field_fail(p, path, "", "must be an object");
+    for (const cJSON *item = obj->child; item; item = item->next) {
+        const int i = name_index(item->string, names, n);
+        if (i == n)
+            return field_fail(p, path, item->string, "is unknown");
+        if (field_number(obj, path, names[i], 0, 1e9, &out[i], p))
+            return -1;
+    }
+    return 0;
+}
+
+// Classes of kernels, each with its coefficients, the interpreter's, and the errors.
 static int board_latency(const cJSON *root, struct board *b, struct problem *p)
 {
+    static const char *const errors[] = {"median_error", "worst_error", "tested"};
     const cJSON *l = field(root, "latency");
     const char *const path = "latency";
+    struct latency_model *m = &b->latency;
+    double tested = 0;
     if (!l)
         return 0;
     if (!cJSON_IsObject(l))
         return field_fail(p, path, "", "must be an object");
     if (!l->child)
         return 0; // {}: not measured yet
-    struct latency_model *m = &b->latency;
-    for (int k = 0; k < LATENCY_CLASSES; k++) {
-        const cJSON *kind = field(l, latency_class_names[k]);
+    for (const cJSON *item = l->child; item; item = item->next) {
+        const int k = name_index(item->string, latency_class_names, LATENCY_CLASSES);
         char at[48];
-        snprintf(at, sizeof at, "latency.%s", latency_class_names[k]);
-        if (!cJSON_IsObject(kind))
-            return field_fail(p, path, latency_class_names[k],
-                              kind ? "must be an object" : "is missing");
-        for (int t = 0; t < LATENCY_TERMS; t++) {
-            if (field_number(kind, at, latency_term_names[t], 0, 1e9, &m->cycles[k][t], p))
+        snprintf(at, sizeof at, "latency.%.32s", item->string);
+        if (k < LATENCY_CLASSES) {
+            if (coefficients(item, at, latency_term_names, LATENCY_TERMS, m->cycles[k], p))
                 return -1;
+        } else if (strcmp(item->string, "interpreter") == 0) {
+            if (coefficients(item, at, latency_work_names, LATENCY_WORKS, m->interpreter, p))
+                return -1;
+        } else if (name_index(item->string, errors, 3) == 3) {
+            return field_fail(p, path, item->string, "is unknown");
         }
     }
-    double tested = 0;
-    if (field_number(l, path, "interpreter", 0, 1e9, &m->interpreter, p) ||
-        field_number(l, path, "median_error", 0, 100, &m->median_error, p) ||
+    if (field_number(l, path, "median_error", 0, 100, &m->median_error, p) ||
         field_number(l, path, "worst_error", 0, 100, &m->worst_error, p) ||
         field_number(l, path, "tested", 0, 1e6, &tested, p))
         return -1;
+    snprintf(m->kernels, sizeof m->kernels, "%s", b->kernels);
     m->tested = (uint32_t)tested;
     b->has_latency = true;
     return 0;

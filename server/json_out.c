@@ -276,6 +276,16 @@ void json_out_measured(struct buf *b, const struct result *r)
     buf_puts(b, ",\"output\":\"match\"}");
 }
 
+static void coefficients(struct buf *b, const char *name, const char *const *names, int n,
+                         const double *values)
+{
+    buf_printf(b, "\"%s\":{", name);
+    for (int i = 0; i < n; i++) {
+        key_double(b, names[i], values[i]);
+        buf_puts(b, i + 1 < n ? "," : "},");
+    }
+}
+
 void json_out_board(struct buf *b, const struct board *board)
 {
     const struct latency_model *m = &board->latency;
@@ -300,15 +310,9 @@ void json_out_board(struct buf *b, const struct board *board)
         return;
     }
     buf_puts(b, ",\"latency\":{");
-    for (int k = 0; k < LATENCY_CLASSES; k++) {
-        buf_printf(b, "\"%s\":{", latency_class_names[k]);
-        for (int t = 0; t < LATENCY_TERMS; t++) {
-            key_double(b, latency_term_names[t], m->cycles[k][t]);
-            buf_puts(b, t + 1 < LATENCY_TERMS ? "," : "},");
-        }
-    }
-    key_double(b, "interpreter", m->interpreter);
-    buf_puts(b, ",");
+    for (int k = 0; k < LATENCY_CLASSES; k++)
+        coefficients(b, latency_class_names[k], latency_term_names, LATENCY_TERMS, m->cycles[k]);
+    coefficients(b, "interpreter", latency_work_names, LATENCY_WORKS, m->interpreter);
     key_double(b, "median_error", m->median_error);
     buf_puts(b, ",");
     key_double(b, "worst_error", m->worst_error);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Fits a board's latency coefficients to what it measured for each layer, by non-negative least
-// squares of the error relative to the whole configuration. Input: for each configuration a line
+// fit-latency KERNELS [ROWS.tsv]: fits a board's latency coefficients to what it measured for each layer and for the
+// interpreter, by non-negative least squares of the error relative to the whole configuration. Input: for each
+// configuration a line
 //   config<TAB>model.tflite<TAB>cycles<TAB>spec      the median of unprofiled runs
 // then  layer<TAB>i<TAB>cycles  of its profile (a layer may come more than once), and
 //   interpreter<TAB>cycles.
-// Every fourth configuration is kept out of the fit; the error is that of those. Output: the members
-// of "latency" of board.json. tools/fit-latency measures and calls it.
+// Configurations come sorted. Two errors are told, both of configurations that the fit has not seen: of every fourth one,
+// kept out of the fit that is printed; and, by further fits, of each real model when all of its configurations are kept out.
+// Output: the members of "latency" of board.json. tools/fit-latency measures and calls it.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,22 +17,42 @@
 #include "common/err.h"
 #include "server/planner/planner.h"
 
-enum { MAX_CONFIGS = 4096, HOLD_OUT = 4, CALLS_ONLY = LATENCY_CLASSES };
+enum {
+    MAX_CONFIGS = 4096,
+    HOLD_OUT = 4,
+    INTERPRETER = LATENCY_CLASSES, // a kind of rows beside the classes
+    KINDS,
+    SWEEPS = 2000,
+    N = LATENCY_TERMS
+};
+_Static_assert((int)LATENCY_WORKS <= (int)N, "a row has room for the interpreter's work");
 
 struct row { // a layer of a configuration, or its interpreter
-    int kind, config;
-    double amount[LATENCY_TERMS], cycles;
+    int kind, config, layer;
+    double amount[N], cycles;
+};
+
+struct run {       // of a configuration
+    char name[32]; // of its model
+    int model;
+    double total, predicted;
+};
+
+struct fit {
+    double x[KINDS][N];
 };
 
 struct data {
+    const char *kernels;
     struct row *rows;
     size_t n, cap;
-    double total[MAX_CONFIGS]; // cycles of a configuration
-    int n_configs;
+    struct run configs[MAX_CONFIGS];
+    int n_configs, n_models;
     // the configuration at hand
     struct planner *planner;
     char path[1024];
-    struct latency_work *work;
+    struct planner_work *work;
+    double works[LATENCY_WORKS];
     double *measured;
     int n_layers;
     double interpreter;
@@ -44,6 +66,7 @@ static int open_model(struct data *d, const char *path, struct err *e)
         return 0;
     planner_free(d->planner);
     d->planner = NULL;
+    d->n_models++;
     snprintf(d->path, sizeof d->path, "%s", path);
     buf_init(&file, 64u << 20);
     int rc = buf_read_file(&file, path) ? err_set(e, ERR_IO, "%s: cannot be read", path)
@@ -77,20 +100,27 @@ static int add_row(struct data *d, const struct row *r, struct err *e)
 // Turns the configuration at hand into rows.
 static int end_config(struct data *d, struct err *e)
 {
-    double calls = 0;
     if (d->n_configs == 0)
         return 0;
     for (int i = 0; i < d->n_layers; i++) {
-        struct row r = {
-            .kind = (int)d->work[i].kind, .config = d->n_configs - 1, .cycles = d->measured[i]};
-        memcpy(r.amount, d->work[i].amount, sizeof r.amount);
-        calls += d->work[i].amount[LATENCY_CALL];
+        struct row r = {.kind = (int)d->work[i].kind,
+                        .config = d->n_configs - 1,
+                        .layer = i,
+                        .cycles = d->measured[i]};
+        memcpy(r.amount, d->work[i].amount, sizeof d->work[i].amount);
         if (add_row(d, &r, e))
             return -1;
     }
-    struct row r = {.kind = CALLS_ONLY, .config = d->n_configs - 1, .cycles = d->interpreter};
-    r.amount[LATENCY_CALL] = calls;
+    struct row r = {
+        .kind = INTERPRETER, .config = d->n_configs - 1, .layer = -1, .cycles = d->interpreter};
+    memcpy(r.amount, d->works, sizeof d->works);
     return add_row(d, &r, e);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
 }
 
 static int take_line(struct data *d, char *line, struct err *e)
@@ -99,12 +129,15 @@ static int take_line(struct data *d, char *line, struct err *e)
     const char *what = strtok_r(line, "\t\n", &save), *a = strtok_r(NULL, "\t\n", &save),
                *b = strtok_r(NULL, "\t\n", &save), *c = strtok_r(NULL, "\t\n", &save);
     if (what && strcmp(what, "config") == 0 && c) {
-        if (end_config(d, e) || open_model(d, a, e) || planner_work(d->planner, c, d->work, e))
+        if (end_config(d, e) || open_model(d, a, e) ||
+            planner_work(d->planner, c, d->kernels, d->work, d->works, e))
             return -1;
         if (d->n_configs == MAX_CONFIGS)
             return err_set(e, ERR_TOO_LARGE, "more than %d configurations", MAX_CONFIGS);
         memset(d->measured, 0, (size_t)d->n_layers * sizeof *d->measured);
-        d->total[d->n_configs++] = strtod(b, NULL);
+        struct run *run = &d->configs[d->n_configs++];
+        *run = (struct run){.model = d->n_models - 1, .total = strtod(b, NULL)};
+        snprintf(run->name, sizeof run->name, "%s", base_name(a));
         return 0;
     }
     if (what && strcmp(what, "layer") == 0 && b && d->n_configs && atoi(a) < d->n_layers) {
@@ -118,73 +151,76 @@ static int take_line(struct data *d, char *line, struct err *e)
     return err_set(e, ERR_BAD_REQUEST, "configuration %d: a line of another form", d->n_configs);
 }
 
-static bool in_fit(int config)
+// ---- the fit ----
+
+// Which configurations a fit sees: all but those of a model, or all but every fourth.
+struct sight {
+    int without_model; // -1: without every fourth
+};
+
+static bool sees(const struct data *d, struct sight s, int config)
 {
-    return config % HOLD_OUT != HOLD_OUT - 1;
+    return s.without_model >= 0 ? d->configs[config].model != s.without_model
+                                : config % HOLD_OUT != HOLD_OUT - 1;
 }
 
-// Gaussian elimination with pivoting of the normal equations over the terms in use; a term that the
-// data does not tell apart from others is left out (use becomes false).
-static void solve(const struct data *d, int kind, bool *use, double *x)
+// Least squares without negative coefficients: each in turn gets the best value that the others leave it, until
+// nothing moves.
+static void fit_kind(const struct data *d, int kind, struct sight s, double *x)
 {
-    enum { N = LATENCY_TERMS };
-    double a[N][N + 1] = {{0}}, scale[N] = {0};
+    double a[N][N] = {{0}}, b[N] = {0};
     for (size_t r = 0; r < d->n; r++) {
         const struct row *row = &d->rows[r];
-        if (row->kind != kind || !in_fit(row->config))
+        if (row->kind != kind || !sees(d, s, row->config))
             continue;
-        double w = 1 / d->total[row->config];
+        double w = 1 / d->configs[row->config].total;
         for (int i = 0; i < N; i++) {
             for (int k = 0; k < N; k++)
                 a[i][k] += w * w * row->amount[i] * row->amount[k];
-            a[i][N] += w * w * row->amount[i] * row->cycles;
+            b[i] += w * w * row->amount[i] * row->cycles;
         }
     }
-    for (int i = 0; i < N; i++)
-        scale[i] = sqrt(a[i][i]);
-    for (int i = 0; i < N; i++) { // columns of length 1
-        use[i] = use[i] && scale[i] > 0;
-        for (int k = 0; k < N; k++)
-            a[i][k] = use[i] && scale[i] * scale[k] > 0 ? a[i][k] / (scale[i] * scale[k]) : 0;
-        a[i][N] = use[i] ? a[i][N] / scale[i] : 0;
-    }
-    for (int i = 0; i < N; i++) {
-        if (!use[i]) {
+    memset(x, 0, N * sizeof *x);
+    for (int sweep = 0; sweep < SWEEPS; sweep++) {
+        for (int i = 0; i < N; i++) {
+            double rest = b[i];
             for (int k = 0; k < N; k++)
-                a[k][i] = 0;
-            a[i][i] = 1;
-        }
-        a[i][i] += use[i] ? 1e-9 : 0;
-    }
-    for (int i = 0; i < N; i++) { // positive definite: no pivoting needed
-        for (int r = 0; r < N; r++) {
-            double f = r == i ? 0 : a[r][i] / a[i][i];
-            for (int k = i; k <= N && f != 0; k++)
-                a[r][k] -= f * a[i][k];
+                rest -= k == i ? 0 : a[i][k] * x[k];
+            x[i] = a[i][i] > 0 && rest > 0 ? rest / a[i][i] : 0;
         }
     }
-    for (int i = 0; i < N; i++)
-        x[i] = use[i] ? a[i][N] / a[i][i] / scale[i] : 0;
 }
 
-// A negative cost is none: the most negative is left out until there is none.
-static void fit_kind(const struct data *d, int kind, double *x)
+static void fit_all(const struct data *d, struct sight s, struct fit *f)
 {
-    bool use[LATENCY_TERMS];
-    for (int t = 0; t < LATENCY_TERMS; t++)
-        use[t] = kind != CALLS_ONLY || t == LATENCY_CALL;
-    for (int round = 0; round <= LATENCY_TERMS; round++) {
-        int worst = -1;
-        solve(d, kind, use, x);
-        for (int t = 0; t < LATENCY_TERMS; t++) {
-            if (x[t] < 0 && (worst < 0 || x[t] < x[worst]))
-                worst = t;
-        }
-        if (worst < 0)
-            return;
-        use[worst] = false;
+    for (int k = 0; k < KINDS; k++)
+        fit_kind(d, k, s, f->x[k]);
+}
+
+static double predicted(const struct fit *f, const struct row *r)
+{
+    double cycles = 0;
+    for (int t = 0; t < N; t++)
+        cycles += f->x[r->kind][t] * r->amount[t];
+    return cycles;
+}
+
+// Predicts every configuration that the fit has not seen.
+static void predict_unseen(struct data *d, struct sight s, const struct fit *f)
+{
+    for (int c = 0; c < d->n_configs; c++)
+        d->configs[c].predicted = sees(d, s, c) ? d->configs[c].predicted : 0;
+    for (size_t r = 0; r < d->n; r++) {
+        if (!sees(d, s, d->rows[r].config))
+            d->configs[d->rows[r].config].predicted += predicted(f, &d->rows[r]);
     }
 }
+
+struct errors {
+    double median, worst;
+    const char *worst_of; // model
+    uint32_t tested;
+};
 
 static int by_value(const void *a, const void *b)
 {
@@ -192,71 +228,151 @@ static int by_value(const void *a, const void *b)
     return (d > 0) - (d < 0);
 }
 
-// Errors of the configurations that were kept out, against runs without a profile.
-static void test_fit(const struct data *d, struct latency_model *m)
+// Of the configurations that were predicted, against runs without a profile.
+static struct errors errors_of(const struct data *d)
 {
-    static double predicted[MAX_CONFIGS], error[MAX_CONFIGS];
+    static double error[MAX_CONFIGS];
+    struct errors e = {0};
+    for (int c = 0; c < d->n_configs; c++) {
+        const struct run *run = &d->configs[c];
+        if (run->predicted <= 0)
+            continue;
+        error[e.tested] = fabs(run->predicted / run->total - 1);
+        if (error[e.tested] >= e.worst) {
+            e.worst = error[e.tested];
+            e.worst_of = run->name;
+        }
+        e.tested++;
+    }
+    if (e.tested == 0)
+        return e;
+    qsort(error, e.tested, sizeof *error, by_value);
+    e.median = error[e.tested / 2];
+    return e;
+}
+
+static void print_members(const char *name, const char *const *names, int n, const double *x)
+{
+    bool some = false;
+    printf("    \"%s\": {", name);
+    for (int i = 0; i < n; i++) {
+        if (x[i] > 1e-6) // an iteration does not reach 0
+            printf("%s\"%s\": %.4g", some ? ", " : "", names[i], x[i]);
+        some = some || x[i] > 1e-6;
+    }
+    printf("},\n");
+}
+
+static void print_fit(const struct fit *f, const struct errors *e)
+{
+    for (int k = 0; k < LATENCY_CLASSES; k++)
+        print_members(latency_class_names[k], latency_term_names, LATENCY_TERMS, f->x[k]);
+    print_members("interpreter", latency_work_names, LATENCY_WORKS, f->x[INTERPRETER]);
+    printf("    \"median_error\": %.4f, \"worst_error\": %.4f, \"tested\": %u\n", e->median,
+           e->worst, (unsigned)e->tested);
+}
+
+// How much of all time a kind takes, and how far off its rows are.
+static void print_kinds(const struct data *d, const struct fit *f)
+{
+    for (int k = 0; k < KINDS; k++) {
+        double share = 0, off = 0;
+        int rows = 0;
+        for (size_t r = 0; r < d->n; r++) {
+            const struct row *row = &d->rows[r];
+            if (row->kind != k)
+                continue;
+            rows++;
+            share += row->cycles / d->configs[row->config].total;
+            off += fabs(predicted(f, row) - row->cycles) / d->configs[row->config].total;
+        }
+        if (rows)
+            fprintf(stderr, "%-14s %5d rows, %5.1f %% of the time, off by %.1f %%\n",
+                    k == INTERPRETER ? "interpreter" : latency_class_names[k], rows,
+                    100 * share / d->n_configs, 100 * off / share);
+    }
+}
+
+static void dump_rows(const struct data *d, const struct fit *f, const char *path)
+{
+    FILE *out = fopen(path, "w");
+    if (!out)
+        return;
     for (size_t r = 0; r < d->n; r++) {
         const struct row *row = &d->rows[r];
-        struct latency_work w = {.kind = (enum latency_class)row->kind};
-        if (row->kind == CALLS_ONLY)
-            continue;
-        memcpy(w.amount, row->amount, sizeof w.amount);
-        predicted[row->config] += latency_cycles(m, &w);
+        fprintf(out, "%s\t%d\t%d\t%d\t%.0f\t%.0f\t%.0f",
+                row->kind == INTERPRETER ? "interpreter" : latency_class_names[row->kind],
+                row->config, d->configs[row->config].model, row->layer,
+                d->configs[row->config].total, row->cycles, predicted(f, row));
+        for (int t = 0; t < N; t++)
+            fprintf(out, "\t%.0f", row->amount[t]);
+        fprintf(out, "\n");
     }
-    for (int c = 0; c < d->n_configs; c++) {
-        if (!in_fit(c))
-            error[m->tested++] = fabs(predicted[c] / d->total[c] - 1);
-    }
-    qsort(error, m->tested, sizeof *error, by_value);
-    if (m->tested == 0)
-        return;
-    m->median_error = error[m->tested / 2];
-    m->worst_error = error[m->tested - 1];
+    fclose(out);
 }
 
-static void print_model(const struct latency_model *m)
+static void print_errors(const char *what, const struct errors *e)
 {
-    for (int k = 0; k < LATENCY_CLASSES; k++) {
-        printf("    \"%s\": {", latency_class_names[k]);
-        for (int t = 0; t < LATENCY_TERMS; t++)
-            printf("%s\"%s\": %.4g", t ? ", " : "", latency_term_names[t], m->cycles[k][t]);
-        printf("},\n");
-    }
-    printf("    \"interpreter\": %.4g, \"median_error\": %.4f, \"worst_error\": %.4f, \"tested\": "
-           "%u\n",
-           m->interpreter, m->median_error, m->worst_error, (unsigned)m->tested);
+    fprintf(stderr, "%s: %u, error median %.1f %%, worst %.1f %% (%s)\n", what, (unsigned)e->tested,
+            100 * e->median, 100 * e->worst, e->worst_of ? e->worst_of : "none");
 }
 
-int main(void)
+// Not one of the small networks that fit-models writes: they are there to be in the fit, each with layers that no other
+// has.
+static bool is_real(const struct data *d, int model)
+{
+    int c = 0;
+    while (d->configs[c].model != model)
+        c++;
+    return strncmp(d->configs[c].name, "fit_", 4) != 0;
+}
+
+static void fit_and_tell(struct data *d, const char *rows)
+{
+    static struct fit f, other;
+    fit_all(d, (struct sight){-1}, &f);
+    predict_unseen(d, (struct sight){-1}, &f);
+    struct errors kept_out = errors_of(d);
+    print_fit(&f, &kept_out);
+    for (int c = 0; c < d->n_configs; c++)
+        d->configs[c].predicted = 0;
+    for (int m = 0; m < d->n_models; m++) {
+        if (!is_real(d, m))
+            continue;
+        fit_all(d, (struct sight){m}, &other);
+        predict_unseen(d, (struct sight){m}, &other);
+    }
+    struct errors models = errors_of(d);
+    print_kinds(d, &f);
+    fprintf(stderr, "%d configurations of %d models\n", d->n_configs, d->n_models);
+    print_errors("every fourth kept out of the fit", &kept_out);
+    print_errors("each real model kept out in turn", &models);
+    if (rows)
+        dump_rows(d, &f, rows);
+}
+
+int main(int argc, char **argv)
 {
     static char line[PLANNER_MAX_SPEC + 2048];
     static struct data d;
-    struct latency_model m = {0};
     struct err e = {0};
     int rc = 0;
+    if (argc < 2) {
+        fprintf(stderr, "usage: fit-latency KERNELS [ROWS.tsv] < MEASUREMENTS\n");
+        return 2;
+    }
+    d.kernels = argv[1];
     while (rc == 0 && fgets(line, sizeof line, stdin))
         rc = take_line(&d, line, &e);
     if (rc == 0)
         rc = end_config(&d, &e);
-    if (rc == 0 && d.n_configs < 2 * LATENCY_TERMS)
+    if (rc == 0 && d.n_configs < 2 * N)
         rc = err_set(&e, ERR_BAD_REQUEST, "%d configurations are too few, at least %d are needed",
-                     d.n_configs, 2 * LATENCY_TERMS);
-    if (rc == 0) {
-        double x[LATENCY_TERMS];
-        for (int k = 0; k < LATENCY_CLASSES; k++)
-            fit_kind(&d, k, m.cycles[k]);
-        fit_kind(&d, CALLS_ONLY, x);
-        m.interpreter = x[LATENCY_CALL];
-        test_fit(&d, &m);
-        print_model(&m);
-        fprintf(stderr,
-                "%d configurations, %u of them kept out of the fit: error median %.1f %%, worst "
-                "%.1f %%\n",
-                d.n_configs, (unsigned)m.tested, 100 * m.median_error, 100 * m.worst_error);
-    } else {
+                     d.n_configs, 2 * N);
+    if (rc == 0)
+        fit_and_tell(&d, argc > 2 ? argv[2] : NULL);
+    else
         fprintf(stderr, "fit-latency: %s\n", e.msg);
-    }
     planner_free(d.planner);
     free(d.rows);
     free(d.work);

@@ -90,15 +90,18 @@ static int search(const struct buf *file, const struct latency_model *m, bool ou
     struct graph graph = {0};
     struct fusion fusion = {0};
     struct planner *p = NULL;
+    struct latency_table latency = {0};
     struct front_paths by_macs = {0}, by_latency = {0};
     int rc = -1;
     if (planner_open(file->data, file->len, &p, e) ||
         tflite_parse(&model, file->data, file->len, e) || graph_build(&graph, &model, e) ||
-        fusion_open(&fusion, &graph, e))
+        fusion_open(&fusion, &graph, e) || latency_table_fill(&latency, &graph, m, e))
         goto out;
     fusion.output_outside = outside;
-    if (front_search(&fusion, &front_everything, &by_macs, e) ||
-        front_search_latency(&fusion, &front_everything, m, &by_latency, e) ||
+    if (front_search(&fusion, &front_everything, &by_macs, e))
+        goto out;
+    fusion.latency = &latency;
+    if (front_search_latency(&fusion, &front_everything, &by_latency, e) ||
         take(picks, &by_macs, outside, p, m, e) || take(picks, &by_latency, outside, p, m, e))
         goto out;
     rc = 0;
@@ -106,6 +109,7 @@ out:
     front_paths_free(&by_macs);
     front_paths_free(&by_latency);
     fusion_close(&fusion);
+    latency_table_free(&latency);
     graph_free(&graph);
     tflite_free(&model);
     planner_free(p);

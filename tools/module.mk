@@ -9,6 +9,8 @@ LINT_SRC ?= $(FORMAT_SRC)
 
 PROGS += fit-latency
 fit-latency_MAIN := tools/fit_latency.c
+PROGS += fit-models
+fit-models_MAIN := tools/fit_models.c
 PROGS += msfcnn-table
 msfcnn-table_MAIN := tools/msfcnn_table.c
 PROGS += front-table

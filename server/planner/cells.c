@@ -129,6 +129,7 @@ struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chu
         return c;
     c->band_rows = band_rows;
     c->sums = f->group != 0;
+    c->by_rows = f->by_rows;
     c->scratch_bytes = scratch_of(f);
     c->acc = f->acc;
     c->acc_bytes = (uint32_t)f->acc_bytes;
@@ -756,6 +757,27 @@ void cells_take_up_cell(struct cells *c, int i, int bands)
     place_whole(c);
 }
 
+static uint64_t bands_done(const struct cells *c)
+{
+    uint64_t bands = 0;
+    for (int i = 0; i < c->n; i++)
+        bands += (uint64_t)c->done[i];
+    return bands;
+}
+
+// Windows are moved too rarely to count.
+static uint64_t moved_bytes(const struct cells *c)
+{
+    return c->x >= 0 ? fusion_tensor_bytes(c->f->g, c->x) : 0;
+}
+
+double cells_overhead(const struct cells *c)
+{
+    const double *cycles = c->f->latency->model.interpreter;
+    return cycles[LATENCY_BAND] * (double)bands_done(c) +
+           cycles[LATENCY_BYTE] * (double)moved_bytes(c) + cycles[LATENCY_BLOCK];
+}
+
 // Adds up the work of the bands that run, and leaves it in f->cost.
 static void add_up_cost(struct cells *c)
 {
@@ -768,6 +790,7 @@ static void add_up_cost(struct cells *c)
         fusion_cost_add(&sum, &c->f->cost);
     }
     c->f->cost = sum;
+    fusion__add_interpreter(c->f, bands_done(c), moved_bytes(c));
 }
 
 // The output of the cell at hand may lie over its input: a layer by itself has to go pixel by pixel for that.
@@ -786,6 +809,14 @@ void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CH
         const uint64_t beside = overlaps(c->f) ? c->beside[i] : c->apart[i];
         choices[k].arena_bytes = arena_of(c, beside + choices[k].scratch_bytes);
     }
+}
+
+uint32_t cells_chunk_arena(const struct cells *c, int i, int k, int chunk, uint32_t scratch_bytes)
+{
+    const struct cell_facts *p = c->varieties[i]->facts[k];
+    const bool apart = p->by_rows && p->cell.first == p->cell.last && chunk > 1; // as overlaps()
+    return arena_of(c, (apart ? c->apart[i] : c->beside_option[i * CELLS_MAX_OPTIONS + k]) +
+                           scratch_bytes);
 }
 
 static void choose_chunks(struct cells *c, uint32_t limit)

@@ -39,6 +39,7 @@ struct cell_facts { // of a cell, whatever block it is in
     const char *why; // it cannot run: a constant string; else NULL
     uint32_t scratch_bytes;
     bool sums, acc;     // needs a scratch that is 4-aligned; ends with a reduction
+    bool by_rows;       // see struct fusion
     uint32_t acc_bytes; // of the reduction
     int band_rows, n_bands, n_inputs;
     int in[CELL_MAX_INPUTS]; // tensors of the arena that it reads
@@ -48,6 +49,10 @@ struct cell_facts { // of a cell, whatever block it is in
     // needs (INT32_MAX: none), and one past the last row that this band needs.
     struct fusion_interval *need;
     uint64_t *macs, *calls; // [n_bands + 1] of the first b bands
+    // With a search over latency, of all bands and each chunk size: what front_cells.c knows already.
+    bool knows_chunks;
+    uint32_t chunk_scratch[FUSION_CHUNK_SIZES];
+    double chunk_cycles[FUSION_CHUNK_SIZES];
 };
 
 // Looks at a cell with chunks of `chunk` pixels. NULL: no memory. Freed with free().
@@ -137,6 +142,11 @@ struct cells_choice {
 };
 // Of cell i, one for each of fusion_chunk_sizes[]. Takes the cell up in c->f.
 void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CHUNK_SIZES]);
+// After cells_price_varieties(): the arena that the calls of cell i need if it runs its way k with such chunks and such a
+// scratch. Scratch and cost of a choice depend on the way alone, not on the block.
+uint32_t cells_chunk_arena(const struct cells *c, int i, int k, int chunk, uint32_t scratch_bytes);
+// Predicted cycles of the interpreter for the block that was priced, beside kernel calls and steps.
+double cells_overhead(const struct cells *c);
 
 // Lays out a block of `n` cells that are runs of layers one after the other, each with its choice in
 // `limit` bytes. Its cost is then f->cost. -1: ERR_BAD_FIELD (it cannot run), ERR_NO_MEMORY.

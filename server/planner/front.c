@@ -193,14 +193,7 @@ static void fill_entries(const struct edges *es, const struct edge *ed, struct c
     if (!ed->n_cells)
         *b = (struct config_block){
             .first = ed->first, .last = ed->last, .axis = ed->axis, .band_rows = ed->band_rows};
-    for (int i = 0; i < ed->n_cells; i++)
-        b[i] = (struct config_block){.first = cells[i].first,
-                                     .last = cells[i].last,
-                                     .axis = FUSION_COLS,
-                                     .band_rows = cells[i].band_rows,
-                                     .group = cells[i].group,
-                                     .strip = cells[i].strip,
-                                     .cells = ed->n_cells - i};
+    front_cells_entries(cells, ed->n_cells, b);
 }
 
 static int take_path(const struct edges *es, int n, const struct node *nodes,

@@ -46,9 +46,9 @@ extern const struct front_rules front_everything;
 int front_search(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
                  struct err *e);
 // The same front over RAM and predicted cycles (latency_front.c): macs stay 0. What blocks spend on
-// larger chunks in a configuration's arena is counted. Without blocks of cells.
-int front_search_latency(struct fusion *f, const struct front_rules *rules,
-                         const struct latency_model *m, struct front_paths *out, struct err *e);
+// larger chunks in a configuration's arena is counted. f->latency predicts.
+int front_search_latency(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
+                         struct err *e);
 // Calls each() for every schedule of layers first..last that the rules allow, priced in f->cost. -1
 // as soon as each() says so or f->max_work is spent.
 typedef int front_block_cb(void *ctx, struct fusion *f);

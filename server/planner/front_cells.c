@@ -26,6 +26,7 @@ struct front_cells {
     const struct cells_variety **varieties; // [n_layers]
     const struct cell_facts **facts;        // [n_layers]
     struct cell *chosen;                    // [n_layers]
+    int *ways;                              // [n_layers] which of its ways that is
     front_cells_each *each;                 // of the call at hand
     void *ctx;
 };
@@ -178,6 +179,7 @@ static bool choose(struct front_cells *s, uint32_t limit)
             return false;
         const struct cell_facts *p = c->varieties[i]->facts[k];
         s->chosen[i] = p->cell;
+        s->ways[i] = k;
         c->macs += p->macs[c->done[i]];
         c->calls_made += p->calls[c->done[i]];
         c->arena_bytes = arena > c->arena_bytes ? arena : c->arena_bytes;
@@ -217,7 +219,8 @@ struct front_cells *front_cells_open(struct fusion *f, bool groups, struct err *
     s->varieties = calloc(n_layers, sizeof *s->varieties);
     // NOLINTEND(bugprone-sizeof-expression)
     s->chosen = calloc(n_layers, sizeof *s->chosen);
-    if (!s->facts || !s->varieties || !s->chosen || families_open(&s->families, f->g, e) ||
+    s->ways = calloc(n_layers, sizeof *s->ways);
+    if (!s->facts || !s->varieties || !s->chosen || !s->ways || families_open(&s->families, f->g, e) ||
         cells_open(&s->cells, f, e)) {
         front_cells_close(s);
         err_set(e, ERR_NO_MEMORY, "planner: no memory for a search");
@@ -237,6 +240,7 @@ void front_cells_close(struct front_cells *s)
     free(s->facts);
     free(s->varieties);
     free(s->chosen);
+    free(s->ways);
     families_close(&s->families);
     cells_close(&s->cells);
     free(s);
@@ -248,4 +252,85 @@ int front_cells_of_block(struct front_cells *s, int first, int last, front_cells
     s->each = each;
     s->ctx = ctx;
     return families_of_block(&s->families, first, last, price, s);
+}
+
+// ---- predicted latency ----
+
+static void look_at_chunks(struct front_cells *s, int i, struct cell_facts *facts)
+{
+    struct cells_choice choices[FUSION_CHUNK_SIZES];
+    const struct cell_facts *first = s->cells.facts[i];
+    s->cells.facts[i] = facts;
+    cells_choices(&s->cells, i, choices);
+    s->cells.facts[i] = first;
+    for (int k = 0; k < FUSION_CHUNK_SIZES; k++) {
+        facts->chunk_scratch[k] = choices[k].scratch_bytes;
+        facts->chunk_cycles[k] = choices[k].cost.cycles;
+    }
+}
+
+// The way that was chosen for cell i, with its chunks. One whose last bands do not run is looked at in `room`: that is
+// rare.
+static const struct cell_facts *with_chunks(struct front_cells *s, int i, struct cell_facts *room)
+{
+    const struct cell_facts *way = s->varieties[i]->facts[s->ways[i]];
+    struct look *l = *slot_of(&s->known, &way->cell);
+    int k = 0;
+    while (l->facts[k] != way)
+        k++;
+    struct cell_facts *facts = l->facts[k];
+    if (s->cells.done[i] < facts->n_bands) {
+        *room = *facts;
+        look_at_chunks(s, i, room);
+        return room;
+    }
+    if (!facts->knows_chunks)
+        look_at_chunks(s, i, facts);
+    facts->knows_chunks = true;
+    return facts;
+}
+
+static int by_arena(const void *a, const void *b)
+{
+    const struct front_step *x = a, *y = b;
+    return (x->arena_bytes > y->arena_bytes) - (x->arena_bytes < y->arena_bytes);
+}
+
+int front_cells_steps(struct front_cells *s, struct front_step *steps)
+{
+    const uint32_t own = s->cells.arena_bytes;
+    int n = 1, kept = 0;
+    steps[0] = (struct front_step){own, cells_overhead(&s->cells)};
+    for (int i = 0; i < s->cells.n; i++) {
+        struct cell_facts room;
+        const struct cell_facts *facts = with_chunks(s, i, &room);
+        for (int k = 0; k < FUSION_CHUNK_SIZES; k++) {
+            const uint32_t arena = cells_chunk_arena(
+                &s->cells, i, s->ways[i], fusion_chunk_sizes[k], facts->chunk_scratch[k]);
+            const double more = facts->chunk_cycles[k] - (k ? facts->chunk_cycles[k - 1] : 0);
+            if (k == 0 || arena <= own)
+                steps[0].cycles += more;
+            else
+                steps[n++] = (struct front_step){arena, more};
+        }
+    }
+    qsort(steps + 1, (size_t)n - 1, sizeof *steps, by_arena);
+    for (int i = 1; i < n; i++) { // from differences to sums
+        const double cycles = steps[kept].cycles + steps[i].cycles;
+        kept += steps[i].arena_bytes > steps[kept].arena_bytes;
+        steps[kept] = (struct front_step){steps[i].arena_bytes, cycles};
+    }
+    return kept + 1;
+}
+
+void front_cells_entries(const struct cell *cells, int n, struct config_block *out)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = (struct config_block){.first = cells[i].first,
+                                       .last = cells[i].last,
+                                       .axis = FUSION_COLS,
+                                       .band_rows = cells[i].band_rows,
+                                       .group = cells[i].group,
+                                       .strip = cells[i].strip,
+                                       .cells = n - i};
 }

@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "server/planner/cells.h"
+#include "server/planner/config.h"
 
 struct front_cells;
 
@@ -19,5 +20,18 @@ typedef int front_cells_each(void *ctx, const struct cells *priced, const struct
                              int n);
 int front_cells_of_block(struct front_cells *s, int first, int last, front_cells_each *each,
                          void *ctx);
+
+// From so many bytes of the configuration on a block takes so many cycles.
+struct front_step {
+    uint32_t arena_bytes;
+    double cycles;
+};
+#define FRONT_CELLS_MAX_STEPS(cells) (1 + (FUSION_CHUNK_SIZES - 1) * (cells))
+// Of the block that each() is told: steps by rising arena_bytes, the first at the block's own. Returns how many. The
+// fusion predicts.
+int front_cells_steps(struct front_cells *s, struct front_step *steps);
+
+// The block as entries of a configuration, one a cell.
+void front_cells_entries(const struct cell *cells, int n, struct config_block *out);
 
 #endif

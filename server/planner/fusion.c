@@ -74,8 +74,9 @@ int fusion_open(struct fusion *f, const struct graph *g, struct err *e)
     f->need = calloc(n_tensors, sizeof *f->need);
     f->need_columns = calloc(n_tensors, sizeof *f->need_columns);
     f->layer_cost = calloc(n_layers, sizeof *f->layer_cost);
+    f->price = calloc(n_layers, sizeof *f->price);
     if (!f->last_use || !f->uses || !f->use_layer || !f->stages || !f->stage_of || !f->next ||
-        !f->tensors || !f->need || !f->need_columns || !f->layer_cost) {
+        !f->tensors || !f->need || !f->need_columns || !f->layer_cost || !f->price) {
         fusion_close(f);
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for a graph of %d layers",
                        g->n_layers);
@@ -117,6 +118,7 @@ void fusion_close(struct fusion *f)
     free(f->need);
     free(f->need_columns);
     free(f->layer_cost);
+    free(f->price);
     free(f->steps);
     free(f->moments);
     *f = (struct fusion){0};
@@ -367,6 +369,8 @@ static uint32_t y_bytes(const struct fusion *f)
     return f->tensors[y].role == FUSION_OUTPUT ? 0 : fusion_tensor_bytes(f->g, y);
 }
 
+static void find_price(struct fusion *f, int i);
+
 // What is recorded begins anew. X is whole when the block begins, Y when it ends.
 static void begin_io(struct fusion *f)
 {
@@ -375,6 +379,8 @@ static void begin_io(struct fusion *f)
     f->n_moments = 0;
     for (int i = f->first; i <= f->last && f->record; i++)
         f->layer_cost[i] = (struct fusion_cost){0};
+    for (int i = f->first; i <= f->last && f->latency; i++)
+        find_price(f, i);
     f->io_bytes = y_bytes(f);
     need_io(f, 0, f->first, 0, x_bytes);
 }
@@ -538,9 +544,27 @@ void fusion__place_rings(struct fusion *f, uint64_t from)
 
 void fusion__close_accumulators(struct fusion *f)
 {
-    f->cost.calls++;
+    struct fusion_cost own = {.calls = 1};
+    if (f->latency) {
+        own.counts = (struct latency_counts){.calls = 1, .ends = 1};
+        own.works[LATENCY_KERNEL] = 1;
+        own.cycles = f->price[f->last].call + f->price[f->last].end;
+    }
+    fusion_cost_add(&f->cost, &own);
     if (f->record)
-        f->layer_cost[f->last].calls++;
+        fusion_cost_add(&f->layer_cost[f->last], &own);
+}
+
+void fusion__add_interpreter(struct fusion *f, uint64_t bands, uint64_t moved)
+{
+    if (!f->latency)
+        return;
+    const double *cycles = f->latency->model.interpreter;
+    f->cost.works[LATENCY_BAND] += bands;
+    f->cost.works[LATENCY_BYTE] += moved;
+    f->cost.works[LATENCY_BLOCK]++;
+    f->cost.cycles += cycles[LATENCY_BAND] * (double)bands + cycles[LATENCY_BYTE] * (double)moved +
+                      cycles[LATENCY_BLOCK];
 }
 
 // Places everything above the in/out region and adds up.
@@ -579,6 +603,9 @@ void fusion__add_up(struct fusion *f)
         fusion__close_accumulators(f);
     }
     f->cost.arena_bytes = top > UINT32_MAX ? UINT32_MAX : (uint32_t)top;
+    // X lies where the block before wrote it, above what was alive then.
+    fusion__add_interpreter(f, (uint64_t)f->n_bands,
+                            x >= 0 && f->tensors[x].offset != base ? f->tensors[x].bytes : 0);
 }
 
 int fusion_chunks_of(const struct fusion *f, const struct fusion_stage *s)
@@ -586,33 +613,129 @@ int fusion_chunks_of(const struct fusion *f, const struct fusion_stage *s)
     return s->n_layers > 1 || (f->by_rows && f->chunk == 1) ? f->chunk : 0;
 }
 
-// MACs, outputs and calls of `positions` positions of each slice of layer i's stage.
-void fusion__add_work(struct fusion *f, int i, uint64_t positions)
+static bool in_groups(const struct fusion *f, int i)
+{
+    return f->group && i >= f->expand && i < f->expand + 3;
+}
+
+// How often a layer runs over the same pixels.
+static uint64_t group_runs(const struct fusion *f, int i)
+{
+    return in_groups(f, i) ? ceil_div(f->g->layers[f->expand].out_c, f->group) : 1;
+}
+
+// Pixels of an input slice lie together: of rows, rings and chunks.
+static bool packed_input(const struct fusion *f, int i)
+{
+    const struct fusion_tensor *t = &f->tensors[f->g->layers[i].in[0]];
+    return f->axis == FUSION_ROWS || f->by_rows || t->role == FUSION_RING ||
+           t->role == FUSION_CHUNK || f->g->layers[i].in_w == 1;
+}
+
+static void find_price(struct fusion *f, int i)
+{
+    struct latency_place at = {.cols = f->axis != FUSION_ROWS && !f->by_rows,
+                               .fed = is_acc_layer(f, i),
+                               .packed = packed_input(f, i),
+                               .outside = f->g->layers[i].in[0] == f->g->input};
+    if (in_groups(f, i)) {
+        at.group = f->g->layers[f->expand].out_c / (int)group_runs(f, i);
+        at.sum = i == f->expand + 2;
+    }
+    latency_price_of(f->latency, i, &at, &f->price[i]);
+}
+
+// How many numbers [a, b) and [c, d) have in common.
+static int common(int a, int b, int c, int d)
+{
+    return max_int(0, min_int(b, d) - max_int(a, c));
+}
+
+static uint64_t passes_of(uint64_t positions, uint64_t chunk, uint64_t pass)
+{
+    const uint64_t rest = chunk ? positions % chunk : 0;
+    if (!chunk)
+        return 0;
+    return positions / chunk * ((chunk + pass - 1) / pass) + (rest + pass - 1) / pass;
+}
+
+// What a layer does of a band, as its kernel sees it.
+struct part {
+    uint64_t slices;
+    int lo, hi;     // positions of each
+    uint64_t runs;  // over the same pixels, for groups of channels
+    uint64_t calls; // of a run
+};
+
+static struct part part_of(const struct fusion *f, int i, int lo, int hi)
+{
+    const struct fusion_stage *stage = &f->stages[f->stage_of[i]];
+    struct part p = {(uint64_t)stage->done, lo, hi, group_runs(f, i), 0};
+    if (f->by_rows) // the band's rows are the slices
+        p = (struct part){(uint64_t)(hi - lo), 0, stage->done, p.runs, 0};
+    const uint64_t positions = (uint64_t)(p.hi - p.lo), chunk = (uint64_t)f->chunk;
+    p.calls = fusion_chunks_of(f, stage) ? p.slices * ((positions + chunk - 1) / chunk) : p.slices;
+    return p;
+}
+
+// Of the slices of a part, those whose windows reach outside the tensor. A band of columns has all of them.
+static uint64_t clipped_slices(const struct fusion *f, const struct part *p, int lo, int hi,
+                               const struct latency_shape *s)
+{
+    if (!f->by_rows)
+        return s->clipped_slices < p->slices ? s->clipped_slices : p->slices;
+    return s->clipped_slices ? p->slices - (uint64_t)common(lo, hi, s->slice_lo, s->slice_hi) : 0;
+}
+
+static void predict(const struct fusion *f, int i, const struct part *p, uint64_t clipped,
+                    struct fusion_cost *own)
+{
+    const struct latency_price *price = &f->price[i];
+    const struct latency_shape *s = &price->shape;
+    const struct fusion_stage *stage = &f->stages[f->stage_of[i]];
+    const bool sum = f->group && i == f->expand + 2;
+    const uint64_t positions = (uint64_t)(p->hi - p->lo);
+    const uint64_t inside = (uint64_t)common(p->lo, p->hi, s->lo, s->hi);
+    const uint64_t chunk = fusion_chunks_of(f, stage) ? (uint64_t)f->chunk : positions;
+    struct latency_counts *n = &own->counts;
+    n->calls = own->calls;
+    n->positions = p->slices * positions * p->runs;
+    n->clipped = s->rows_apart && p->slices ? clipped * own->calls / p->slices : 0;
+    n->borders =
+        p->runs * (p->slices * (positions - inside) + (s->rows_apart ? 0 : clipped * inside));
+    if (s->pass)
+        n->passes = p->runs * p->slices *
+                    (s->alone ? positions - inside + passes_of(inside, chunk, (uint64_t)s->pass)
+                              : passes_of(positions, chunk, (uint64_t)s->pass));
+    n->ends = is_acc_layer(f, i) ? 0 // fusion__close_accumulators() has it
+              : sum              ? p->slices * positions
+                                 : n->positions;
+    own->works[LATENCY_KERNEL] = own->calls;
+    if (i == stage->head)
+        own->works[LATENCY_STEP] = p->slices * (p->runs + (f->group && i == f->expand + 1));
+    own->cycles = price->call * (double)n->calls + price->clipped * (double)n->clipped +
+                  price->position * (double)n->positions + price->pass * (double)n->passes +
+                  price->border * (double)n->borders + price->end * (double)n->ends +
+                  f->latency->model.interpreter[LATENCY_STEP] * (double)own->works[LATENCY_STEP];
+}
+
+void fusion__add_work(struct fusion *f, int i, int lo, int hi)
 {
     const struct layer *l = &f->g->layers[i];
-    const struct fusion_stage *s = &f->stages[f->stage_of[i]];
-    uint64_t slices = (uint64_t)s->done, pixels = slices * positions;
-    uint64_t macs = pixels * layer_macs_per_pixel(l);
+    const struct part p = part_of(f, i, lo, hi);
+    uint64_t pixels = p.slices * (uint64_t)(p.hi - p.lo), macs = pixels * layer_macs_per_pixel(l);
     if (is_acc_layer(f, i)) // a dense layer's MACs come with its input pixels, a pooling has none
         macs = l->op == LAYER_CONV ? pixels * (uint64_t)l->in_c * (uint64_t)l->out_c : 0;
-    uint64_t chunk = (uint64_t)f->chunk, runs = 1; // over the same pixels
-    if (f->by_rows) {                              // the band's rows are the slices
-        positions = slices;
-        slices = pixels / positions;
+    // The sums of groups are closed by one call more.
+    const uint64_t calls = p.calls * (p.runs + (f->group && i == f->expand + 2));
+    if (!f->latency && !f->record) { // most of a search
+        f->cost.macs += macs;
+        f->cost.calls += calls;
+        return;
     }
-    if (f->group && i >= f->expand && i < f->expand + 3)
-        runs = ceil_div(f->g->layers[f->expand].out_c, f->group) + (i == f->expand + 2);
-    struct fusion_cost own = {
-        .macs = macs,
-        .pixels = pixels * runs,
-        .calls =
-            (fusion_chunks_of(f, s) ? slices * ((positions + chunk - 1) / chunk) : slices) * runs,
-    };
-    if (f->latency) {
-        struct latency_work work;
-        latency_work_of(l, is_acc_layer(f, i), own.macs, own.pixels, own.calls, &work);
-        own.cycles = latency_cycles(f->latency, &work);
-    }
+    struct fusion_cost own = {.macs = macs, .calls = calls};
+    if (f->latency)
+        predict(f, i, &p, clipped_slices(f, &p, lo, hi, &f->price[i].shape), &own);
     fusion_cost_add(&f->cost, &own);
     if (f->record)
         fusion_cost_add(&f->layer_cost[i], &own);
@@ -621,8 +744,15 @@ void fusion__add_work(struct fusion *f, int i, uint64_t positions)
 void fusion_cost_add(struct fusion_cost *to, const struct fusion_cost *from)
 {
     to->macs += from->macs;
-    to->pixels += from->pixels;
     to->calls += from->calls;
+    to->counts.calls += from->counts.calls;
+    to->counts.clipped += from->counts.clipped;
+    to->counts.positions += from->counts.positions;
+    to->counts.passes += from->counts.passes;
+    to->counts.borders += from->counts.borders;
+    to->counts.ends += from->counts.ends;
+    for (int k = 0; k < LATENCY_WORKS; k++)
+        to->works[k] += from->works[k];
     to->cycles += from->cycles;
 }
 
@@ -635,7 +765,8 @@ const char *fusion_block_rows(struct fusion *f)
     for (int i = f->first; i <= f->last; i++) {
         const struct layer *l = &f->g->layers[i];
         f->tensors[l->out].positions = (uint32_t)l->out_w;
-        fusion__add_work(f, i, (uint64_t)(is_acc_layer(f, i) ? l->in_w : l->out_w));
+        const int positions = is_acc_layer(f, i) ? l->in_w : l->op == LAYER_RESHAPE ? 1 : l->out_w;
+        fusion__add_work(f, i, 0, positions);
     }
     fusion__add_up(f);
     return NULL;
@@ -691,7 +822,7 @@ const char *fusion__add_band(struct fusion *f, int band)
             return "a band needs nothing of a layer inside";
         struct fusion_tensor *t = &f->tensors[l->out];
         t->positions = (uint32_t)max_int((int)t->positions, need.hi - need.lo);
-        fusion__add_work(f, i, (uint64_t)(need.hi - need.lo));
+        fusion__add_work(f, i, need.lo, need.hi);
     }
     widen_io(f, band);
     return NULL;

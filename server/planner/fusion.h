@@ -80,9 +80,11 @@ struct fusion_moment {
 struct fusion_cost {
     uint32_t arena_bytes;
     uint64_t macs;
-    uint64_t calls;  // kernel calls
-    uint64_t pixels; // positions that kernels compute, of all layers; a reduction's are its input's
-    double cycles;   // predicted; 0 without a latency model
+    uint64_t calls; // kernel calls
+    // With f->latency alone: what kernels and interpreter do (latency.h), and cycles.
+    struct latency_counts counts;
+    uint64_t works[LATENCY_WORKS];
+    double cycles;
 };
 
 // A cell of a block of cells (cells.h), as asked for.
@@ -128,7 +130,8 @@ struct fusion {
     size_t n_moments, cap_moments;
     struct fusion_cost *layer_cost; // [n_layers] recorded likewise: each layer's part of the cost
     bool record, out_of_memory;
-    const struct latency_model *latency;                              // NULL: cost.cycles stays 0
+    const struct latency_table *latency; // NULL: nothing is predicted. The caller sets it
+    struct latency_price *price;         // [n_layers] of the block at hand
     uint64_t live_bytes, kept_bytes, io_bytes, ring_bytes, acc_bytes; // parts of arena_bytes
     uint32_t acc_offset;
     uint32_t sums_offset, sums_bytes; // int32 sums of a cell of groups, above its rings

@@ -26,10 +26,12 @@ void fusion__begin_bands(struct fusion *f, int band_rows);
 // Adds one band: f->need, work, positions, in/out region. A stage's `done` says how many slices it
 // makes in a band. NULL or the reason why not.
 const char *fusion__add_band(struct fusion *f, int band);
-// MACs, outputs and calls of `positions` positions of each slice of layer i's stage.
-void fusion__add_work(struct fusion *f, int i, uint64_t positions);
+// MACs, calls and predicted cycles of positions [lo, hi) of each slice of layer i's stage.
+void fusion__add_work(struct fusion *f, int i, int lo, int hi);
 void fusion__record_moment(struct fusion *f, const struct fusion_moment *m);
 void fusion__close_accumulators(struct fusion *f); // adds the call
+// What the interpreter does once in a block: bands or calls of cells, bytes that are moved.
+void fusion__add_interpreter(struct fusion *f, uint64_t bands, uint64_t moved);
 void fusion__record_step(struct fusion *f, int stage, int slice);
 // Places everything and adds up. Rings stand side by side on top of the in/out region.
 void fusion__add_up(struct fusion *f);

@@ -22,7 +22,8 @@ struct planner {
     struct tflite_model file;
     struct graph graph;
     struct fusion fusion;
-    struct config_block *blocks; // [n_layers] scratch for parsing
+    struct config_block *blocks;  // [n_layers] scratch for parsing
+    struct latency_table latency; // of the board that was asked about last
 };
 
 uint32_t planner_crc32(const void *bytes, size_t n)
@@ -62,6 +63,7 @@ void planner_free(struct planner *p)
     fusion_close(&p->fusion);
     graph_free(&p->graph);
     tflite_free(&p->file);
+    latency_table_free(&p->latency);
     free(p->blocks);
     free(p->bytes);
     free(p);
@@ -339,15 +341,31 @@ int planner_strategy_front(const struct planner *p, enum planner_strategy strate
     return strategy_search(&s->fusion, strategy, &paths, e) ? -1 : take_paths(s, &paths, out, e);
 }
 
+// Has the planner's fusion predict, until end_prediction().
+static int begin_prediction(struct planner *s, const struct latency_model *m, struct err *e)
+{
+    if (latency_table_fill(&s->latency, &s->graph, m, e))
+        return -1;
+    s->fusion.latency = &s->latency;
+    return 0;
+}
+
+static void end_prediction(struct planner *s)
+{
+    s->fusion.latency = NULL;
+}
+
 int planner_latency_front(const struct planner *p, const struct latency_model *m, struct front *out,
                           struct err *e)
 {
     struct planner *s = begin_search(p, false);
     struct front_paths paths = {0};
     *out = (struct front){0};
-    if (front_search_latency(&s->fusion, &front_everything, m, &paths, e))
+    if (begin_prediction(s, m, e))
         return -1;
-    return take_paths(s, &paths, out, e);
+    int rc = front_search_latency(&s->fusion, &front_everything, &paths, e);
+    end_prediction(s);
+    return rc ? -1 : take_paths(s, &paths, out, e);
 }
 
 void front_free(struct front *f)
@@ -476,23 +494,34 @@ int planner_program(const struct planner *p, const char *spec, const char *varia
     return rc;
 }
 
-int planner_work(const struct planner *p, const char *spec, struct latency_work *work,
-                 struct err *e)
+int planner_work(const struct planner *p, const char *spec, const char *variant,
+                 struct planner_work *layers, double interpreter[LATENCY_WORKS], struct err *e)
 {
     struct planner *s = scratch(p);
     struct fusion *f = &s->fusion;
+    struct latency_model nothing = {0};
     uint32_t arena;
-    int n;
-    if (parse(s, spec, &n, e) || config_arena(f, s->blocks, n, &arena, e))
+    int n, rc = -1;
+    snprintf(nothing.kernels, sizeof nothing.kernels, "%s", variant);
+    if (parse(s, spec, &n, e) || begin_prediction(s, &nothing, e))
         return -1;
+    memset(interpreter, 0, LATENCY_WORKS * sizeof *interpreter);
+    if (config_arena(f, s->blocks, n, &arena, e))
+        goto out;
     for (int b = 0; b < n; b += config_entries(&s->blocks[b])) {
         if (config_block_fill(f, &s->blocks[b], arena, e))
-            return -1;
-        for (int i = f->first; i <= f->last; i++)
-            latency_work_of(&p->graph.layers[i], fusion_fed(f, i), f->layer_cost[i].macs,
-                            f->layer_cost[i].pixels, f->layer_cost[i].calls, &work[i]);
+            goto out;
+        for (int i = f->first; i <= f->last; i++) {
+            layers[i].kind = f->price[i].shape.kind;
+            latency_amounts(&f->price[i].shape, &f->layer_cost[i].counts, layers[i].amount);
+        }
+        for (int k = 0; k < LATENCY_WORKS; k++)
+            interpreter[k] += (double)f->cost.works[k];
     }
-    return 0;
+    rc = 0;
+out:
+    end_prediction(s);
+    return rc;
 }
 
 int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m,
@@ -501,11 +530,10 @@ int planner_predict_cycles(const struct planner *p, const char *spec, const stru
     struct planner *s = scratch(p);
     struct fusion_cost c = {0};
     int n;
-    if (parse(s, spec, &n, e))
+    if (parse(s, spec, &n, e) || begin_prediction(s, m, e))
         return -1;
-    s->fusion.latency = m;
     int rc = price_blocks(s, s->blocks, n, &c, e);
-    s->fusion.latency = NULL;
+    end_prediction(s);
     *cycles = c.cycles;
     return rc;
 }

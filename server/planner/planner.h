@@ -95,8 +95,8 @@ int planner_strategy(const char *name);                              // -1: unkn
 // as planner_front().
 int planner_strategy_front(const struct planner *p, enum planner_strategy strategy,
                            bool output_outside, struct front *f, struct err *e);
-// The exact front over RAM and predicted cycles, of all schedules but cells and groups: by rising
-// arena_bytes and falling cycles. -1: as planner_front().
+// The exact front over RAM and predicted cycles, of the same schedules: by rising arena_bytes and
+// falling cycles. -1: as planner_front(), ERR_BAD_FIELD (the model's kernel variant is unknown).
 int planner_latency_front(const struct planner *p, const struct latency_model *m, struct front *f,
                           struct err *e);
 // P1: least RAM with overhead <= max_overhead. P2: least overhead with arena_bytes <=
@@ -142,9 +142,14 @@ int planner_program(const struct planner *p, const char *spec, const char *varia
 // Predicted latency (latency.h).
 int planner_predict_cycles(const struct planner *p, const char *spec, const struct latency_model *m,
                            double *cycles, struct err *e);
-// The work of each layer of a configuration; work has planner_info().layers entries.
-int planner_work(const struct planner *p, const char *spec, struct latency_work *work,
-                 struct err *e);
+struct planner_work { // of one layer of a configuration
+    enum latency_class kind;
+    double amount[LATENCY_TERMS];
+};
+// What the kernels of a variant do for each layer of a configuration, and what the interpreter does: layers has
+// planner_info().layers entries.
+int planner_work(const struct planner *p, const char *spec, const char *variant,
+                 struct planner_work *layers, double interpreter[LATENCY_WORKS], struct err *e);
 
 uint32_t planner_crc32(const void *bytes, size_t n); // IEEE 802.3, as zlib
 

@@ -68,7 +68,7 @@ static struct prog_view view_of(const struct compiler *c, int tensor, int h, int
     return v;
 }
 
-static uint16_t kernel_of(const struct layer *l, bool acc)
+uint16_t program_kernel(const struct layer *l, bool acc)
 {
     switch (l->op) {
     case LAYER_CONV:
@@ -99,7 +99,7 @@ struct prog_op program__op(const struct compiler *c, int i, bool acc)
     const struct layer *l = &c->g->layers[i];
     bool cols = c->f->axis != FUSION_ROWS;
     struct prog_op op = {
-        .kernel = kernel_of(l, acc),
+        .kernel = program_kernel(l, acc),
         .layer = (uint16_t)i,
         .ks = (uint16_t)(cols ? l->kw : l->kh),
         .ka = (uint16_t)(cols ? l->kh : l->kw),

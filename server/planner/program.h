@@ -13,4 +13,7 @@
 int program_compile(struct fusion *f, const struct config_block *blocks, int n_blocks,
                     const char *variant, const int8_t *input, struct buf *out, struct err *e);
 
+// The generic kernel of a layer (enum prog_kernel). acc: it is fed pixel by pixel.
+uint16_t program_kernel(const struct layer *l, bool acc);
+
 #endif

@@ -27,9 +27,9 @@ sub new { my ($class, %o) = @_;
     $self->board('no-ram',      arena_max_bytes => 100);
     $self->board('small-flash', program_max_bytes => 2000);
     $self->board('fast-board',
-        latency => { (map { $_ => { mac => 1.5, output => 3, pixel => 100, call => 20, load => 0 } }
-                qw(conv first pointwise dwconv add pool other)),
-            interpreter => 10, median_error => 0.02, worst_error => 0.1, tested => 7 });
+        latency => { (map { $_ => { product => 1.5, output => 3, position => 100, call => 20 } }
+                qw(plain_conv plain_dwconv sum add pool fed_pool softmax other)),
+            interpreter => { kernel => 10, step => 5 }, median_error => 0.02, worst_error => 0.1, tested => 7 });
     return $self;
 }
 

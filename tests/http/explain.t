@@ -129,8 +129,8 @@ like $text, qr/^ +0 +\(conv 3x3.*\) +10 +300,000 +250,000 /m, 'layer 0 with call
 like $text, qr/interpreter, between the kernels .* 1,234 +1,000 /, 'the interpreter on its own line';
 like $text, qr/layers and interpreter .* 601,234 +501,000 /, 'the sum';
 like $text, qr/a run without profile .* 1,000,001 +900,000 /, 'beside a run';
-$api->board('quick', latency => { (map { $_ => { mac => 1, output => 1, pixel => 1, call => 9, load => 0 } }
-        qw(conv first pointwise dwconv add pool other)), interpreter => 0, median_error => 0, worst_error => 0, tested => 0 });
+$api->board('quick', latency => { (map { $_ => { product => 1, output => 1, position => 1, call => 9 } }
+        qw(plain_conv plain_dwconv sum add pool fed_pool)), interpreter => {}, median_error => 0, worst_error => 0, tested => 0 });
 $api->stop;
 $api->start or BAIL_OUT('no server');
 $ENV{FARM_SERVER} = $api->{url};

@@ -11,12 +11,14 @@
 
 enum { LATENCY = PLANNER_STRATEGIES, SEARCHES }; // the strategies, and the front over latency
 
-static const struct latency_model latency = {.interpreter = 100};
+static const struct latency_model model = {.kernels = "generic", .interpreter = {100}};
+static struct latency_table latency;
 
 static int search(struct fusion *f, int which, struct front_paths *out, struct err *e)
 {
     f->work = 0;
-    return which == LATENCY ? front_search_latency(f, &front_everything, &latency, out, e)
+    f->latency = which == LATENCY ? &latency : NULL;
+    return which == LATENCY ? front_search_latency(f, &front_everything, out, e)
                             : strategy_search(f, (enum planner_strategy)which, out, e);
 }
 
@@ -50,10 +52,11 @@ static void check_limits(void)
         struct fusion f;
         struct err e = {0};
         netgen_make(&n, seed, 1 + (int)(seed % 8));
-        if (fusion_open(&f, &n.g, &e) == 0) {
+        if (fusion_open(&f, &n.g, &e) == 0 && latency_table_fill(&latency, &n.g, &model, &e) == 0) {
             for (int which = 0; which < SEARCHES; which++)
                 bad[which] += !check_limit(&f, which);
             fusion_close(&f);
+            latency_table_free(&latency);
             checked++;
         }
         netgen_free(&n);

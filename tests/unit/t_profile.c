@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The executor's hook around kernel calls counts what the planner planned: on random small networks
-// cut at random, MACs and kernel calls are equal to the planned ones, and a run with the hook gives
-// the bytes of a run without.
+// cut at random, MACs, kernel calls and positions are equal to the planned ones, and a run with the hook
+// gives the bytes of a run without.
 #include "tests/tap.h"
 #include "tests/unit/netgen.h"
 #include "tests/unit/netcut.h"
@@ -16,7 +16,7 @@ struct counter {
     const struct prog_op *ops;
     int open; // operator whose kernel runs, or -1
     bool unpaired;
-    uint64_t macs, calls;
+    uint64_t macs, calls, positions;
 };
 
 static uint64_t macs_per_pixel(const struct prog_op *op)
@@ -49,6 +49,7 @@ static void count_kernel(void *ctx, unsigned op, int pixels)
     c->unpaired |= c->open != -1;
     c->open = (int)op;
     c->calls++;
+    c->positions += (uint64_t)pixels;
     c->macs += (uint64_t)pixels * macs_per_pixel(&c->ops[op]);
 }
 
@@ -72,29 +73,53 @@ static bool run_counted(const struct buf *program, struct counter *c)
     return ok;
 }
 
+// Positions that the kernels of the block at hand are told: sums over groups are told again when they end.
+static uint64_t planned_positions(const struct fusion *f)
+{
+    uint64_t positions = 0;
+    for (int i = f->first; i <= f->last; i++) {
+        const struct latency_counts *n = &f->layer_cost[i].counts;
+        const struct layer *l = &f->g->layers[i];
+        const bool sum = f->price[i].shape.kind == LATENCY_SUM && l->kh * l->kw == 1;
+        positions += n->positions + (sum ? n->ends : 0);
+    }
+    return positions;
+}
+
 static bool check_config(struct fusion *f, const struct config_block *blocks, int count,
                          const char *variant, const int8_t *input, uint64_t *macs_seen)
 {
     struct buf program;
     struct counter c = {0};
     struct err e = {0};
-    uint64_t macs = 0, calls = 0;
+    struct latency_table latency = {0};
+    struct latency_model model = {0};
+    uint64_t macs = 0, calls = 0, positions = 0;
     uint32_t arena = 0;
-    bool ok = config_arena(f, blocks, count, &arena, &e) == 0;
+    snprintf(model.kernels, sizeof model.kernels, "%s", variant);
+    bool ok = latency_table_fill(&latency, f->g, &model, &e) == 0;
+    f->latency = &latency;
+    ok = ok && config_arena(f, blocks, count, &arena, &e) == 0;
     for (int i = 0; i < count && ok; i += config_entries(&blocks[i])) {
         ok = config_block_fill(f, &blocks[i], arena, &e) == 0;
         macs += f->cost.macs;
         calls += f->cost.calls;
+        positions += planned_positions(f);
     }
+    f->latency = NULL;
+    latency_table_free(&latency);
     buf_init(&program, PROGRAM_MAX_BYTES);
     ok = ok && program_compile(f, blocks, count, variant, input, &program, &e) == 0 &&
          exec_check(program.data, program.len) == 0 && run_counted(&program, &c);
-    if (!ok || c.macs != macs || c.calls != calls) {
+    if (!ok || c.macs != macs || c.calls != calls || c.positions != positions) {
         char spec[512] = "";
         config_format(blocks, count, &(struct config_options){0}, spec, sizeof spec, &e);
-        printf("# \"%s\" %s: %llu MACs of %llu planned, %llu calls of %llu, %s\n", spec, variant,
-               (unsigned long long)c.macs, (unsigned long long)macs, (unsigned long long)c.calls,
-               (unsigned long long)calls, ok ? "ran" : "did not run as told");
+        printf("# \"%s\" %s: %llu MACs of %llu planned, %llu calls of %llu, %llu positions of "
+               "%llu, %s\n",
+               spec, variant, (unsigned long long)c.macs, (unsigned long long)macs,
+               (unsigned long long)c.calls, (unsigned long long)calls,
+               (unsigned long long)c.positions, (unsigned long long)positions,
+               ok ? "ran" : "did not run as told");
         ok = false;
     }
     *macs_seen += c.macs;
@@ -137,7 +162,8 @@ int main(int argc, char **argv)
         for (int i = 0; i < networks / 12 + 1; i++)
             bad += !check_network((uint32_t)(size * 100000 + i), size, &macs);
         OKF(bad == 0 && macs > 0,
-            "networks of about %d layers: counted MACs and kernel calls are the planned ones (%d "
+            "networks of about %d layers: counted MACs, kernel calls and positions are the planned "
+            "ones (%d "
             "bad, %llu MACs)",
             size, bad, (unsigned long long)macs);
     }

@@ -35,7 +35,7 @@ static bool layers_add_up(const struct fusion *f)
     struct fusion_cost sum = {0};
     for (int i = f->first; i <= f->last; i++)
         fusion_cost_add(&sum, &f->layer_cost[i]);
-    return sum.macs == f->cost.macs && sum.calls == f->cost.calls && sum.pixels == f->cost.pixels;
+    return sum.macs == f->cost.macs && sum.calls == f->cost.calls;
 }
 
 static bool check_config(struct fusion *f, const struct config_block *blocks, int n, size_t most)
