@@ -13,9 +13,12 @@
 struct run { // what one exec_run() needs to hand around
     const uint8_t *program;
     const struct prog_header *header;
+    const struct prog_stage *stages;
+    const struct prog_op *ops;
     uint8_t *arena;
     const struct exec_input *input;
     const struct exec_hooks *profile; // NULL unless kernel calls are to be told
+    unsigned straight;                // kernels from this one on are called straight away
     // the call at hand
     int8_t *origin[PROG_ORIGINS];
     uint32_t group;
@@ -24,6 +27,12 @@ struct run { // what one exec_run() needs to hand around
 static const void *at(const struct run *r, uint32_t offset)
 {
     return r->program + offset;
+}
+
+static const struct prog_op *ops_of(const void *program)
+{
+    const uint8_t *p = program;
+    return (const void *)(p + ((const struct prog_header *)program)->ops);
 }
 
 const char *exec_variant_name(unsigned i)
@@ -114,9 +123,7 @@ void exec_block_ops(const void *program, unsigned block, uint32_t *first, uint32
 
 uint32_t exec_op_layer(const void *program, uint32_t op)
 {
-    const struct prog_header *h = program;
-    const uint8_t *p = program;
-    return ((const struct prog_op *)(const void *)(p + h->ops))[op].layer;
+    return ops_of(program)[op].layer;
 }
 
 // First byte of the model input from row y on; `n` rows will be read.
@@ -128,10 +135,9 @@ static const int8_t *input_rows(const struct run *r, unsigned y, unsigned n)
     return (const int8_t *)at(r, r->header->input) + y * row;
 }
 
-// What a kernel call takes exists twice, with and without a profile (`told` is a constant), so that a
-// run without pays nothing for the hooks.
-#define BOTH static inline __attribute__((always_inline))
-// In frames of their own, which are gone when kernels run.
+// What every kernel call takes lies in one frame; what few need, in frames of their own, which are gone
+// when kernels run.
+#define INLINE static inline __attribute__((always_inline))
 #define APART static __attribute__((noinline))
 
 // The window of a stage's first operator where the caller gives the model input. Slices are rows: asks
@@ -152,8 +158,8 @@ APART void ask_for_input(const struct run *r, const struct prog_op *op,
 #define NOT_REACHED ((const int8_t *)UINTPTR_MAX) // the end of what is no ring
 
 // The window of a stage's first operator.
-BOTH void open_head(const struct run *r, const struct prog_op *op, const struct prog_step *step,
-                    const struct prog_interval *intervals, struct k_window *w)
+INLINE void open_head(const struct run *r, const struct prog_op *op, const struct prog_step *step,
+                      const struct prog_interval *intervals, struct k_window *w)
 {
     const struct prog_view *v = &op->in[0];
     const int8_t *origin = r->origin[v->origin];
@@ -170,7 +176,8 @@ BOTH void open_head(const struct run *r, const struct prog_op *op, const struct 
 }
 
 // The window of an operator that reads the chunk that begins with position `first`.
-BOTH void open_chunk(const struct run *r, const struct prog_view *v, int first, struct k_window *w)
+INLINE void open_chunk(const struct run *r, const struct prog_view *v, int first,
+                       struct k_window *w)
 {
     const int8_t *chunk = r->origin[v->origin] + v->offset;
     *w = (struct k_window){
@@ -178,7 +185,7 @@ BOTH void open_chunk(const struct run *r, const struct prog_view *v, int first, 
 }
 
 // Constants that the operator does not have point anywhere.
-BOTH void consts_of(const struct run *r, const struct prog_op *op, struct k_consts *k)
+INLINE void consts_of(const struct run *r, const struct prog_op *op, struct k_consts *k)
 {
     const uint8_t *weights = r->program + op->weights, *bias = r->program + op->bias,
                   *requant = r->program + op->requant;
@@ -191,22 +198,6 @@ BOTH void consts_of(const struct run *r, const struct prog_op *op, struct k_cons
     k->bias = (const void *)bias;
     k->requant = (const void *)requant;
     k->zeros = at(r, (uint32_t)op->p[0]);
-}
-
-static void tell(const struct run *r, const struct prog_op *op, int pixels)
-{
-    const struct prog_op *ops = at(r, r->header->ops);
-    r->profile->kernel(r->profile->ctx, (unsigned)(op - ops), pixels);
-}
-
-void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
-{
-    const struct run r = {.program = program, .header = program, .profile = hooks};
-    const struct prog_op *ops = at(&r, r.header->ops);
-    for (unsigned i = 0; i < n; i++) {
-        tell(&r, ops, 0);
-        tell(&r, ops, -1);
-    }
 }
 
 // An addition's operand: a chunk, or a slice of anything.
@@ -228,6 +219,7 @@ static void open_operand(const struct run *r, const struct prog_view *v,
 }
 
 struct call { // of a kernel
+    const struct prog_part *part;
     const struct prog_op *op;
     const struct prog_interval *intervals;
     int slice;
@@ -236,10 +228,10 @@ struct call { // of a kernel
 };
 
 // What has no slice kernel.
-APART void run_special(const struct run *r, const struct call *c, const struct k_window *in,
-                       int32_t *acc)
+APART void run_special(const struct run *r, const struct call *c, const struct k_window *in)
 {
     const struct prog_op *op = c->op;
+    int32_t *acc = (int32_t *)(void *)(r->arena + c->part->acc);
     struct k_window operands[2];
     switch (op->kernel) {
     case PROG_ADD:
@@ -258,14 +250,27 @@ APART void run_special(const struct run *r, const struct call *c, const struct k
     }
 }
 
-// A step: n positions at a time through all operators of its stage.
-BOTH void any_step(const struct run *r, const struct prog_part *part, const struct prog_step *step,
-                   const struct prog_interval *intervals, const bool told)
+// Costs the same wherever it is called from: exec_probe() learns how much.
+APART void tell(const struct run *r, const struct prog_op *op, int pixels)
 {
-    const struct prog_stage *stage =
-        (const struct prog_stage *)at(r, r->header->stages) + part->first_stage + step->stage;
-    const struct prog_op *head = (const struct prog_op *)at(r, r->header->ops) + stage->first_op,
-                         *last = head + stage->n_ops - 1;
+    r->profile->kernel(r->profile->ctx, (unsigned)(op - r->ops), pixels);
+}
+
+void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
+{
+    const struct run r = {.profile = hooks, .ops = ops_of(program)};
+    for (unsigned i = 0; i < n; i++) {
+        tell(&r, r.ops, 0);
+        tell(&r, r.ops, -1);
+    }
+}
+
+// n positions at a time through all operators of the step's stage.
+INLINE void run_step(const struct run *r, const struct prog_part *part,
+                     const struct prog_step *step, const struct prog_interval *intervals)
+{
+    const struct prog_stage *stage = r->stages + step->stage;
+    const struct prog_op *head = r->ops + stage->first_op, *last = head + stage->n_ops - 1;
     struct k_window first_in, chunk_in;
     struct call c; // initialised, it would be cleared as a whole at every step
     int p = intervals[stage->interval].lo;
@@ -273,6 +278,7 @@ BOTH void any_step(const struct run *r, const struct prog_part *part, const stru
     const int chunk = stage->chunk ? stage->chunk : hi - p;
     int8_t *out = r->origin[last->out.origin] + step->out +
                   (ptrdiff_t)(p - intervals[last->out.interval].lo) * (ptrdiff_t)last->out.pix_step;
+    c.part = part;
     c.intervals = intervals;
     c.slice = step->slice;
     open_head(r, head, step, intervals, &first_in);
@@ -284,14 +290,18 @@ BOTH void any_step(const struct run *r, const struct prog_part *part, const stru
             consts_of(r, c.op, &c.k);
             c.out.pixel = c.op == last ? out : r->origin[c.op->out.origin] + c.op->out.offset;
             c.out.pix_step = c.op->out.pix_step;
-            if (told)
-                tell(r, c.op, c.out.n);
-            if (c.op->kernel >= PROG_CONV)
+            if (c.op->kernel >= r->straight) {
                 exec__kernels[c.op->kernel](c.op, &c.k, in, &c.out);
-            else
-                run_special(r, &c, in, (int32_t *)(void *)(r->arena + part->acc));
-            if (told)
+            } else if (!r->profile) {
+                run_special(r, &c, in);
+            } else {
+                tell(r, c.op, c.out.n);
+                if (c.op->kernel >= PROG_CONV)
+                    exec__kernels[c.op->kernel](c.op, &c.k, in, &c.out);
+                else
+                    run_special(r, &c, in);
                 tell(r, c.op, -1);
+            }
             if (c.op == last)
                 break;
             open_chunk(r, &c.op[1].in[0], p, &chunk_in);
@@ -302,7 +312,7 @@ BOTH void any_step(const struct run *r, const struct prog_part *part, const stru
 
 APART void finish_accumulators(const struct run *r, const struct prog_part *part)
 {
-    const struct prog_op *op = (const struct prog_op *)at(r, r->header->ops) + part->acc_op;
+    const struct prog_op *op = r->ops + part->acc_op;
     const int32_t *acc = (const int32_t *)(const void *)(r->arena + part->acc);
     int8_t *out = r->origin[op->out.origin] + op->out.offset;
     struct k_consts k;
@@ -333,7 +343,7 @@ APART void begin_call(struct run *r, const struct prog_call *call, const struct 
                part->acc_bytes);
 }
 
-BOTH void any_call(struct run *r, const struct prog_call *call, const bool told)
+APART void run_call(struct run *r, const struct prog_call *call)
 {
     const struct prog_part *part = (const struct prog_part *)at(r, r->header->parts) + call->part;
     begin_call(r, call, part);
@@ -343,22 +353,12 @@ BOTH void any_call(struct run *r, const struct prog_call *call, const bool told)
         for (r->group = 0; r->group < call->n_groups; r->group++) {
             const struct prog_step *step = at(r, call->steps);
             for (const struct prog_step *end = step + call->n_steps; step < end; step++)
-                any_step(r, part, step, intervals, told);
+                run_step(r, part, step, intervals);
         }
     }
     r->group = 0;
     if (call->flags & PROG_CALL_END)
         finish_accumulators(r, part);
-}
-
-APART void run_call(struct run *r, const struct prog_call *call)
-{
-    any_call(r, call, false);
-}
-
-APART void profile_call(struct run *r, const struct prog_call *call)
-{
-    any_call(r, call, true);
 }
 
 bool exec_output_outside(const void *program)
@@ -371,19 +371,22 @@ int exec_run_into(const void *program, void *arena, size_t arena_bytes,
 {
     struct run r = {.program = program,
                     .header = program,
+                    .ops = ops_of(program),
                     .arena = arena,
                     .input = input,
                     .profile = hooks && hooks->kernel ? hooks : NULL};
     const struct prog_block *blocks = at(&r, r.header->blocks);
+    r.stages = at(&r, r.header->stages);
     if (arena_bytes < r.header->arena_bytes)
         return EXEC_ARENA;
+    r.straight = r.profile ? PROG_KERNEL_COUNT : PROG_CONV;
     r.origin[PROG_ORIGIN_ARENA] = arena;
     r.origin[PROG_ORIGIN_INPUT] = (int8_t *)(uintptr_t)at(&r, r.header->input); // is only read
     r.origin[PROG_ORIGIN_OUTPUT] = output;
     for (unsigned i = 0; i < r.header->n_blocks; i++) {
         const struct prog_call *calls = at(&r, blocks[i].calls);
         for (uint32_t k = 0; k < blocks[i].n_calls; k++)
-            (r.profile ? profile_call : run_call)(&r, &calls[k]);
+            run_call(&r, &calls[k]);
         if (hooks && hooks->block)
             hooks->block(hooks->ctx, i);
     }

@@ -195,7 +195,7 @@ struct prog_stage {
 };
 
 struct prog_step {
-    uint16_t stage; // within the part
+    uint16_t stage; // of the program
     uint16_t slice;
     uint16_t tap, taps; // of operand 0 of the stage's first operator, as in struct k_window
     uint32_t in;        // of it: where the slice of the first such tap begins, from its origin

@@ -211,7 +211,8 @@ void program__add_step(struct compiler *c, const struct prog_part *part, int sta
     const struct prog_op *head = (const struct prog_op *)(const void *)c->ops.data + s->first_op;
     const int first = slice * head->ss - head->pad_s, left = head->in_slices - first;
     const int tap = first < 0 ? -first : 0, stop = left < head->ks ? left : head->ks;
-    struct prog_step step = {.stage = (uint16_t)stage, .slice = (uint16_t)slice};
+    struct prog_step step = {.stage = (uint16_t)(part->first_stage + stage),
+                             .slice = (uint16_t)slice};
     step.out = slice_offset(&head[s->n_ops - 1].out, slice);
     step.tap = (uint16_t)tap;
     if (stop > tap) { // else padding only

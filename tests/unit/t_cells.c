@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Chunks of a block of cells on random small networks: in any limit every cell has the largest chunk
-// with which its own calls stay within it, found here by pricing the whole block with that cell alone
-// changed.
+// Blocks of cells: how they run along rows and when windows are moved. On random small networks: in any
+// limit every cell has the largest chunk with which its own calls stay within it, found here by pricing
+// the whole block with that cell alone changed.
 #include "tests/tap.h"
 #include "tests/unit/netcut.h"
 #include "tests/unit/netgen.h"
@@ -118,8 +118,52 @@ static bool check_network(uint32_t seed)
     return ok;
 }
 
+static void add_conv(struct netgen *n, int in)
+{
+    netgen_layer(n,
+                 (struct layer){.op = LAYER_CONV,
+                                .kh = 3,
+                                .kw = 3,
+                                .pad_top = 1,
+                                .pad_left = 1,
+                                .out_h = 24,
+                                .out_w = 20,
+                                .out_c = 4},
+                 in, -1);
+}
+
+// Three convolutions, a cell each, in bands of a row: a kernel call makes a row, not a pixel. Windows
+// of three rows have room to grow until Y fills the arena, so most calls move nothing.
+static void check_rows_and_moves(void)
+{
+    struct netgen n;
+    struct fusion f;
+    struct cells c;
+    struct err e = {0};
+    const struct cell cells[] = {{0, 0, 1, 0, 0}, {1, 1, 1, 0, 0}, {2, 2, 1, 0, 0}};
+    netgen_begin(&n, 1);
+    n.g.n_tensors = 1;
+    n.tensors[0] = (struct tensor){24, 20, 4, 0, 0.1f, -1, 0};
+    for (int i = 0; i < 3; i++)
+        add_conv(&n, i);
+    n.g.output = netgen_top(&n);
+    if (!OK(fusion_open(&f, &n.g, &e) == 0) || !OK(cells_open(&c, &f, &e) == 0))
+        return;
+    OK(cells_fill(&c, cells, 3, UINT32_MAX, &e) == 0);
+    EQ_INT(f.cost.calls, 3 * 24);
+    int moving = 0;
+    const struct cells_call *call = (const void *)c.calls.data;
+    for (int i = 1; i < 3 * 24; i++)
+        moving += call[i].first_move > call[i - 1].first_move;
+    OKF(moving < 24, "%d of 72 calls come after windows were moved", moving);
+    cells_close(&c);
+    fusion_close(&f);
+    netgen_free(&n);
+}
+
 int main(int argc, char **argv)
 {
+    check_rows_and_moves();
     int networks = argc > 1 ? atoi(argv[1]) : 1000, bad = 0;
     for (int i = 0; i < networks; i++)
         bad += !check_network((uint32_t)(7000000 + i));
