@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // front-fastest [--outside] MODEL.tflite BOARD_ID MAX_ARENA F_MAX N: of the configurations on the front over MACs and on the
-// front over the board's predicted cycles, the N that are predicted to be fastest within MAX_ARENA bytes and F_MAX. A line
+// front over the board's predicted cycles, each also with all of MAX_ARENA for larger chunks, the N that are predicted to be fastest within MAX_ARENA bytes and F_MAX. A line
 // each: predicted cycles, arena, F, specification. --outside: the model output lies outside the arena. tools/bench measures
 // them: a prediction ranks candidates, it is no result.
 #include <inttypes.h>
@@ -30,24 +30,36 @@ struct picks {
     double f_max;
 };
 
-// Prices the paths and takes those within the limits.
+// Prices a path and takes it if it is within the limits.
+static int take_path(struct picks *picks, const struct front_path *path,
+                     const struct config_options *options, const struct planner *p,
+                     const struct latency_model *m, struct err *e)
+{
+    struct pick *at = realloc(picks->at, (picks->n + 1) * sizeof *at);
+    if (!at)
+        return err_set(e, ERR_NO_MEMORY, "no memory for %zu configurations", picks->n + 1);
+    picks->at = at;
+    struct pick *pick = &at[picks->n];
+    char spec[PLANNER_MAX_SPEC];
+    if (config_format(path->blocks, path->n_blocks, options, spec, sizeof spec, e) ||
+        planner_price(p, spec, &pick->config, e) ||
+        planner_predict_cycles(p, pick->config.spec, m, &pick->cycles, e))
+        return -1;
+    picks->n +=
+        pick->config.arena_bytes <= picks->max_arena && pick->config.overhead <= picks->f_max;
+    return 0;
+}
+
+// Each path in its own peak, and with all of MAX_ARENA for larger chunks.
 static int take(struct picks *picks, const struct front_paths *paths, bool outside,
                 const struct planner *p, const struct latency_model *m, struct err *e)
 {
+    const uint32_t most = picks->max_arena < CONFIG_MAX_SPEND ? picks->max_arena : CONFIG_MAX_SPEND;
     for (size_t i = 0; i < paths->n; i++) {
-        struct pick *at = realloc(picks->at, (picks->n + 1) * sizeof *at);
-        if (!at)
-            return err_set(e, ERR_NO_MEMORY, "no memory for %zu configurations", picks->n + 1);
-        picks->at = at;
-        struct pick *pick = &at[picks->n];
-        char spec[PLANNER_MAX_SPEC];
-        if (config_format(paths->at[i].blocks, paths->at[i].n_blocks, outside, spec, sizeof spec,
-                          e) ||
-            planner_price(p, spec, &pick->config, e) ||
-            planner_predict_cycles(p, spec, m, &pick->cycles, e))
+        const struct config_options peak = {0, outside}, all = {most, outside};
+        if (take_path(picks, &paths->at[i], &peak, p, m, e) ||
+            take_path(picks, &paths->at[i], &all, p, m, e))
             return -1;
-        picks->n +=
-            pick->config.arena_bytes <= picks->max_arena && pick->config.overhead <= picks->f_max;
     }
     return 0;
 }

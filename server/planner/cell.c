@@ -181,17 +181,36 @@ static void end_of_strip(struct fusion *f, int x)
     expand[1].done = x;
 }
 
-// A row is written pixel by pixel, or some at a time, behind the first layer, which has read what it needs.
-// One layer alone may still be reading when it writes.
+// Layer i reads a tensor from outside the cell.
+static bool reads_outside(const struct fusion *f, int i)
+{
+    for (int k = 0; k < 2 && f->g->layers[i].in[k] >= 0; k++) {
+        if (f->g->tensors[f->g->layers[i].in[k]].producer < f->first)
+            return true;
+    }
+    return false;
+}
+
+bool fusion_cell_overlaps(const struct fusion *f)
+{
+    return !f->by_rows || f->chunk == 1 || (f->first < f->last && !reads_outside(f, f->last));
+}
+
+// A row is written behind the first layer, which has read what it needs. The last layer may still be
+// reading the pixel that it writes.
 static void dead_by_rows(const struct fusion *f, int tensor, int *dead)
 {
-    const struct layer *head = &f->g->layers[f->first], *last = &f->g->layers[f->last];
-    const int ahead = f->first < f->last;
-    bool pixels = (ahead || f->chunk == 1) && f->band_rows == 1 && head->in[0] == tensor;
-    for (int i = f->first + 1; i <= f->last; i++)
-        pixels = pixels && f->g->layers[i].in[0] != tensor && f->g->layers[i].in[1] != tensor;
-    for (int x = 0; x < last->out_w; x++)
-        dead[x] = !pixels ? 0 : x + ahead < last->out_w ? first_read(head, x + ahead) : head->in_w;
+    const struct layer *last = &f->g->layers[f->last];
+    for (int x = 0; x < last->out_w; x++) {
+        dead[x] = f->band_rows == 1 && fusion_cell_overlaps(f) ? f->g->tensors[tensor].w : 0;
+        for (int i = f->first; i <= f->last; i++) {
+            const struct layer *l = &f->g->layers[i];
+            const int next = x + (i < f->last);
+            if ((l->in[0] == tensor || l->in[1] == tensor) && next < last->out_w &&
+                first_read(l, next) < dead[x])
+                dead[x] = first_read(l, next);
+        }
+    }
 }
 
 void fusion_cell_dead(struct fusion *f, int tensor, int *dead)

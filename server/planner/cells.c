@@ -793,12 +793,6 @@ static void add_up_cost(struct cells *c)
     fusion__add_interpreter(c->f, bands_done(c), moved_bytes(c));
 }
 
-// The output of the cell at hand may lie over its input: a layer by itself has to go pixel by pixel for that.
-static bool overlaps(const struct fusion *f)
-{
-    return !f->by_rows || f->first < f->last || f->chunk == 1;
-}
-
 void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CHUNK_SIZES])
 {
     for (int k = 0; k < FUSION_CHUNK_SIZES; k++) {
@@ -806,7 +800,7 @@ void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CH
         cells_take_up_cell(c, i, c->done[i]);
         choices[k] = (struct cells_choice){
             .chunk = c->chunk[i], .scratch_bytes = scratch_of(c->f), .cost = c->f->cost};
-        const uint64_t beside = overlaps(c->f) ? c->beside[i] : c->apart[i];
+        const uint64_t beside = fusion_cell_overlaps(c->f) ? c->beside[i] : c->apart[i];
         choices[k].arena_bytes = arena_of(c, beside + choices[k].scratch_bytes);
     }
 }
@@ -830,7 +824,7 @@ static void choose_chunks(struct cells *c, uint32_t limit)
         c->chunk[i] = choices[k].chunk;
         c->own[i]->scratch_bytes = choices[k].scratch_bytes;
         cells_take_up_cell(c, i, c->done[i]);
-        if (!overlaps(c->f))
+        if (!fusion_cell_overlaps(c->f))
             memset(c->own[i]->overlap, 0, sizeof c->own[i]->overlap);
     }
 }

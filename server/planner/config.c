@@ -3,11 +3,13 @@
 #include "server/planner/config.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define ARENA "arena:"
 #define OUTPUT_OUTSIDE "output:outside"
 
 // A decimal number of at most 6 digits; -1 when there is none.
@@ -135,6 +137,10 @@ int config_parse(const char *text, int n_layers, struct config_block *blocks, in
             blocks[(*n_blocks)++] =
                 (struct config_block){.first = i, .last = i, .axis = FUSION_ROWS};
     }
+    if (take_word(&p, ARENA) && (take_number(&p) < 1 || (*p != ' ' && *p != '\0')))
+        return err_set(e, ERR_BAD_FIELD, "spec: expected bytes, 1 to 999999, behind \"" ARENA "\"");
+    while (*p == ' ')
+        p++;
     take_word(&p, OUTPUT_OUTSIDE);
     if (*p)
         return err_set(e, ERR_BAD_FIELD, "spec: text after the last layer, at character %td",
@@ -142,10 +148,13 @@ int config_parse(const char *text, int n_layers, struct config_block *blocks, in
     return 0;
 }
 
-bool config_output_outside(const char *text)
+struct config_options config_options(const char *text)
 {
-    size_t n = strlen(text), m = strlen(OUTPUT_OUTSIDE);
-    return n > m && strcmp(text + n - m, OUTPUT_OUTSIDE) == 0;
+    const size_t n = strlen(text), m = strlen(OUTPUT_OUTSIDE);
+    const char *arena = strstr(text, " " ARENA);
+    return (struct config_options){
+        .spend = arena ? (uint32_t)strtoul(arena + sizeof ARENA, NULL, 10) : 0,
+        .output_outside = n > m && strcmp(text + n - m, OUTPUT_OUTSIDE) == 0};
 }
 
 // Appends to text of `size` bytes. False: it does not fit; text is then cut short.
@@ -202,8 +211,8 @@ static bool is_plain(const struct config_block *b)
     return b->axis == FUSION_ROWS && b->first == b->last;
 }
 
-int config_format(const struct config_block *blocks, int n_blocks, bool output_outside, char *text,
-                  size_t size, struct err *e)
+int config_format(const struct config_block *blocks, int n_blocks,
+                  const struct config_options *options, char *text, size_t size, struct err *e)
 {
     bool fits = true;
     text[0] = '\0';
@@ -215,7 +224,8 @@ int config_format(const struct config_block *blocks, int n_blocks, bool output_o
         fits = add_text(text, size, "%s", b == blocks ? "" : " ") &&
                add_layers(text, size, b->first, last) && add_schedule(text, size, b);
     }
-    if (!fits || (output_outside && !add_text(text, size, " %s", OUTPUT_OUTSIDE)))
+    if (!fits || (options->spend && !add_text(text, size, " " ARENA "%" PRIu32, options->spend)) ||
+        (options->output_outside && !add_text(text, size, " " OUTPUT_OUTSIDE)))
         return err_set(e, ERR_TOO_LARGE, "the configuration's text is longer than %zu bytes",
                        size - 1);
     return 0;
@@ -260,26 +270,34 @@ static int cost_of_cells(struct fusion *f, const struct config_block *b, uint32_
     return 0;
 }
 
-int config_arena(struct fusion *f, const struct config_block *blocks, int n, uint32_t *arena_bytes,
-                 struct err *e)
-{
-    *arena_bytes = 0;
-    for (int i = 0; i < n; i += config_entries(&blocks[i])) {
-        const struct config_block *b = &blocks[i];
-        int rc = b->cells ? cost_of_cells(f, b, 0, e)
-                          : fusion_block_layout(f, b->first, b->last, b->axis, b->band_rows, e);
-        if (rc)
-            return -1;
-        if (f->cost.arena_bytes > *arena_bytes)
-            *arena_bytes = f->cost.arena_bytes;
-    }
-    return 0;
-}
-
 int config_block_fill(struct fusion *f, const struct config_block *b, uint32_t arena_bytes,
                       struct err *e)
 {
     return b->cells
                ? cost_of_cells(f, b, arena_bytes, e)
                : fusion_block_fill(f, b->first, b->last, b->axis, b->band_rows, arena_bytes, e);
+}
+
+// The largest block where each may take `limit` bytes for chunks.
+static int largest_block(struct fusion *f, const struct config_block *blocks, int n, uint32_t limit,
+                         uint32_t *bytes, struct err *e)
+{
+    *bytes = 0;
+    for (int i = 0; i < n; i += config_entries(&blocks[i])) {
+        if (config_block_fill(f, &blocks[i], limit, e))
+            return -1;
+        if (f->cost.arena_bytes > *bytes)
+            *bytes = f->cost.arena_bytes;
+    }
+    return 0;
+}
+
+// What a block takes within f->spend it takes within the arena that comes out, too: chunks that do not
+// fit the one do not fit the other.
+int config_arena(struct fusion *f, const struct config_block *blocks, int n, uint32_t *arena_bytes,
+                 struct err *e)
+{
+    if (largest_block(f, blocks, n, 0, arena_bytes, e))
+        return -1;
+    return f->spend > *arena_bytes ? largest_block(f, blocks, n, f->spend, arena_bytes, e) : 0;
 }

@@ -32,11 +32,17 @@ int config_last(const struct config_block *b);
 // blocks. blocks holds n_layers entries. -1: ERR_BAD_FIELD names the block and what was expected.
 int config_parse(const char *text, int n_layers, struct config_block *blocks, int *n_blocks,
                  struct err *e);
-// The text may end with "output:outside": the model output is not in the arena.
-bool config_output_outside(const char *text);
+// What may stand behind the blocks: "arena:BYTES", then "output:outside".
+#define CONFIG_MAX_SPEND 999999
+struct config_options {
+    uint32_t
+        spend; // bytes that it may take for larger chunks, though its peak is below; 0: its peak
+    bool output_outside; // the model output is not in the arena
+};
+struct config_options config_options(const char *text); // of a text that config_parse() takes
 // Writes the text; runs of plain blocks are joined. -1: ERR_TOO_LARGE.
-int config_format(const struct config_block *blocks, int n_blocks, bool output_outside, char *text,
-                  size_t size, struct err *e);
+int config_format(const struct config_block *blocks, int n_blocks,
+                  const struct config_options *options, char *text, size_t size, struct err *e);
 
 // The schedule of a block: "plain", "rows", "cols4", "patch3", "groups8x2",
 // "groups8x2x6",
@@ -44,7 +50,8 @@ int config_format(const struct config_block *blocks, int n_blocks, bool output_o
 #define CONFIG_MAX_SCHEDULE 8192 // as long as the text of a whole configuration may be
 void config_schedule(const struct config_block *b, char text[CONFIG_MAX_SCHEDULE]);
 
-// Arena of a configuration: the largest of its blocks'. -1: a block cannot run (ERR_BAD_FIELD).
+// Arena of a configuration: the largest of its blocks', as they are with the smallest chunks, or, where
+// f->spend is more, with the largest chunks within that. -1: a block cannot run (ERR_BAD_FIELD).
 int config_arena(struct fusion *f, const struct config_block *blocks, int n, uint32_t *arena_bytes,
                  struct err *e);
 // Lays out one block as it runs in a configuration of `arena_bytes`. Of a block of cells only the

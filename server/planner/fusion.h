@@ -100,8 +100,10 @@ struct cell {
 struct fusion {
     const struct graph *g;
     bool output_outside; // the model output is not in the arena; the caller may set it
-    int *last_use;       // [n_tensors] last layer that reads it; n_layers for the output
-    int *uses;           // [n_tensors + 1] into use_layer: the layers that read a tensor
+    uint32_t
+        spend; // a configuration may take so many bytes for larger chunks; likewise. 0: its peak
+    int *last_use; // [n_tensors] last layer that reads it; n_layers for the output
+    int *uses;     // [n_tensors + 1] into use_layer: the layers that read a tensor
     int *use_layer;
     // the block at hand
     int first, last;
@@ -161,6 +163,9 @@ const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int ban
 // With f->steps recorded: dead[x] is the number of columns of `tensor`, an input of the cell, that
 // nobody in the band needs any more when column x of the cell's output is written.
 void fusion_cell_dead(struct fusion *f, int tensor, int *dead);
+// False: in chunks of this size that is none. A layer that reads what it writes over has to go pixel by
+// pixel.
+bool fusion_cell_overlaps(const struct fusion *f);
 int fusion_strip_columns(const struct fusion *f); // with f->group: of the cell's output
 // Before the program compiler looks at a cell by_rows: turns it from bands of columns into one of rows, a
 // step a row.

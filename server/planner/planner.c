@@ -116,12 +116,27 @@ static bool reads_input_once(struct planner *p, const struct config_block *block
     return false;
 }
 
+// The text of a configuration that takes `arena` bytes, which are named where they are more than its peak.
+static int write_spec(struct planner *p, const struct config_block *blocks, int n, uint32_t arena,
+                      char spec[PLANNER_MAX_SPEC], struct err *e)
+{
+    struct config_options options = {.output_outside = p->fusion.output_outside};
+    uint32_t peak = arena;
+    if (p->fusion.spend) {
+        p->fusion.spend = 0;
+        if (config_arena(&p->fusion, blocks, n, &peak, e))
+            return -1;
+        options.spend = p->fusion.spend = arena > peak ? arena : 0;
+    }
+    return config_format(blocks, n, &options, spec, PLANNER_MAX_SPEC, e);
+}
+
 static int fill_config(struct planner *p, const struct config_block *blocks, int n,
                        struct config *c, struct err *e)
 {
     struct fusion_cost cost;
     if (price_blocks(p, blocks, n, &cost, e) ||
-        config_format(blocks, n, p->fusion.output_outside, c->spec, sizeof c->spec, e))
+        write_spec(p, blocks, n, cost.arena_bytes, c->spec, e))
         return -1;
     c->arena_bytes = cost.arena_bytes;
     c->macs = cost.macs;
@@ -147,7 +162,9 @@ static struct planner *scratch(const struct planner *p)
 // Parses into s->blocks; what the text says of the output holds for what follows.
 static int parse(struct planner *s, const char *spec, int *n, struct err *e)
 {
-    s->fusion.output_outside = config_output_outside(spec);
+    const struct config_options options = config_options(spec);
+    s->fusion.output_outside = options.output_outside;
+    s->fusion.spend = options.spend;
     return config_parse(spec, s->graph.n_layers, s->blocks, n, e);
 }
 
@@ -166,6 +183,7 @@ void planner_info(const struct planner *p, struct planner_info *info)
     struct fusion_cost cost;
     struct err e = {0};
     s->fusion.output_outside = false;
+    s->fusion.spend = 0;
     for (int i = 0; i < p->graph.n_layers; i++)
         s->blocks[i] = (struct config_block){.first = i, .last = i, .axis = FUSION_ROWS};
     *info = (struct planner_info){
@@ -308,6 +326,7 @@ static struct planner *begin_search(const struct planner *p, bool output_outside
 {
     struct planner *s = scratch(p);
     s->fusion.output_outside = output_outside;
+    s->fusion.spend = 0;
     s->fusion.work = 0;
     s->fusion.max_work = PLANNER_MAX_WORK;
     return s;

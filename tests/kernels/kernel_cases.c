@@ -256,7 +256,7 @@ static void add_random(enum family family, uint32_t seed)
         fail("no memory");
     uint32_t at_input = append(input, in_bytes), at_output = append(output, out_bytes);
     int count = netcut_random(&n, &f, blocks);
-    config_format(blocks, count, false, spec, sizeof spec, &e);
+    config_format(blocks, count, &(struct config_options){0}, spec, sizeof spec, &e);
     snprintf(what, sizeof what, "%s %u \"%.40s\"", family_name[family], seed, spec);
     for (uint32_t v = 0; exec_variant_name(v); v++) {
         struct buf program;

@@ -109,11 +109,11 @@ static void check_text(void)
     OK(config_parse("0-8:patch3 9:plain 10-20:cols4", 21, blocks, &n, &e) == 0);
     EQ_INT(blocks[0].axis, FUSION_PATCH);
     EQ_INT(blocks[0].band_rows, 3);
-    OK(config_format(blocks, n, false, text, sizeof text, &e) == 0);
+    OK(config_format(blocks, n, &(struct config_options){0}, text, sizeof text, &e) == 0);
     EQ_STR(text, "0-8:patch3 9:plain 10-20:cols4");
     OK(config_parse("0-2:plain 3-4:rows", 5, blocks, &n, &e) == 0);
     EQ_INT(n, 4);
-    OK(config_format(blocks, n, false, text, sizeof text, &e) == 0);
+    OK(config_format(blocks, n, &(struct config_options){0}, text, sizeof text, &e) == 0);
     EQ_STR(text, "0-2:plain 3-4:rows");
     static const char same[] = "0:plain 1-8:cells(1-3:cols2,4:cols1,5-8:groups8x2x3) "
                                "9-11:groups4 12-13:cells(12-13:cols1) output:outside";
@@ -132,13 +132,27 @@ static void check_text(void)
         EQ_INT(blocks[3].band_rows, 2);
         EQ_INT(config_last(&blocks[1]), 8);
         EQ_INT(blocks[4].band_rows, 0);
-        OK(config_output_outside(same));
-        OK(config_format(blocks, n, true, text, sizeof text, &e) == 0);
+        OK(config_options(same).output_outside && config_options(same).spend == 0);
+        OK(config_format(blocks, n, &(struct config_options){.output_outside = true}, text,
+                         sizeof text, &e) == 0);
         EQ_STR(text, same);
+    }
+    static const char spends[] = "0-1:rows 2:plain arena:4096 output:outside";
+    const struct config_options options = config_options(spends);
+    EQ_INT(options.spend, 4096);
+    if (OK(config_parse(spends, 3, blocks, &n, &e) == 0 && options.output_outside)) {
+        OK(config_format(blocks, n, &options, text, sizeof text, &e) == 0);
+        EQ_STR(text, spends);
     }
     static const struct {
         const char *text, *names;
     } bad[] = {
+        {"0-2:rows arena:", "arena:"},
+        {"0-2:rows arena:0", "arena:"},
+        {"0-2:rows arena:1234567", "arena:"},
+        {"0-2:rows arena:12k", "arena:"},
+        {"0-2:rows output:outside arena:12", "after the last layer"},
+        {"arena:12", "layer 0"},
         {"", "layer 0"},
         {"0-3:rows", "ends by 2"},
         {"0-1:rows", "layer 2 of 3"},
@@ -176,7 +190,8 @@ static void check_text(void)
        blocks[3].first == 77);
     err_clear(&e);
     config_parse("0-2:plain 3-4:rows", 5, blocks, &n, &e);
-    OK(config_format(blocks, n, false, text, 12, &e) == -1 && e.code == ERR_TOO_LARGE);
+    OK(config_format(blocks, n, &(struct config_options){0}, text, 12, &e) == -1 &&
+       e.code == ERR_TOO_LARGE);
 }
 
 // A long chain of cells, each with a thousand bands, is refused before it costs seconds.

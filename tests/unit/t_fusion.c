@@ -15,7 +15,7 @@
 
 #define GUARD 64
 
-static int cells_run, groups_run, strips_run, deep_run,
+static int spent, cells_run, groups_run, strips_run, deep_run,
     outside_run; // configurations that have some
 
 // The arena that has been touched when a block is done, of any pass: as high as the blocks so far need.
@@ -148,6 +148,7 @@ static bool check_network(uint32_t seed, int size, unsigned tries)
         f.output_outside = t % 3 == 0;
         int count = netcut_random(&n, &f, blocks);
         char spec[512] = "";
+        f.spend = t % 2 ? (uint32_t)netgen_pick(&n, 1, 4 * (int)planned + 64) : 0;
         outside_run += f.output_outside;
         for (int i = 0, cells = 0, groups = 0, strips = 0, deep = 0; i < count; i++) {
             cells_run += blocks[i].cells > 1 && cells++ == 0;
@@ -155,10 +156,21 @@ static bool check_network(uint32_t seed, int size, unsigned tries)
             strips_run += blocks[i].strip > 0 && strips++ == 0;
             deep_run += blocks[i].group > 0 && blocks[i].last > blocks[i].first + 3 && deep++ == 0;
         }
-        config_format(blocks, count, f.output_outside, spec, sizeof spec, &e);
+        config_format(blocks, count, &(struct config_options){f.spend, f.output_outside}, spec,
+                      sizeof spec, &e);
         // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): there is a variant
         mark = run_painted(&f, blocks, count, exec_variant_name(t % variants()), input, fused,
                            &planned, why, sizeof why);
+        const uint32_t limit = f.spend, arena = planned;
+        uint32_t peak = 0;
+        f.spend = 0;
+        config_arena(&f, blocks, count, &peak, &e);
+        spent += arena > peak;
+        if (arena != peak && (arena < peak || arena > limit)) {
+            printf("# seed %u size %d \"%s\": takes %u of %u, its peak is %u\n", seed, size, spec,
+                   arena, limit, peak);
+            ok = false;
+        }
         if (mark != (long)planned || memcmp(plain, fused, out_bytes) != 0) {
             printf("# seed %u size %d \"%s\": touched %ld, planned %u, bytes %s %s\n", seed, size,
                    spec, mark, planned, memcmp(plain, fused, out_bytes) ? "differ" : "equal", why);
@@ -272,9 +284,9 @@ int main(int argc, char **argv)
             size, bad);
     }
     OKF(cells_run > networks && groups_run > networks / 10 && strips_run > networks / 10 &&
-            deep_run > networks / 10 && outside_run > networks,
+            deep_run > networks / 10 && outside_run > networks && spent > networks / 10,
         "%d of the configurations had cells, %d groups, %d strips, %d groups behind other "
-        "layers, %d their output outside the arena",
-        cells_run, groups_run, strips_run, deep_run, outside_run);
+        "layers, %d their output outside the arena, %d more arena than their peak",
+        cells_run, groups_run, strips_run, deep_run, outside_run, spent);
     return tap_done();
 }

@@ -113,11 +113,13 @@ static bool check_config(struct fusion *f, const struct config_block *blocks, in
          exec_check(program.data, program.len) == 0 && run_counted(&program, &c);
     if (!ok || c.macs != macs || c.calls != calls || c.positions != positions) {
         char spec[512] = "";
-        config_format(blocks, count, false, spec, sizeof spec, &e);
-        printf("# \"%s\" %s: %llu MACs of %llu planned, %llu calls of %llu, %llu positions of %llu, %s\n",
+        config_format(blocks, count, &(struct config_options){0}, spec, sizeof spec, &e);
+        printf("# \"%s\" %s: %llu MACs of %llu planned, %llu calls of %llu, %llu positions of "
+               "%llu, %s\n",
                spec, variant, (unsigned long long)c.macs, (unsigned long long)macs,
                (unsigned long long)c.calls, (unsigned long long)calls,
-               (unsigned long long)c.positions, (unsigned long long)positions, ok ? "ran" : "did not run as told");
+               (unsigned long long)c.positions, (unsigned long long)positions,
+               ok ? "ran" : "did not run as told");
         ok = false;
     }
     *macs_seen += c.macs;
@@ -160,7 +162,8 @@ int main(int argc, char **argv)
         for (int i = 0; i < networks / 12 + 1; i++)
             bad += !check_network((uint32_t)(size * 100000 + i), size, &macs);
         OKF(bad == 0 && macs > 0,
-            "networks of about %d layers: counted MACs, kernel calls and positions are the planned ones (%d "
+            "networks of about %d layers: counted MACs, kernel calls and positions are the planned "
+            "ones (%d "
             "bad, %llu MACs)",
             size, bad, (unsigned long long)macs);
     }

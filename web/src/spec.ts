@@ -15,7 +15,7 @@ const blockPattern = new RegExp(String.raw`^(\d+)(?:-(\d+))?:([a-z]+\d*|${cellSc
 /** The blocks of a configuration, or null when the text is not one. */
 export function parseSpec(spec: string): SpecBlock[] | null {
     const blocks: SpecBlock[] = [];
-    for (const word of spec.replace(/ output:outside$/, "").split(" ")) {
+    for (const word of spec.replace(/( arena:\d+)?( output:outside)?$/, "").split(" ")) {
         const match = blockPattern.exec(word);
         if (!match) return null;
         const first = Number(match[1]);
