@@ -129,7 +129,6 @@ struct cell_facts *cell_facts(struct fusion *f, const struct cell *cell, int chu
         return c;
     c->band_rows = band_rows;
     c->sums = f->group != 0;
-    c->by_rows = f->by_rows;
     c->scratch_bytes = scratch_of(f);
     c->acc = f->acc;
     c->acc_bytes = (uint32_t)f->acc_bytes;
@@ -800,17 +799,16 @@ void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CH
         cells_take_up_cell(c, i, c->done[i]);
         choices[k] = (struct cells_choice){
             .chunk = c->chunk[i], .scratch_bytes = scratch_of(c->f), .cost = c->f->cost};
-        const uint64_t beside = fusion_cell_overlaps(c->f) ? c->beside[i] : c->apart[i];
+        choices[k].apart = !fusion_cell_overlaps(c->f);
+        const uint64_t beside = choices[k].apart ? c->apart[i] : c->beside[i];
         choices[k].arena_bytes = arena_of(c, beside + choices[k].scratch_bytes);
     }
 }
 
-uint32_t cells_chunk_arena(const struct cells *c, int i, int k, int chunk, uint32_t scratch_bytes)
+uint32_t cells_chunk_arena(const struct cells *c, int i, int k, bool apart, uint32_t scratch_bytes)
 {
-    const struct cell_facts *p = c->varieties[i]->facts[k];
-    const bool apart = p->by_rows && p->cell.first == p->cell.last && chunk > 1; // as overlaps()
-    return arena_of(c, (apart ? c->apart[i] : c->beside_option[i * CELLS_MAX_OPTIONS + k]) +
-                           scratch_bytes);
+    const uint64_t beside = apart ? c->apart[i] : c->beside_option[i * CELLS_MAX_OPTIONS + k];
+    return arena_of(c, beside + scratch_bytes);
 }
 
 static void choose_chunks(struct cells *c, uint32_t limit)

@@ -39,7 +39,6 @@ struct cell_facts { // of a cell, whatever block it is in
     const char *why; // it cannot run: a constant string; else NULL
     uint32_t scratch_bytes;
     bool sums, acc;     // needs a scratch that is 4-aligned; ends with a reduction
-    bool by_rows;       // see struct fusion
     uint32_t acc_bytes; // of the reduction
     int band_rows, n_bands, n_inputs;
     int in[CELL_MAX_INPUTS]; // tensors of the arena that it reads
@@ -51,6 +50,7 @@ struct cell_facts { // of a cell, whatever block it is in
     uint64_t *macs, *calls; // [n_bands + 1] of the first b bands
     // With a search over latency, of all bands and each chunk size: what front_cells.c knows already.
     bool knows_chunks;
+    bool chunk_apart[FUSION_CHUNK_SIZES];
     uint32_t chunk_scratch[FUSION_CHUNK_SIZES];
     double chunk_cycles[FUSION_CHUNK_SIZES];
 };
@@ -136,15 +136,16 @@ const char *cells_lay_out(struct cells *c, const struct cell_facts *const *facts
 // cells' choices, its cost the sum.
 struct cells_choice {
     int chunk;
+    bool apart; // the cell's output does not lie over its input
     uint32_t scratch_bytes;
     uint32_t arena_bytes;    // that the cell's own calls need
     struct fusion_cost cost; // of the bands that run, without the arena
 };
 // Of cell i, one for each of fusion_chunk_sizes[]. Takes the cell up in c->f.
 void cells_choices(struct cells *c, int i, struct cells_choice choices[FUSION_CHUNK_SIZES]);
-// After cells_price_varieties(): the arena that the calls of cell i need if it runs its way k with such chunks and such a
-// scratch. Scratch and cost of a choice depend on the way alone, not on the block.
-uint32_t cells_chunk_arena(const struct cells *c, int i, int k, int chunk, uint32_t scratch_bytes);
+// After cells_price_varieties(): the arena that the calls of cell i need if it runs its way k with a choice like that.
+// Cost, scratch and `apart` of a choice depend on the way alone, not on the block.
+uint32_t cells_chunk_arena(const struct cells *c, int i, int k, bool apart, uint32_t scratch_bytes);
 // Predicted cycles of the interpreter for the block that was priced, beside kernel calls and steps.
 double cells_overhead(const struct cells *c);
 

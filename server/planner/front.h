@@ -45,8 +45,9 @@ extern const struct front_rules front_everything;
 // calls. -1: ERR_NO_MEMORY, or ERR_TOO_COMPLEX: it takes more than f->max_work.
 int front_search(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
                  struct err *e);
-// The same front over RAM and predicted cycles (latency_front.c): macs stay 0. What blocks spend on
-// larger chunks in a configuration's arena is counted. f->latency predicts.
+// The same front over RAM and predicted cycles (latency_front.c): macs stay 0. A path's arena_bytes may be more
+// than its peak, for larger chunks: then it is what the configuration has to spend. A path is a thousandth cheaper
+// at least than those with less RAM. f->latency predicts.
 int front_search_latency(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
                          struct err *e);
 // Calls each() for every schedule of layers first..last that the rules allow, priced in f->cost. -1

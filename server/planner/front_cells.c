@@ -220,8 +220,8 @@ struct front_cells *front_cells_open(struct fusion *f, bool groups, struct err *
     // NOLINTEND(bugprone-sizeof-expression)
     s->chosen = calloc(n_layers, sizeof *s->chosen);
     s->ways = calloc(n_layers, sizeof *s->ways);
-    if (!s->facts || !s->varieties || !s->chosen || !s->ways || families_open(&s->families, f->g, e) ||
-        cells_open(&s->cells, f, e)) {
+    if (!s->facts || !s->varieties || !s->chosen || !s->ways ||
+        families_open(&s->families, f->g, e) || cells_open(&s->cells, f, e)) {
         front_cells_close(s);
         err_set(e, ERR_NO_MEMORY, "planner: no memory for a search");
         return NULL;
@@ -264,6 +264,7 @@ static void look_at_chunks(struct front_cells *s, int i, struct cell_facts *fact
     cells_choices(&s->cells, i, choices);
     s->cells.facts[i] = first;
     for (int k = 0; k < FUSION_CHUNK_SIZES; k++) {
+        facts->chunk_apart[k] = choices[k].apart;
         facts->chunk_scratch[k] = choices[k].scratch_bytes;
         facts->chunk_cycles[k] = choices[k].cost.cycles;
     }
@@ -306,7 +307,7 @@ int front_cells_steps(struct front_cells *s, struct front_step *steps)
         const struct cell_facts *facts = with_chunks(s, i, &room);
         for (int k = 0; k < FUSION_CHUNK_SIZES; k++) {
             const uint32_t arena = cells_chunk_arena(
-                &s->cells, i, s->ways[i], fusion_chunk_sizes[k], facts->chunk_scratch[k]);
+                &s->cells, i, s->ways[i], facts->chunk_apart[k], facts->chunk_scratch[k]);
             const double more = facts->chunk_cycles[k] - (k ? facts->chunk_cycles[k - 1] : 0);
             if (k == 0 || arena <= own)
                 steps[0].cycles += more;

@@ -901,7 +901,7 @@ int fusion_block_fill(struct fusion *f, int first, int last, enum fusion_axis ax
 {
     if (layout(f, first, last, axis, band_rows, 1, e))
         return -1;
-    if (!fusion_has_chunks(f) || f->cost.arena_bytes >= limit)
+    if (!fusion_has_chunks(f) || f->cost.arena_bytes > limit)
         return 0;
     for (int i = FUSION_CHUNK_SIZES - 1; i > 0; i--) {
         if (layout(f, first, last, axis, band_rows, fusion_chunk_sizes[i], e))

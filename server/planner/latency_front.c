@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The front over RAM and predicted cycles. As in front.c cut points are nodes and blocks are edges,
-// but what an edge costs depends on the configuration's arena: blocks below the peak spend the rest
-// on larger chunks. So a search has an arena in mind, and among the edges that fit it at least one
-// must need it exactly: the peak.
-//
-// An edge that another one of the same block beats in every arena is never worth taking, but for one thing: as the peak
-// it lets other blocks have more. Such an edge is kept as a peak alone.
+// but what an edge costs depends on the configuration's arena: the more there is, the larger are its
+// chunks. So a search has an arena in mind. Its cheapest way needs as much as the chunks that its blocks
+// take there; what is cheaper in less is searched below that.
 #include "server/planner/front.h"
 
 #include <stdlib.h>
@@ -22,32 +19,25 @@ struct edge {
     int n_cells;
     size_t cells; // index into search.cells
     int n_steps;
-    size_t steps; // index into search.steps: by rising arena_bytes, the first of single chunks
-    uint32_t arena;
-    double cycles; // in that arena
+    size_t steps;   // index into search.steps: by rising arena_bytes, the first of single chunks
+    uint32_t arena; // of that
 };
 
 struct node { // best way to have run layers 0 .. i - 1
     double cycles;
     const struct edge *edge;
     bool reached;
-    bool from_peaked; // the way goes on in `peaked`
-};
-
-struct edges {
-    struct edge *at;
-    size_t n, cap;
 };
 
 struct search {
     struct fusion *f;
     struct front_cells *front_cells; // NULL: no blocks of cells
-    struct edges edges;              // worth taking in some arena
-    size_t block_begin;              // the first one of the block at hand
-    size_t *begin;                   // [n_layers + 1] edges that end with layer i
-    struct edges peaks;              // all, by falling arena, then by their last layer
+    struct edge *edges;              // none beats another of the same block in every arena
+    size_t n, cap;
+    size_t block_begin; // the first one of the block at hand
+    size_t *begin;      // [n_layers + 1] edges that end with layer i
     struct buf steps, cells;
-    struct node *any, *peaked; // [n_layers + 1]
+    struct node *nodes; // [n_layers + 1]
     int n_layers;
 };
 
@@ -56,9 +46,10 @@ static const struct front_step *steps_of(const struct search *s, const struct ed
     return (const struct front_step *)(const void *)s->steps.data + e->steps;
 }
 
-// What an edge that fits costs in `arena` bytes: the largest chunks that fit count, as in
-// fusion_block_fill() and cells_fill().
-static double cost_in(const struct search *s, const struct edge *e, uint32_t arena)
+// What an edge that fits does in `arena` bytes: the largest chunks that fit count, as in fusion_block_fill()
+// and cells_fill().
+static const struct front_step *step_in(const struct search *s, const struct edge *e,
+                                        uint32_t arena)
 {
     const struct front_step *step = steps_of(s, e);
     int lo = 0, hi = e->n_steps;
@@ -69,22 +60,22 @@ static double cost_in(const struct search *s, const struct edge *e, uint32_t are
         else
             hi = mid;
     }
-    return step[lo].cycles;
+    return &step[lo];
 }
 
 // ---- edges ----
 
-static int append(struct search *s, struct edges *to, const struct edge *e)
+static int append(struct search *s, const struct edge *e)
 {
-    if (to->n == to->cap) {
-        size_t cap = to->cap ? 2 * to->cap : 4096;
-        struct edge *p = realloc(to->at, cap * sizeof *p);
+    if (s->n == s->cap) {
+        size_t cap = s->cap ? 2 * s->cap : 4096;
+        struct edge *p = realloc(s->edges, cap * sizeof *p);
         if (!p)
             return -1;
-        to->at = p;
-        to->cap = cap;
+        s->edges = p;
+        s->cap = cap;
     }
-    to->at[to->n++] = *e;
+    s->edges[s->n++] = *e;
     s->f->work += sizeof *e * FRONT_WORK_OF_A_BYTE;
     return 0;
 }
@@ -96,41 +87,42 @@ static bool beats(const struct search *s, const struct edge *a, const struct edg
     if (a->arena > b->arena)
         return false;
     for (int i = 0; i < b->n_steps; i++) {
-        if (cost_in(s, a, y[i].arena_bytes) > y[i].cycles)
+        if (step_in(s, a, y[i].arena_bytes)->cycles > y[i].cycles)
             return false;
     }
     for (int i = 0; i < a->n_steps; i++) {
-        if (x[i].arena_bytes > b->arena && x[i].cycles > cost_in(s, b, x[i].arena_bytes))
+        if (x[i].arena_bytes > b->arena && x[i].cycles > step_in(s, b, x[i].arena_bytes)->cycles)
             return false;
     }
     return true;
 }
 
-// Takes up an edge with its steps. Of those of the block at hand only those stay that are worth taking.
+// Takes up an edge with its steps, but for those that no configuration's text can ask for. Of the edges of the block at
+// hand only those stay that are worth taking.
 static int insert(struct search *s, struct edge *new, const struct front_step *steps, int n)
 {
     const size_t len = s->steps.len;
     size_t kept = s->block_begin;
+    while (n > 1 && steps[n - 1].arena_bytes > CONFIG_MAX_SPEND)
+        n--;
     new->steps = len / sizeof *steps;
     new->n_steps = n;
     new->arena = steps[0].arena_bytes;
-    new->cycles = steps[0].cycles;
     buf_add(&s->steps, steps, (size_t)n * sizeof *steps);
-    if (s->steps.failed || append(s, &s->peaks, new))
+    if (s->steps.failed)
         return -1;
-    for (size_t i = s->block_begin; i < s->edges.n; i++) {
+    for (size_t i = s->block_begin; i < s->n; i++) {
         s->f->work += (uint64_t)n;
-        if (beats(s, &s->edges.at[i], new)) {
+        if (beats(s, &s->edges[i], new)) {
             s->steps.len = len;
-            s->peaks.at[s->peaks.n - 1].n_steps = 0;
             return 0; // then none that it beats was dropped: to beat is transitive
         }
-        if (!beats(s, new, &s->edges.at[i]))
-            s->edges.at[kept++] = s->edges.at[i];
+        if (!beats(s, new, &s->edges[i]))
+            s->edges[kept++] = s->edges[i];
     }
-    s->edges.n = kept;
+    s->n = kept;
     s->f->work += (uint64_t)n * sizeof *steps * FRONT_WORK_OF_A_BYTE;
-    return append(s, &s->edges, new);
+    return append(s, new);
 }
 
 // All chunk sizes of the schedule that was priced.
@@ -148,11 +140,8 @@ static int add_edge(void *ctx, struct fusion *f)
             f->chunk = fusion_chunk_sizes[k];
             if (fusion_block_again(f))
                 break;
-            // In its own arena a block has single chunks, even if larger ones take no more.
-            uint32_t from = f->cost.arena_bytes;
-            from = from > steps[0].arena_bytes ? from : steps[0].arena_bytes + 1;
-            n += from > steps[n - 1].arena_bytes;
-            steps[n - 1] = (struct front_step){from, f->cost.cycles};
+            n += f->cost.arena_bytes > steps[n - 1].arena_bytes;
+            steps[n - 1] = (struct front_step){f->cost.arena_bytes, f->cost.cycles};
         }
         f->chunk = 1;
     }
@@ -181,70 +170,50 @@ static int add_cells(void *ctx, const struct cells *priced, const struct cell *c
 static int price_all(struct search *s, const struct front_rules *rules)
 {
     for (int last = 0; last < s->n_layers; last++) {
-        s->begin[last] = s->edges.n;
+        s->begin[last] = s->n;
         for (int first = last; first >= 0; first--) {
-            s->block_begin = s->edges.n;
+            s->block_begin = s->n;
             if (front_each_block(s->f, rules, first, last, add_edge, s) ||
                 (s->front_cells && front_cells_of_block(s->front_cells, first, last, add_cells, s)))
                 return -1;
         }
     }
-    s->begin[s->n_layers] = s->edges.n;
+    s->begin[s->n_layers] = s->n;
     return 0;
-}
-
-static int as_peaks(const void *a, const void *b)
-{
-    const struct edge *x = a, *y = b;
-    if (x->arena != y->arena)
-        return x->arena < y->arena ? 1 : -1;
-    return x->last != y->last ? (x->last > y->last ? 1 : -1) : 0;
 }
 
 // ---- the search ----
 
-static void improve(struct node *best, const struct node *from, double cycles,
-                    const struct edge *edge, bool from_peaked)
+// Cheapest way in `arena` bytes. False: none.
+static bool shortest(struct search *s, uint32_t arena)
 {
-    if (from->reached && (!best->reached || from->cycles + cycles < best->cycles))
-        *best = (struct node){from->cycles + cycles, edge, true, from_peaked};
-}
-
-// Cheapest ways in the arena of peaks [at, end): of all, and of those with such a peak.
-static void shortest(struct search *s, size_t at, size_t end)
-{
-    const uint32_t arena = s->peaks.at[at].arena;
-    s->any[0] = (struct node){.reached = true};
-    s->peaked[0] = (struct node){0};
+    s->nodes[0] = (struct node){.reached = true};
+    s->f->work += s->n;
     for (int i = 0; i < s->n_layers; i++) {
-        struct node any = {0}, peaked = {0};
+        struct node best = {0};
         for (size_t k = s->begin[i]; k < s->begin[i + 1]; k++) {
-            const struct edge *e = &s->edges.at[k];
-            if (e->arena > arena)
+            const struct edge *e = &s->edges[k];
+            const struct node *from = &s->nodes[e->first];
+            if (e->arena > arena || !from->reached)
                 continue;
-            const double cycles = cost_in(s, e, arena);
-            improve(&any, &s->any[e->first], cycles, e, false);
-            improve(&peaked, &s->peaked[e->first], cycles, e, true);
+            const double cycles = from->cycles + step_in(s, e, arena)->cycles;
+            if (!best.reached || cycles < best.cycles)
+                best = (struct node){cycles, e, true};
         }
-        for (; at < end && s->peaks.at[at].last == i; at++) {
-            const struct edge *e = &s->peaks.at[at];
-            improve(&peaked, &s->any[e->first], e->cycles, e, false);
-        }
-        s->any[i + 1] = any;
-        s->peaked[i + 1] = peaked;
+        s->nodes[i + 1] = best;
     }
+    return s->nodes[s->n_layers].reached;
 }
 
-// The arena that the cheapest way really needs, and its cycles in that.
-static uint32_t own_arena(const struct search *s, double *cycles)
+// The arena that the blocks of the way take in one of `arena` bytes.
+static uint32_t needed(const struct search *s, uint32_t arena)
 {
-    uint32_t arena = 0;
-    *cycles = 0;
-    for (int i = s->n_layers; i > 0; i = s->any[i].edge->first)
-        arena = s->any[i].edge->arena > arena ? s->any[i].edge->arena : arena;
-    for (int i = s->n_layers; i > 0; i = s->any[i].edge->first)
-        *cycles += cost_in(s, s->any[i].edge, arena);
-    return arena;
+    uint32_t most = 0;
+    for (int i = s->n_layers; i > 0; i = s->nodes[i].edge->first) {
+        const uint32_t bytes = step_in(s, s->nodes[i].edge, arena)->arena_bytes;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
 }
 
 static void fill_entries(const struct search *s, const struct edge *e, struct config_block *b)
@@ -259,7 +228,7 @@ static void fill_entries(const struct search *s, const struct edge *e, struct co
 
 static int take_path(const struct search *s, uint32_t arena, struct front_paths *out)
 {
-    struct front_path path = {.arena_bytes = arena, .cycles = s->peaked[s->n_layers].cycles};
+    struct front_path path = {.arena_bytes = arena, .cycles = s->nodes[s->n_layers].cycles};
     path.blocks = malloc((size_t)s->n_layers * sizeof *path.blocks);
     struct front_path *p = realloc(out->at, (out->n + 1) * sizeof *p);
     if (p)
@@ -268,21 +237,21 @@ static int take_path(const struct search *s, uint32_t arena, struct front_paths 
         free(path.blocks);
         return -1;
     }
-    bool peaked = true;
     int room = s->n_layers; // filled from behind: as many entries as layers at most
-    for (int i = s->n_layers; i > 0;) {
-        const struct node *node = peaked ? &s->peaked[i] : &s->any[i];
-        const int n = node->edge->n_cells ? node->edge->n_cells : 1;
+    for (int i = s->n_layers; i > 0; i = s->nodes[i].edge->first) {
+        const struct edge *e = s->nodes[i].edge;
+        const int n = e->n_cells ? e->n_cells : 1;
         room -= n;
         path.n_blocks += n;
-        fill_entries(s, node->edge, path.blocks + room);
-        peaked = node->from_peaked;
-        i = node->edge->first;
+        fill_entries(s, e, path.blocks + room);
     }
     memmove(path.blocks, path.blocks + room, (size_t)path.n_blocks * sizeof *path.blocks);
     out->at[out->n++] = path;
     return 0;
 }
+
+// Of a thousandth nobody knows by a prediction whether it is one.
+#define LEAST_GAIN 0.001
 
 // Paths come by falling RAM; turns them round and keeps those that are cheaper than all before.
 static void keep_front(struct front_paths *p)
@@ -294,8 +263,7 @@ static void keep_front(struct front_paths *p)
         p->at[p->n - 1 - i] = t;
     }
     for (size_t i = 0; i < p->n; i++) {
-        // Sums of the same in another order differ in their last digits.
-        if (kept == 0 || p->at[i].cycles < p->at[kept - 1].cycles * (1 - 1e-9))
+        if (kept == 0 || p->at[i].cycles < p->at[kept - 1].cycles * (1 - LEAST_GAIN))
             p->at[kept++] = p->at[i];
         else
             free(p->at[i].blocks);
@@ -303,44 +271,20 @@ static void keep_front(struct front_paths *p)
     p->n = kept;
 }
 
-// One past the peaks of the same arena as the one at `at`.
-static size_t end_of_arena(const struct search *s, size_t at)
-{
-    const uint32_t arena = s->peaks.at[at].arena;
-    while (at < s->peaks.n && s->peaks.at[at].arena == arena)
-        at++;
-    return at;
-}
-
-static int walk(struct search *s, struct front_paths *out)
-{
-    for (size_t at = 0, end; at < s->peaks.n; at = end) {
-        const uint32_t arena = s->peaks.at[at].arena;
-        double own;
-        end = end_of_arena(s, at);
-        shortest(s, at, end);
-        s->f->work += s->edges.n + (end - at);
-        if (fusion_spent(s->f))
-            return -1;
-        if (!s->any[s->n_layers].reached)
-            break;
-        if (s->peaked[s->n_layers].reached && take_path(s, arena, out))
-            return -1;
-        const uint32_t needs = own_arena(s, &own);
-        // Where the cheapest way costs no more in its own arena, it dominates all between.
-        while (own <= s->any[s->n_layers].cycles && end < s->peaks.n &&
-               s->peaks.at[end].arena > needs)
-            end++;
-    }
-    return 0;
-}
-
 static int search(struct search *s, const struct front_rules *rules, struct front_paths *out)
 {
     if (price_all(s, rules))
         return -1;
-    qsort(s->peaks.at, s->peaks.n, sizeof *s->peaks.at, as_peaks);
-    return walk(s, out);
+    uint32_t limit = UINT32_MAX;
+    while (!fusion_spent(s->f) && shortest(s, limit)) {
+        const uint32_t arena = needed(s, limit);
+        if (take_path(s, arena, out))
+            return -1;
+        if (arena == 0)
+            break;
+        limit = arena - 1;
+    }
+    return fusion_spent(s->f) ? -1 : 0;
 }
 
 int front_search_latency(struct fusion *f, const struct front_rules *rules, struct front_paths *out,
@@ -352,11 +296,9 @@ int front_search_latency(struct fusion *f, const struct front_rules *rules, stru
     buf_init(&s.steps, MAX_BYTES);
     buf_init(&s.cells, MAX_BYTES);
     s.begin = calloc(n, sizeof *s.begin);
-    s.any = calloc(n, sizeof *s.any);
-    s.peaked = calloc(n, sizeof *s.peaked);
+    s.nodes = calloc(n, sizeof *s.nodes);
     s.front_cells = rules->cells ? front_cells_open(f, rules->groups, e) : NULL;
-    int rc = !s.begin || !s.any || !s.peaked || (rules->cells && !s.front_cells) ||
-             search(&s, rules, out);
+    int rc = !s.begin || !s.nodes || (rules->cells && !s.front_cells) || search(&s, rules, out);
     if (rc) {
         front_paths_free(out);
         front_failed(f, e);
@@ -367,9 +309,7 @@ int front_search_latency(struct fusion *f, const struct front_rules *rules, stru
     buf_free(&s.steps);
     buf_free(&s.cells);
     free(s.begin);
-    free(s.any);
-    free(s.peaked);
-    free(s.edges.at);
-    free(s.peaks.at);
+    free(s.nodes);
+    free(s.edges);
     return rc ? -1 : 0;
 }

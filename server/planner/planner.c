@@ -305,6 +305,7 @@ static int take_paths(struct planner *s, struct front_paths *paths, struct front
             front_failed(&s->fusion, e);
             goto out;
         }
+        s->fusion.spend = path->cycles > 0 ? path->arena_bytes : 0;
         if (fill_config(s, path->blocks, path->n_blocks, c, e))
             goto out;
         if (path->is_believed) {
