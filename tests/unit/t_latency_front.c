@@ -276,6 +276,7 @@ static bool check_network(uint32_t seed, int size, size_t *points)
         printf("# seed %u size %d: front has %zu points, brute force %zu of %zu configurations\n",
                seed, size, paths.n, b.n, b.tried);
     *points += paths.n;
+    b.f = NULL;
     front_paths_free(&paths);
     fusion_close(&f);
     latency_table_free(&latency);
