@@ -23,6 +23,7 @@ enum {
     INTERPRETER = LATENCY_CLASSES, // a kind of rows beside the classes
     KINDS,
     SWEEPS = 2000,
+    LEAST_NETWORKS = 4,
     N = LATENCY_TERMS
 };
 _Static_assert((int)LATENCY_WORKS <= (int)N, "a row has room for the interpreter's work");
@@ -164,11 +165,35 @@ static bool sees(const struct data *d, struct sight s, int config)
                                 : config % HOLD_OUT != HOLD_OUT - 1;
 }
 
+// The networks that have some of a term; of term N, those that have rows of the kind at all.
+static int networks_with(const struct data *d, int kind, struct sight s, int term)
+{
+    int networks = 0, last = -1;
+    for (size_t r = 0; r < d->n; r++) {
+        const struct row *row = &d->rows[r];
+        const int model = d->configs[row->config].model;
+        if (row->kind == kind && model != last && sees(d, s, row->config) &&
+            (term == N ? row->cycles > 0 : row->amount[term] > 0)) {
+            networks++;
+            last = model;
+        }
+    }
+    return networks;
+}
+
+// What a few of many networks have would be made to explain whatever else is particular to those.
+static bool is_fair(const struct data *d, int kind, struct sight s, int term)
+{
+    const int with = networks_with(d, kind, s, term);
+    return with >= LEAST_NETWORKS || with == networks_with(d, kind, s, N);
+}
+
 // Least squares without negative coefficients: each in turn gets the best value that the others leave it, until
 // nothing moves.
 static void fit_kind(const struct data *d, int kind, struct sight s, double *x)
 {
     double a[N][N] = {{0}}, b[N] = {0};
+    bool fair[N];
     for (size_t r = 0; r < d->n; r++) {
         const struct row *row = &d->rows[r];
         if (row->kind != kind || !sees(d, s, row->config))
@@ -180,21 +205,33 @@ static void fit_kind(const struct data *d, int kind, struct sight s, double *x)
             b[i] += w * w * row->amount[i] * row->cycles;
         }
     }
+    for (int i = 0; i < N; i++)
+        fair[i] = is_fair(d, kind, s, i);
     memset(x, 0, N * sizeof *x);
     for (int sweep = 0; sweep < SWEEPS; sweep++) {
         for (int i = 0; i < N; i++) {
             double rest = b[i];
             for (int k = 0; k < N; k++)
                 rest -= k == i ? 0 : a[i][k] * x[k];
-            x[i] = a[i][i] > 0 && rest > 0 ? rest / a[i][i] : 0;
+            x[i] = fair[i] && a[i][i] > 0 && rest > 0 ? rest / a[i][i] : 0;
         }
     }
+}
+
+// Coefficients of a class that no network has, from one whose kernels are like its own.
+static void borrow(const struct data *d, struct sight s, struct fit *f, int kind, int like)
+{
+    if (networks_with(d, kind, s, N) == 0)
+        memcpy(f->x[kind], f->x[like], sizeof f->x[kind]);
 }
 
 static void fit_all(const struct data *d, struct sight s, struct fit *f)
 {
     for (int k = 0; k < KINDS; k++)
         fit_kind(d, k, s, f->x[k]);
+    borrow(d, s, f, LATENCY_PLAIN_CONV, LATENCY_SUM);
+    borrow(d, s, f, LATENCY_PLAIN_DWCONV, LATENCY_DWCONV);
+    borrow(d, s, f, LATENCY_LARGE, LATENCY_CONV);
 }
 
 static double predicted(const struct fit *f, const struct row *r)
