@@ -72,6 +72,8 @@ static int by_cycles(const void *a, const void *b)
 
 static void print(struct picks *picks, size_t n)
 {
+    if (picks->n == 0)
+        return;
     qsort(picks->at, picks->n, sizeof *picks->at, by_cycles);
     for (size_t i = 0, printed = 0; i < picks->n && printed < n; i++) {
         const struct config *c = &picks->at[i].config;

@@ -16,37 +16,6 @@ static inline const int8_t *fast_next_slice(const struct k_window *in, const int
     return slice >= in->end ? slice - in->ring_bytes : slice;
 }
 
-// Pointers to the input pixels of all ks * ka taps of output position p; taps outside the tensor
-// point to the zero-point pixel, so that sums need to know of no borders.
-static inline void fast_find_taps(const struct prog_op *op, const struct k_window *in,
-                                  const int8_t *zeros, int p, const int8_t **taps)
-{
-    const int first = p * op->sa - op->pad_a, ka = op->ka;
-    const int8_t *slice = in->slice;
-    for (int s = 0; s < op->ks; s++) {
-        const bool inside = s >= in->tap && s < in->tap + in->taps;
-        const unsigned positions = inside ? op->in_len : 0;
-        const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * (ptrdiff_t)in->pix_step;
-        for (int a = first; a < first + ka; a++, x += in->pix_step)
-            *taps++ = (unsigned)a < positions ? x : zeros;
-        if (inside)
-            slice = fast_next_slice(in, slice);
-    }
-}
-
-#define FAST_MAX_ROWS 8 // slices that a window may have to be read row by row
-
-// Pointers to position 0 of the window's slices, which all lie inside the tensor.
-static inline void fast_find_rows(const struct prog_op *op, const struct k_window *in,
-                                  const int8_t **rows)
-{
-    const int8_t *slice = in->slice;
-    for (int s = 0; s < op->ks; s++) {
-        rows[s] = slice - (ptrdiff_t)in->lo * (ptrdiff_t)in->pix_step;
-        slice = fast_next_slice(in, slice);
-    }
-}
-
 // Does the window of position p lie inside the tensor, along a slice?
 static inline bool fast_inside(const struct prog_op *op, int p)
 {
@@ -97,37 +66,20 @@ static inline int8_t fast_finish(const struct fast_out *o, const struct prog_req
     return (int8_t)(v > o->max ? o->max : v);
 }
 
-struct fast_sums { // of four output channels, times two
-    int32_t a0, a1, a2, a3;
-};
-
-static __attribute__((noinline)) void fast_finish_any(const struct fast_out *o,
-                                                      const struct prog_requant_fast *r, int left,
-                                                      struct fast_sums s, int8_t *y)
+// The last step of the kernels for Armv7E-M, from the sum that its constants are made for: 4-fold, or 2-fold.
+static inline int32_t fast_end_relu(int32_t sum4, uint32_t mult, uint32_t round, uint32_t right)
 {
-    y[0] = fast_finish(o, r, s.a0);
-    if (left > 1)
-        y[1] = fast_finish(o, r + 1, s.a1);
-    if (left > 2)
-        y[2] = fast_finish(o, r + 2, s.a2);
-    if (left > 3)
-        y[3] = fast_finish(o, r + 3, s.a3);
+    const int32_t v = simd_mul_high_add(sum4, (int32_t)mult, (int32_t)round);
+    return simd_saturate8(simd_shift_right(v, right));
 }
 
-// Writes the bytes of four channels, or of `left` < 4.
-static inline __attribute__((always_inline)) void fast_finish4(const struct fast_out *o,
-                                                               const struct prog_requant_fast *r,
-                                                               int left, struct fast_sums s,
-                                                               int8_t *y)
+// Ties go away from zero by the sign of the sum, not by that of its product as in fast_finish(). They differ
+// where a negative sum has a product that rounds to 0: then one less is shifted, but half - 1 >> right is 0
+// like half >> right, for right > 0.
+static inline int32_t fast_end_simple(int32_t sum2, uint32_t mult, uint32_t round, uint32_t right)
 {
-    if (!o->simple || left < 4) {
-        fast_finish_any(o, r, left, s, y);
-        return;
-    }
-    y[0] = fast_finish_simple(r, s.a0);
-    y[1] = fast_finish_simple(r + 1, s.a1);
-    y[2] = fast_finish_simple(r + 2, s.a2);
-    y[3] = fast_finish_simple(r + 3, s.a3);
+    const int32_t v = simd_mul_high_round_add(sum2, (int32_t)mult, (int32_t)round);
+    return simd_saturate8(simd_shift_right(v + simd_shift_right(sum2, 31), right));
 }
 
 #endif

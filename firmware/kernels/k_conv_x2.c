@@ -148,19 +148,14 @@ INLINE struct ends next_ends(const uint32_t **w)
     return e;
 }
 
-// From the 256-fold sum of an upper channel, or the 4-fold one of a lower (program.h).
 INLINE int32_t end_relu(const struct ends *e, int i, int32_t sum)
 {
-    const int32_t v = simd_mul_high_add(sum, (int32_t)e->mult[i], (int32_t)e->round[i]);
-    return simd_saturate8(simd_shift_right(v, e->shift[i]));
+    return fast_end_relu(sum, e->mult[i], e->round[i], e->shift[i]);
 }
 
-// From twice the sum. Ties go away from zero by its sign: the rounded product has another only where it is
-// 0, and then (0 + half - 1) >> right is 0 as well, for right > 0.
 INLINE int32_t end_simple(const struct ends *e, int i, int32_t sum2)
 {
-    const int32_t v = simd_mul_high_round_add(sum2, (int32_t)e->mult[i], (int32_t)e->round[i]);
-    return simd_saturate8(simd_shift_right(v + simd_shift_right(sum2, 31), e->shift[i]));
+    return fast_end_simple(sum2, e->mult[i], e->round[i], e->shift[i]);
 }
 
 APART int32_t end_any(const struct prog_op *op, uint32_t mult, uint32_t round, uint32_t shift,
@@ -178,7 +173,7 @@ INLINE void end_pixel(const struct prog_op *op, enum prog_end end, const struct 
     // 256 * the upper sum fits in 32 bits, whatever wrapped around on the way.
     const int32_t upper = (int32_t)((uint32_t)both - (uint32_t)lower);
     const int32_t upper2 = simd_shift_right(upper, 7), lower2 = (int32_t)((uint32_t)lower * 2);
-    if (end == PROG_END_RELU)
+    if (end == PROG_END_RELU) // the upper channel's constants are made for a 256-fold sum
         simd_store2(y, end_relu(e, 0, upper), end_relu(e, 1, (int32_t)((uint32_t)lower * 4)));
     else if (end == PROG_END_SIMPLE)
         simd_store2(y, end_simple(e, 0, upper2), end_simple(e, 1, lower2));
@@ -360,7 +355,7 @@ APART void widen_taps(const struct prog_op *op, const struct k_consts *k, const 
     for (int s = 0; s < op->ks; s++) {
         const bool inside = s >= in->tap && s < in->tap + in->taps;
         const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * (ptrdiff_t)in->pix_step;
-        int8_t four[4];
+        int8_t four[4] = {0};
         int n = 0;
         for (int a = first; a < first + op->ka; a++, x += in->pix_step) {
             const int8_t *from = inside && a >= 0 && a < op->in_len ? x : k->zeros;

@@ -129,21 +129,6 @@ static inline struct sums mac_first(struct pair x, struct pair w, struct sums s)
 // See struct prog_requant_fast. Of either channel e has multiplier, rounding and shifts: to the right,
 // 256 times to the left; the second's are negative in the last pair of channels.
 
-static inline int32_t finish_relu(int32_t sum4, uint32_t mult, uint32_t round, uint32_t shifts)
-{
-    const int32_t v = simd_mul_high_add(sum4, (int32_t)mult, (int32_t)round);
-    return simd_saturate8(simd_shift_right(v, shifts));
-}
-
-// The sign is that of the sum, not of its product as in fast_finish(). They differ where a negative sum has a product
-// that rounds to 0: then one less is shifted, but half - 1 >> right is 0 like half >> right.
-static inline int32_t finish_simple(int32_t sum2, uint32_t mult, uint32_t round, uint32_t shifts)
-{
-    const int32_t v = simd_mul_high_round_add(sum2, (int32_t)mult, (int32_t)round);
-    // cppcheck-suppress shiftTooManyBitsSigned ; gcc and clang define it: the sign is shifted in
-    return simd_saturate8(simd_shift_right(v + (sum2 >> 31), shifts));
-}
-
 static __attribute__((noinline)) int8_t finish_any(const struct prog_op *op, const uint32_t *e,
                                                    int32_t sum2)
 {
@@ -158,8 +143,8 @@ static __attribute__((noinline)) int32_t finish_others(const struct task *t, con
                                                        int32_t a, int32_t b, int8_t *y)
 {
     if (t->end == PROG_END_SIMPLE) {
-        y[0] = (int8_t)finish_simple(a, e[0], e[1], e[2]);
-        y[1] = (int8_t)finish_simple(b, e[3], e[4], e[5]);
+        y[0] = (int8_t)fast_end_simple(a, e[0], e[1], e[2]);
+        y[1] = (int8_t)fast_end_simple(b, e[3], e[4], e[5]);
     } else {
         y[0] = finish_any(t->op, e, a);
         y[1] = finish_any(t->op, e + 3, b);
@@ -242,11 +227,11 @@ static inline __attribute__((always_inline)) int32_t finish2(const uint32_t *e, 
                                                              int8_t **y0, int8_t **y1)
 {
     const struct pair first = constants(e), middle = constants(e + 2);
-    simd_store_next(y0, finish_relu(s.s0.a, first.a, first.b, middle.a));
-    simd_store_next(y1, finish_relu(s.s1.a, first.a, first.b, middle.a));
+    simd_store_next(y0, fast_end_relu(s.s0.a, first.a, first.b, middle.a));
+    simd_store_next(y1, fast_end_relu(s.s1.a, first.a, first.b, middle.a));
     const struct pair last = constants(e + 4);
-    simd_store_next(y0, finish_relu(s.s0.b, middle.b, last.a, last.b));
-    simd_store_next(y1, finish_relu(s.s1.b, middle.b, last.a, last.b));
+    simd_store_next(y0, fast_end_relu(s.s0.b, middle.b, last.a, last.b));
+    simd_store_next(y1, fast_end_relu(s.s1.b, middle.b, last.a, last.b));
     return (int32_t)last.b;
 }
 
@@ -349,8 +334,8 @@ finish1(const struct task *t, const uint32_t *e, struct sums s, int8_t **y)
         return state;
     }
     const struct pair first = constants(e), middle = constants(e + 2), last = constants(e + 4);
-    simd_store_next(y, finish_relu(s.a, first.a, first.b, middle.a));
-    simd_store_next(y, finish_relu(s.b, middle.b, last.a, last.b));
+    simd_store_next(y, fast_end_relu(s.a, first.a, first.b, middle.a));
+    simd_store_next(y, fast_end_relu(s.b, middle.b, last.a, last.b));
     return (int32_t)last.b;
 }
 

@@ -154,12 +154,7 @@ static inline int32_t simd_mac2(uint32_t a, uint32_t b, int32_t acc)
 #endif
 }
 
-// acc + the product of two halves: bottom * bottom, top * bottom
-static inline int32_t simd_mac_bottom(uint32_t a, uint32_t b, int32_t acc)
-{
-    return (int32_t)((uint32_t)acc + (uint32_t)((int16_t)a * (int16_t)b)); // smlabb
-}
-
+// acc + a.hi * b.lo
 static inline int32_t simd_mac_top(uint32_t a, uint32_t b, int32_t acc)
 {
 #if SIMD_NATIVE // as it is: the compiler would put it off, and hold its operands until then
@@ -171,7 +166,7 @@ static inline int32_t simd_mac_top(uint32_t a, uint32_t b, int32_t acc)
 #endif
 }
 
-// Lower half of a below lower half of b; upper half of a below upper half of b.
+// Lower half of a below lower half of b.
 static inline uint32_t simd_pack_low(uint32_t a, uint32_t b)
 {
 #if SIMD_NATIVE
@@ -180,17 +175,6 @@ static inline uint32_t simd_pack_low(uint32_t a, uint32_t b)
     return r;
 #else
     return (a & 0xFFFF) | b << 16;
-#endif
-}
-
-static inline uint32_t simd_pack_high(uint32_t a, uint32_t b)
-{
-#if SIMD_NATIVE
-    uint32_t r;
-    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(r) : "r"(b), "r"(a));
-    return r;
-#else
-    return a >> 16 | (b & 0xFFFF0000);
 #endif
 }
 

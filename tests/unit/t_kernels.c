@@ -55,6 +55,8 @@ static void check_requant(void)
             if (right > 0 && right <= 20 && left == 0) {
                 fast.round += o.zero * (1 << right);
                 bad_fast += fast_finish_simple(&fast, x * 2) != byte;
+                bad_fast += fast_end_simple(x * 2, (uint32_t)mult, (uint32_t)fast.round,
+                                            (uint32_t)right) != byte;
             }
             if (right <= 20 && left == 0) { // behind a ReLU
                 const int32_t half = right ? 1 << (right - 1) : 0;
@@ -62,6 +64,12 @@ static void check_requant(void)
                     mult, 2 * half + 1 - 128 * (1 << (right + 1)), right + 1, 0};
                 byte = want - 128 < -128 ? -128 : want - 128 > 127 ? 127 : want - 128;
                 bad_fast += blocked_end_relu(&relu, x) != byte;
+                bad_fast += fast_end_relu(x * 4, (uint32_t)mult, (uint32_t)relu.round,
+                                          (uint32_t)relu.right) != byte;
+                if (right <= PROG_X2_MAX_RIGHT) // of an upper channel of a pair
+                    bad_fast +=
+                        fast_end_relu((int32_t)((uint32_t)x * 256), (uint32_t)mult,
+                                      (uint32_t)relu.round * 64, (uint32_t)relu.right + 6) != byte;
             }
             tries++;
         }
