@@ -19,17 +19,22 @@ static int8_t outside[GUARD + OUTPUT_BYTES + GUARD];
 
 struct profile {
     const volatile uint32_t *counter;
-    uint32_t *ops;
+    struct case_op *ops;
     uint32_t start;
 };
 
 static void count_kernel(void *ctx, unsigned op, int pixels)
 {
     struct profile *p = ctx;
-    if (pixels >= 0)
-        p->start = *p->counter;
-    else if (op < CASES_MAX_OPS)
-        p->ops[op] += *p->counter - p->start;
+    if (op >= CASES_MAX_OPS)
+        return;
+    if (pixels < 0) {
+        p->ops[op].instructions += *p->counter - p->start;
+        return;
+    }
+    p->ops[op].calls++;
+    p->ops[op].positions += (uint32_t)pixels;
+    p->start = *p->counter;
 }
 
 struct rows {

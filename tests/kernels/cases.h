@@ -37,7 +37,10 @@ struct cases {
     uint32_t profile;     // not 0: count instructions inside the kernel calls of the last case
     uint32_t ran;         // result
     uint32_t first_entry; // offset of the entries
-    uint32_t ops[CASES_MAX_OPS]; // result of profile: instructions inside the calls of an operator
+    struct case_op {      // result of profile: an operator's calls
+        uint32_t calls, positions;
+        uint32_t instructions; // inside of them
+    } ops[CASES_MAX_OPS];
 };
 
 // Runs all cases of the block; cases.c. instructions: a counter that runs while the core does; NULL: there is none.

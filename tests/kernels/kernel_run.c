@@ -8,6 +8,7 @@
 #include "agent/vboard/core_arm.h"
 #include "agent/vboard/core_riscv.h"
 #include "agent/vboard/core_xtensa.h"
+#include "firmware/executor/program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,11 +124,16 @@ static const char *run_on(struct machine *m, const char *core, struct err *e)
 
 static void print_profile(const struct cases *c, const struct case_entry *e)
 {
+    const uint8_t *program = (const uint8_t *)c + e->program;
+    const uint32_t ops_at = ((const struct prog_header *)(const void *)program)->ops;
+    const struct prog_op *ops = (const struct prog_op *)(const void *)(program + ops_at);
     uint64_t inside = 0;
     for (int i = 0; i < CASES_MAX_OPS; i++) {
-        inside += c->ops[i];
-        if (c->ops[i])
-            printf("op %d: %u\n", i, c->ops[i]);
+        const struct case_op *op = &c->ops[i];
+        inside += op->instructions;
+        if (op->calls)
+            printf("layer %d, kernel %d: %u instructions in %u calls of %u positions\n",
+                   ops[i].layer, ops[i].kernel, op->instructions, op->calls, op->positions);
     }
     printf("%s: %u instructions, %u outside of kernels\n", e->name, e->instructions,
            (uint32_t)(e->instructions - inside));
