@@ -10,18 +10,19 @@
 #include "firmware/executor/variants.h"
 #include "firmware/kernels/kernels.h"
 
-struct run { // what one exec_run() needs to hand around
+struct run {                      // what one exec_run() needs to hand around
+    int8_t *origin[PROG_ORIGINS]; // of the call at hand
+    struct k_call k;              // of the kernel call at hand
     const uint8_t *program;
-    const struct prog_header *header;
     const struct prog_stage *stages;
     const struct prog_op *ops;
+    const struct prog_header *header;
     uint8_t *arena;
     const struct exec_input *input;
     const struct exec_hooks *profile; // NULL unless kernel calls are to be told
-    unsigned straight;                // kernels from this one on are called straight away
-    // the call at hand
-    int8_t *origin[PROG_ORIGINS];
-    uint32_t group;
+    unsigned simple;                  // enum prog_way below which nothing is to be looked after
+    int32_t *acc;                     // of the call at hand
+    uint32_t band;                    // bytes to its extents
 };
 
 static const void *at(const struct run *r, uint32_t offset)
@@ -140,113 +141,53 @@ static const int8_t *input_rows(const struct run *r, unsigned y, unsigned n)
 #define INLINE static inline __attribute__((always_inline))
 #define APART static __attribute__((noinline))
 
-// The window of a stage's first operator where the caller gives the model input. Slices are rows: asks
+// Position 0 of the first slice of a window of the model input, which the caller gives. Slices are rows: asks
 // for those of the window. Slices are columns: for all rows, and takes the column within them.
-APART void ask_for_input(const struct run *r, const struct prog_op *op,
-                         const struct prog_step *step, struct k_window *w)
+APART const int8_t *ask_for_input(const struct run *r, const struct prog_op *op,
+                                  const struct prog_step *step)
 {
     const struct prog_view *v = &op->in[0];
-    if (step->taps == 0)
-        return; // padding only: the source need not be asked
+    if (step->taps.n == 0)
+        return NULL; // padding only: the source need not be asked
     if (v->slice_step >= v->pix_step)
-        w->slice =
-            input_rows(r, (unsigned)(step->slice * op->ss - op->pad_s + step->tap), step->taps);
-    else
-        w->slice = input_rows(r, 0, r->header->in_h) + step->in;
+        return input_rows(r, (unsigned)(step->slice * op->ss - op->pad_s + step->taps.first),
+                          step->taps.n);
+    return input_rows(r, 0, r->header->in_h) + step->in;
 }
 
-#define NOT_REACHED ((const int8_t *)UINTPTR_MAX) // the end of what is no ring
-
-// The window of a stage's first operator.
-INLINE void open_head(const struct run *r, const struct prog_op *op, const struct prog_step *step,
-                      const struct prog_interval *intervals, struct k_window *w)
+// Position 0 of an addition's operand: of the chunk, or of a slice of anything.
+static const int8_t *operand(const struct run *r, const struct prog_view *v, int slice)
 {
-    const struct prog_view *v = &op->in[0];
-    const int8_t *origin = r->origin[v->origin];
-    w->slice = origin + step->in;
-    w->end = v->ring_bytes ? origin + v->offset + v->ring_bytes : NOT_REACHED;
-    w->ring_bytes = v->ring_bytes;
-    w->slice_step = v->slice_step;
-    w->pix_step = v->pix_step;
-    w->lo = intervals[v->interval].lo;
-    w->tap = step->tap;
-    w->taps = step->taps;
-    if (v->space == PROG_INPUT && r->input)
-        ask_for_input(r, op, step, w);
-}
-
-// The window of an operator that reads the chunk that begins with position `first`.
-INLINE void open_chunk(const struct run *r, const struct prog_view *v, int first,
-                       struct k_window *w)
-{
-    const int8_t *chunk = r->origin[v->origin] + v->offset;
-    *w = (struct k_window){
-        .slice = chunk, .end = NOT_REACHED, .pix_step = v->pix_step, .lo = first, .taps = 1};
-}
-
-// Constants that the operator does not have point anywhere.
-INLINE void consts_of(const struct run *r, const struct prog_op *op, struct k_consts *k)
-{
-    const uint8_t *weights = r->program + op->weights, *bias = r->program + op->bias,
-                  *requant = r->program + op->requant;
-    if (r->group) {
-        weights += r->group * (uint32_t)op->p[7];
-        bias += r->group * (uint32_t)op->p[8];
-        requant += r->group * (uint32_t)op->p[9];
-    }
-    k->weights = (const void *)weights;
-    k->bias = (const void *)bias;
-    k->requant = (const void *)requant;
-    k->zeros = at(r, (uint32_t)op->p[0]);
-}
-
-// An addition's operand: a chunk, or a slice of anything.
-static void open_operand(const struct run *r, const struct prog_view *v,
-                         const struct prog_interval *intervals, int slice, int first,
-                         struct k_window *w)
-{
-    open_chunk(r, v, first, w);
+    const int8_t *first = r->origin[v->origin] + v->offset;
+    const ptrdiff_t pixel = (ptrdiff_t)v->pix_step;
     if (v->space == PROG_CHUNK)
-        return;
-    w->lo = intervals[v->interval].lo;
-    w->slice += (size_t)(v->slots ? slice % v->slots : slice) * v->slice_step;
+        return first - r->k.first * pixel;
+    if (v->space == PROG_RING)
+        return first + (ptrdiff_t)(slice % v->slots) * (ptrdiff_t)v->slice_step -
+               ((const struct prog_extent *)at(r, r->stages[v->stage].extents + r->band))->lo *
+                   pixel;
     if (v->space != PROG_INPUT || !r->input)
-        return;
+        return first + (ptrdiff_t)slice * (ptrdiff_t)v->slice_step;
     if (v->slice_step >= v->pix_step)
-        w->slice = input_rows(r, (unsigned)slice, 1);
-    else
-        w->slice = input_rows(r, 0, r->header->in_h) + (size_t)slice * v->slice_step;
+        return input_rows(r, (unsigned)slice, 1);
+    return input_rows(r, 0, r->header->in_h) + (size_t)slice * v->slice_step;
 }
-
-struct call { // of a kernel
-    const struct prog_part *part;
-    const struct prog_op *op;
-    const struct prog_interval *intervals;
-    int slice;
-    struct k_consts k;
-    struct k_out out;
-};
 
 // What has no slice kernel.
-APART void run_special(const struct run *r, const struct call *c, const struct k_window *in)
+APART void run_special(const struct run *r, const struct prog_op *op, int slice)
 {
-    const struct prog_op *op = c->op;
-    int32_t *acc = (int32_t *)(void *)(r->arena + c->part->acc);
-    struct k_window operands[2];
     switch (op->kernel) {
     case PROG_ADD:
-        for (int i = 0; i < 2; i++)
-            open_operand(r, &op->in[i], c->intervals, c->slice, c->out.first, &operands[i]);
-        k_add(op, &operands[0], &operands[1], &c->out);
+        k_add(op, &r->k, operand(r, &op->in[0], slice), operand(r, &op->in[1], slice));
         break;
     case PROG_COPY:
-        k_copy(in->slice, c->out.pixel, (size_t)op->in_slices * op->in_len * op->in_c);
+        k_copy(r->k.in, r->k.out, (size_t)op->in_slices * op->in_len * op->in_c);
         break;
     case PROG_ACC_CONV:
-        k_acc_conv(op, &c->k, in, c->slice, c->out.first, c->out.n, acc);
+        k_acc_conv(op, &r->k, slice, r->acc);
         break;
     default:
-        k_acc_sum(op, in, c->out.first, c->out.n, acc);
+        k_acc_sum(op, &r->k, r->acc);
     }
 }
 
@@ -265,66 +206,105 @@ void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
     }
 }
 
-// n positions at a time through all operators of the step's stage.
-INLINE void run_step(const struct run *r, const struct prog_part *part,
-                     const struct prog_step *step, const struct prog_interval *intervals)
+// Where the next operator of a stage finds a chunk.
+INLINE void pass_on(struct run *r, int8_t *chunk, const struct prog_op *op)
 {
-    const struct prog_stage *stage = r->stages + step->stage;
-    const struct prog_op *head = r->ops + stage->first_op, *last = head + stage->n_ops - 1;
-    struct k_window first_in, chunk_in;
-    struct call c; // initialised, it would be cleared as a whole at every step
-    int p = intervals[stage->interval].lo;
-    const int hi = intervals[stage->interval].hi;
-    const int chunk = stage->chunk ? stage->chunk : hi - p;
-    int8_t *out = r->origin[last->out.origin] + step->out +
-                  (ptrdiff_t)(p - intervals[last->out.interval].lo) * (ptrdiff_t)last->out.pix_step;
-    c.part = part;
-    c.intervals = intervals;
-    c.slice = step->slice;
-    open_head(r, head, step, intervals, &first_in);
-    for (; p < hi; p += chunk, out += (size_t)chunk * last->out.pix_step) {
-        const struct k_window *in = &first_in;
-        c.out.first = p;
-        c.out.n = hi - p < chunk ? hi - p : chunk;
-        for (c.op = head;; c.op++) {
-            consts_of(r, c.op, &c.k);
-            c.out.pixel = c.op == last ? out : r->origin[c.op->out.origin] + c.op->out.offset;
-            c.out.pix_step = c.op->out.pix_step;
-            if (c.op->kernel >= r->straight) {
-                exec__kernels[c.op->kernel](c.op, &c.k, in, &c.out);
-            } else if (!r->profile) {
-                run_special(r, &c, in);
-            } else {
-                tell(r, c.op, c.out.n);
-                if (c.op->kernel >= PROG_CONV)
-                    exec__kernels[c.op->kernel](c.op, &c.k, in, &c.out);
-                else
-                    run_special(r, &c, in);
-                tell(r, c.op, -1);
+    r->k.in = chunk - r->k.first * (ptrdiff_t)op->out.pix_step;
+    r->k.taps = (struct prog_taps){.n = 1};
+}
+
+APART void run_any_kernel(struct run *r, const struct prog_op *op, int slice)
+{
+    if (r->profile)
+        tell(r, op, r->k.n);
+    if (op->kernel >= PROG_CONV)
+        exec__kernels[op->kernel](op, &r->k);
+    else
+        run_special(r, op, slice);
+    if (r->profile)
+        tell(r, op, -1);
+}
+
+// A step of any kind, chunk by chunk; the call at hand has the whole extent.
+APART void run_any(struct run *r, const struct prog_stage *stage, const struct prog_step *step,
+                   int8_t *out)
+{
+    const struct prog_op *head = at(r, stage->head), *last = at(r, stage->last);
+    const int lo = r->k.first, hi = lo + r->k.n, chunk = stage->chunk ? stage->chunk : r->k.n;
+    const int8_t *in = r->k.in;
+    if (head->in[0].space == PROG_INPUT && r->input)
+        in = ask_for_input(r, head, step);
+    for (int slice = 0; slice < step->taps.slices; slice++) {
+        int8_t *y = out;
+        for (int p = lo; p < hi; p += chunk) {
+            r->k.in = in;
+            r->k.first = p;
+            r->k.n = hi - p < chunk ? hi - p : chunk;
+            r->k.taps = step->taps;
+            for (const struct prog_op *op = head;; op++) {
+                int8_t *const between = r->origin[op->out.origin] + op->out.offset;
+                r->k.out = op == last ? y : between;
+                run_any_kernel(r, op, step->slice + slice);
+                if (op == last)
+                    break;
+                pass_on(r, between, op);
             }
-            if (c.op == last)
-                break;
-            open_chunk(r, &c.op[1].in[0], p, &chunk_in);
-            in = &chunk_in;
+            y += (size_t)chunk * last->out.pix_step;
         }
+        in += stage->in_slice;
+        out += stage->out_slice;
     }
 }
 
-APART void finish_accumulators(const struct run *r, const struct prog_part *part)
+// The whole extent through all operators; of further slices, which only stages of one operator have, through
+// that one.
+INLINE void run_simple(struct run *r, const struct prog_stage *stage, const struct prog_step *step,
+                       int8_t *out)
 {
-    const struct prog_op *op = r->ops + part->acc_op;
-    const int32_t *acc = (const int32_t *)(const void *)(r->arena + part->acc);
+    const struct prog_op *op = at(r, stage->head), *const last = at(r, stage->last);
+    for (;; op++) {
+        int8_t *const to = op == last ? out : r->origin[PROG_ORIGIN_SCRATCH] + op->out.offset;
+        r->k.out = to;
+        exec__kernels[op->kernel](op, &r->k);
+        if (op == last)
+            break;
+        pass_on(r, to, op);
+    }
+    for (int slices = step->taps.slices; --slices > 0;) {
+        r->k.in += stage->in_slice;
+        r->k.out += stage->out_slice;
+        exec__kernels[op->kernel](op, &r->k);
+    }
+}
+
+INLINE void run_steps(struct run *r, const struct prog_step *step, const struct prog_step *end)
+{
+    for (; step < end; step++) {
+        const struct prog_stage *stage = at(r, 4 * (uint32_t)step->stage);
+        const struct prog_extent *extent = at(r, stage->extents + r->band);
+        int8_t *const out = r->origin[stage->out] + (ptrdiff_t)step->out + extent->out;
+        r->k.in = r->origin[stage->in] + (ptrdiff_t)step->in + extent->in;
+        r->k.first = extent->lo;
+        r->k.n = extent->n;
+        r->k.taps = step->taps;
+        if (stage->way < r->simple)
+            run_simple(r, stage, step, out);
+        else
+            run_any(r, stage, step, out);
+    }
+}
+
+APART void finish_accumulators(struct run *r, const struct prog_op *op)
+{
     int8_t *out = r->origin[op->out.origin] + op->out.offset;
-    struct k_consts k;
     if (r->profile)
         tell(r, op, 0);
-    consts_of(r, op, &k);
     if (op->kernel == PROG_ACC_CONV)
-        k_acc_conv_end(op, &k, acc, out);
+        k_acc_conv_end(op, &r->k, r->acc, out);
     else if (op->kernel == PROG_ACC_AVGPOOL)
-        k_acc_avgpool_end(op, acc, out);
+        k_acc_avgpool_end(op, r->acc, out);
     else
-        k_acc_mean_end(op, &k, acc, out);
+        k_acc_mean_end(op, &r->k, r->acc, out);
     if (r->profile)
         tell(r, op, -1);
 }
@@ -333,32 +313,30 @@ APART void begin_call(struct run *r, const struct prog_call *call, const struct 
 {
     const struct prog_move *moves = at(r, call->moves);
     const struct prog_base *bases = at(r, call->bases);
-    r->origin[PROG_ORIGIN_SCRATCH] = (int8_t *)r->arena + call->scratch;
+    uint8_t *const scratch = r->arena + call->scratch;
+    r->origin[PROG_ORIGIN_SCRATCH] = (int8_t *)scratch;
+    r->acc = (int32_t *)(void *)((part->acc_op == 0xFFFF ? scratch : r->arena) + part->acc);
     for (int i = 0; i < call->n_bases; i++)
         r->origin[PROG_ORIGIN_WINDOW + i] = (int8_t *)r->arena + bases[i].offset;
     for (int i = 0; i < call->n_moves; i++)
         memmove(r->arena + moves[i].dst, r->arena + moves[i].src, moves[i].bytes);
     if (call->flags & PROG_CALL_BEGIN)
-        memset(r->arena + part->acc + (part->acc_op == 0xFFFF ? call->scratch : 0), 0,
-               part->acc_bytes);
+        memset(r->acc, 0, part->acc_bytes);
 }
 
 APART void run_call(struct run *r, const struct prog_call *call)
 {
     const struct prog_part *part = (const struct prog_part *)at(r, r->header->parts) + call->part;
+    const struct prog_step *const first = at(r, call->steps), *const end = first + call->n_steps;
     begin_call(r, call, part);
     for (int band = 0; band < call->n_bands; band++) {
-        const struct prog_interval *intervals = at(r, part->intervals);
-        intervals += (size_t)(call->first_band + band) * part->n_intervals;
-        for (r->group = 0; r->group < call->n_groups; r->group++) {
-            const struct prog_step *step = at(r, call->steps);
-            for (const struct prog_step *end = step + call->n_steps; step < end; step++)
-                run_step(r, part, step, intervals);
-        }
+        r->band = (uint32_t)(call->first_band + band) * (uint32_t)sizeof(struct prog_extent);
+        r->k.constants = r->program;
+        for (int group = 0; group < call->n_groups; group++, r->k.constants += part->group_bytes)
+            run_steps(r, first, end);
     }
-    r->group = 0;
     if (call->flags & PROG_CALL_END)
-        finish_accumulators(r, part);
+        finish_accumulators(r, r->ops + part->acc_op);
 }
 
 bool exec_output_outside(const void *program)
@@ -374,12 +352,13 @@ int exec_run_into(const void *program, void *arena, size_t arena_bytes,
                     .ops = ops_of(program),
                     .arena = arena,
                     .input = input,
-                    .profile = hooks && hooks->kernel ? hooks : NULL};
+                    .profile = hooks && hooks->kernel ? hooks : NULL,
+                    .k = {.program = program}};
     const struct prog_block *blocks = at(&r, r.header->blocks);
     r.stages = at(&r, r.header->stages);
     if (arena_bytes < r.header->arena_bytes)
         return EXEC_ARENA;
-    r.straight = r.profile ? PROG_KERNEL_COUNT : PROG_CONV;
+    r.simple = r.profile ? PROG_WAY_SIMPLE : PROG_WAY_ANY;
     r.origin[PROG_ORIGIN_ARENA] = arena;
     r.origin[PROG_ORIGIN_INPUT] = (int8_t *)(uintptr_t)at(&r, r.header->input); // is only read
     r.origin[PROG_ORIGIN_OUTPUT] = output;

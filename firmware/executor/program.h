@@ -4,11 +4,11 @@
 // server/planner/program.c, read by exec.c.
 //
 //   offset 0   prog_header
-//   ...        prog_block[n_blocks]     in execution order
 //   ...        prog_stage[n_stages]     a block's stages are consecutive
+//   ...        prog_block[n_blocks]     in execution order
 //   ...        prog_op[n_ops]           a stage's operators are consecutive
 //   ...        prog_part[n_parts]       what a call runs
-//   ...        per part: prog_step[], prog_interval[bands][n_intervals]; per block: prog_call[],
+//   ...        per part: prog_step[]; per stage: prog_extent[bands]; per block: prog_call[],
 //              prog_move[], prog_base[]
 //   ...        constants: weights (for this kernel variant and slice axis), int32 biases,
 //              prog_requant per channel
@@ -18,8 +18,8 @@
 // columns (slice = one column of a horizontal band, position along it = row). "s" names the slice
 // axis, "a" the axis along a slice.
 //
-// A step computes one slice of one stage: all positions of the band's interval, `chunk` positions
-// at a time, through all of the stage's operators. Tensors between operators of a stage hold one
+// A step computes one slice of one stage, or some that follow each other: all positions of the band's
+// extent, `chunk` positions at a time, through all of the stage's operators. Tensors between operators of a stage hold one
 // chunk of pixels; a stage's last operator writes a ring of slices or a whole tensor. The executor
 // decides nothing: order, ring slots and intervals are data. It works little, too: a step says where
 // the first operator reads and the last one writes, and between them an operator reads the chunk.
@@ -34,7 +34,7 @@
 #include <stdint.h>
 
 #define PROG_MAGIC 0x5046534Du // "MSFP"
-#define PROG_VERSION 4u
+#define PROG_VERSION 5u
 
 // clang-format off
 enum prog_kernel {
@@ -55,8 +55,8 @@ enum prog_kernel {
     PROG_PAD,
     PROG_SUM_CONV, // 1x1 convolution of some input channels, added to int32 sums (a RING of them); w [out_c][in_c]
     PROG_SUM_END,  // those sums with bias, requantised
-    // Kernels of a variant, with constants in its own layout. All have biases and struct
-    // prog_requant_fast padded to a multiple of 4 output channels, and in p[0] the offset of one
+    // Kernels of a variant, with constants in its own layout: records, or weights with biases and struct
+    // prog_requant_fast padded to a multiple of 4 output channels. In p[0] all have the offset of one
     // pixel of the input's zero point, which stands in for the taps outside the tensor.
     PROG_CONV_X2,    // out_c > 1: a record for each pair of output channels, the last one of an odd number together with the channel before (below)
     PROG_DWCONV_X2,  // mult_c == 1, out_c > 1, ks * ka <= PROG_MAX_TAPS: weights with biases and last steps, drawn below
@@ -91,17 +91,17 @@ enum prog_origin {
 
 // Where an operator finds or puts slices: slice i, position p is at
 //   CHUNK:  origin + offset + (p - first position of the chunk) * pix_step
-//   RING:   origin + offset + (i % slots) * slice_step + (p - interval.lo) * pix_step
+//   RING:   origin + offset + (i % slots) * slice_step + (p - extent.lo) * pix_step
 //   others: origin + offset + i * slice_step + p * pix_step
 struct prog_view {
     uint32_t offset;
     uint32_t ring_bytes; // RING: slots * slice_step; others: 0
     uint32_t slice_step;
     uint32_t pix_step;
-    uint16_t space;    // enum prog_space
-    uint16_t origin;   // enum prog_origin
-    uint16_t slots;    // RING
-    uint16_t interval; // RING: index into the part's intervals; others: the part's last, [0, 0)
+    uint16_t space;  // enum prog_space
+    uint16_t origin; // enum prog_origin
+    uint16_t slots;  // RING
+    uint16_t stage;  // RING: of the program, whose extent its slices have
 };
 
 struct prog_requant {
@@ -183,28 +183,47 @@ struct prog_op {
     // PROG_SOFTMAX: beta_mult, beta_shift, diff_min
     // PROG_CONV_X2 and following: zero-point pixel (offset), enum prog_end
     // PROG_DWCONV_X2: [2] positions at a time, 1 or 2
-    // Convolutions of a group of channels: [7], [8], [9] bytes of weights, biases and requantisation
-    //     from group to group
-    int32_t p[10];
+    int32_t p[9];
 };
 
 struct prog_stage {
     uint16_t first_op, n_ops;
-    uint16_t interval; // positions that a step computes
-    uint16_t chunk;    // positions at a time; 0 = the whole interval
+    uint16_t chunk;      // positions at a time; 0 = the whole extent
+    uint16_t way;        // enum prog_way
+    uint32_t extents;    // offset
+    uint32_t head, last; // offsets of its first and its last operator
+    uint16_t in, out;    // origins of that one's operand 0 and of the last one's output
+    uint32_t in_slice;   // from slice to slice of a step: bytes of operand 0
+    uint32_t out_slice;
+};
+
+enum prog_way {
+    PROG_WAY_SIMPLE, // slice kernels only, the whole extent at a time, and the input is not the model's
+    PROG_WAY_ANY,
+};
+
+struct prog_taps {     // of a window, along slices
+    uint16_t first, n; // [first, first + n) lie inside the tensor
+    uint16_t
+        wrap; // RING: so many slices, from that of the first tap on, lie before its end; others: 0
+    uint16_t
+        slices; // of a step: that are made, one after another, with the same taps and no wrapping
 };
 
 struct prog_step {
-    uint16_t stage; // of the program
-    uint16_t slice;
-    uint16_t tap, taps; // of operand 0 of the stage's first operator, as in struct k_window
-    uint32_t in;        // of it: where the slice of the first such tap begins, from its origin
+    uint16_t stage;        // offset of it, in words
+    uint16_t slice;        // the first
+    struct prog_taps taps; // of operand 0 of the stage's first operator
+    uint32_t in;           // of it: where the slice of the first tap begins, from its origin
     uint32_t
         out; // where the slice that is made begins, from the origin of the last operator's output
 };
 
-struct prog_interval { // positions [lo, hi) of a tensor that a band needs
-    uint16_t lo, hi;
+struct prog_extent { // of a stage, in a band
+    uint16_t lo, n;  // positions [lo, lo + n) that a step computes
+    int32_t
+        in; // bytes from where a slice of the first operator's operand 0 begins to its position 0
+    int32_t out; // and of the last operator's output to position lo
 };
 
 struct prog_move { // done before the call, in order; may overlap (memmove)
@@ -217,9 +236,9 @@ struct prog_base {  // of a window during a call
 
 struct prog_part {
     uint16_t first_stage, n_stages;
-    uint16_t n_intervals; // one a stage, and [0, 0)
-    uint16_t acc_op;    // operator (index into ops) whose accumulators end the part; 0xFFFF = none
-    uint32_t intervals; // offset
+    uint16_t acc_op; // operator (index into ops) whose accumulators end the part; 0xFFFF = none
+    uint16_t reserved;
+    uint32_t group_bytes; // of constants, from one group of channels to the next
     // int32 accumulators: arena offset with acc_op, else relative to the call's scratch.
     uint32_t acc, acc_bytes;
 };
@@ -262,9 +281,10 @@ struct prog_header {
 #define PROG_FLAG_OUTPUT_OUTSIDE 2u
 
 _Static_assert(sizeof(struct prog_view) == 24, "wire layout");
-_Static_assert(sizeof(struct prog_op) == 160, "wire layout");
-_Static_assert(sizeof(struct prog_stage) == 8, "wire layout");
-_Static_assert(sizeof(struct prog_step) == 16, "wire layout");
+_Static_assert(sizeof(struct prog_op) == 156, "wire layout");
+_Static_assert(sizeof(struct prog_stage) == 32, "wire layout");
+_Static_assert(sizeof(struct prog_step) == 20, "wire layout");
+_Static_assert(sizeof(struct prog_extent) == 12, "wire layout");
 _Static_assert(sizeof(struct prog_part) == 20, "wire layout");
 _Static_assert(sizeof(struct prog_call) == 36, "wire layout");
 _Static_assert(sizeof(struct prog_block) == 16, "wire layout");

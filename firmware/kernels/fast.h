@@ -9,13 +9,6 @@
 #include "firmware/kernels/kernels.h"
 #include "firmware/kernels/simd.h"
 
-// The slice of the next tap.
-static inline const int8_t *fast_next_slice(const struct k_window *in, const int8_t *slice)
-{
-    slice += in->slice_step;
-    return slice >= in->end ? slice - in->ring_bytes : slice;
-}
-
 // Does the window of position p lie inside the tensor, along a slice?
 static inline bool fast_inside(const struct prog_op *op, int p)
 {

@@ -53,22 +53,21 @@ static int32_t outside_weights(const struct prog_op *op, const int8_t *w, int s0
     return sum;
 }
 
-void k_conv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-            const struct k_out *out)
+void k_conv(const struct prog_op *op, const struct k_call *k)
 {
     const int in_c = op->in_c, out_c = op->out_c;
     const size_t w_row = (size_t)op->ka * (size_t)in_c;
     const size_t w_channel = (size_t)op->ks * w_row;
-    for (int i = 0; i < out->n; i++) {
-        int first = (out->first + i) * op->sa - op->pad_a;
+    for (int i = 0; i < k->n; i++) {
+        int first = (k->first + i) * op->sa - op->pad_a;
         int a0 = first < 0 ? -first : 0;
         int a1 = first + op->ka > op->in_len ? op->in_len - first : op->ka;
-        int whole = a0 == 0 && a1 == op->ka && in->taps == op->ks;
-        int8_t *y = out->pixel + (size_t)i * out->pix_step;
-        const size_t along = (size_t)(first + a0 - in->lo) * in->pix_step;
-        const int8_t *w0 = k->weights + (size_t)in->tap * w_row + (size_t)(a0 * in_c);
+        int whole = a0 == 0 && a1 == op->ka && k->taps.n == op->ks;
+        int8_t *y = k->out + (size_t)i * op->out.pix_step;
+        const size_t along = (size_t)(first + a0) * op->in[0].pix_step;
+        const int8_t *w0 = k_weights(op, k) + (size_t)k->taps.first * w_row + (size_t)(a0 * in_c);
         // Taps along the slice are one run of bytes where pixels are packed.
-        int packed = in->pix_step == (size_t)in_c;
+        int packed = op->in[0].pix_step == (size_t)in_c;
         int runs = packed ? 1 : a1 - a0;
         int run_bytes = packed ? (a1 - a0) * in_c : in_c;
         for (int o = 0; o < out_c; o += 4) {
@@ -76,14 +75,14 @@ void k_conv(const struct prog_op *op, const struct k_consts *k, const struct k_w
             int32_t acc[4] = {0, 0, 0, 0};
             const int8_t *w_o = w0 + (size_t)o * w_channel;
             for (int l = 0; l < lanes; l++) {
-                acc[l] = k->bias[o + l];
+                acc[l] = k_bias(op, k)[o + l];
                 if (!whole)
-                    acc[l] +=
-                        op->in_zero * outside_weights(op, k->weights + (size_t)(o + l) * w_channel,
-                                                      in->tap, in->tap + in->taps, a0, a1);
+                    acc[l] += op->in_zero *
+                              outside_weights(op, k_weights(op, k) + (size_t)(o + l) * w_channel,
+                                              k->taps.first, k->taps.first + k->taps.n, a0, a1);
             }
-            const int8_t *slice = in->slice;
-            for (int s = 0; s < in->taps; s++) {
+            const int8_t *slice = k->in;
+            for (int s = 0; s < k->taps.n; s++) {
                 const int8_t *x = slice + along;
                 const int8_t *w = w_o + (size_t)s * w_row;
                 for (int r = 0; r < runs; r++) {
@@ -92,27 +91,24 @@ void k_conv(const struct prog_op *op, const struct k_consts *k, const struct k_w
                     else
                         for (int l = 0; l < lanes; l++)
                             acc[l] = dot1(x, w + (size_t)l * w_channel, run_bytes, acc[l]);
-                    x += in->pix_step;
+                    x += op->in[0].pix_step;
                     w += in_c;
                 }
-                slice += in->slice_step;
-                if (slice >= in->end)
-                    slice -= in->ring_bytes;
+                slice = k_next_slice(op, k, slice, s + 1);
             }
             for (int l = 0; l < lanes; l++)
-                y[o + l] = finish(op, &k->requant[o + l], acc[l]);
+                y[o + l] = finish(op, &k_requant(op, k)[o + l], acc[l]);
         }
     }
 }
 
-void k_acc_conv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-                int slice, int first, int n, int32_t *acc)
+void k_acc_conv(const struct prog_op *op, const struct k_call *k, int slice, int32_t *acc)
 {
     // ka and ks are the whole tensor here: the weights of a pixel are those of its position.
     const size_t w_channel = (size_t)op->ks * op->ka * op->in_c;
-    for (int i = 0; i < n; i++) {
-        const int8_t *x = in->slice + (size_t)(first + i - in->lo) * in->pix_step;
-        const int8_t *w = k->weights + ((size_t)slice * op->ka + (size_t)(first + i)) * op->in_c;
+    for (int p = k->first; p < k->first + k->n; p++) {
+        const int8_t *x = k->in + (size_t)p * op->in[0].pix_step;
+        const int8_t *w = k_weights(op, k) + ((size_t)slice * op->ka + (size_t)p) * op->in_c;
         int o = 0;
         for (; o + 4 <= op->out_c; o += 4)
             dot4(x, w + (size_t)o * w_channel, w_channel, op->in_c, acc + o);
@@ -121,34 +117,32 @@ void k_acc_conv(const struct prog_op *op, const struct k_consts *k, const struct
     }
 }
 
-void k_acc_conv_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc,
+void k_acc_conv_end(const struct prog_op *op, const struct k_call *k, const int32_t *acc,
                     int8_t *out)
 {
     for (int o = 0; o < op->out_c; o++)
-        out[o] = finish(op, &k->requant[o], acc[o] + k->bias[o]);
+        out[o] = finish(op, &k_requant(op, k)[o], acc[o] + k_bias(op, k)[o]);
 }
 
-void k_sum_conv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-                const struct k_out *out)
+void k_sum_conv(const struct prog_op *op, const struct k_call *k)
 {
     const size_t in_c = op->in_c;
-    for (int i = 0; i < out->n; i++) {
-        const int8_t *x = in->slice + (size_t)(out->first + i - in->lo) * in->pix_step;
-        int32_t *sum = (int32_t *)(void *)(out->pixel + (size_t)i * out->pix_step);
+    for (int i = 0; i < k->n; i++) {
+        const int8_t *x = k->in + (size_t)(k->first + i) * op->in[0].pix_step;
+        int32_t *sum = (int32_t *)(void *)(k->out + (size_t)i * op->out.pix_step);
         int o = 0;
         for (; o + 4 <= op->out_c; o += 4)
-            dot4(x, k->weights + (size_t)o * in_c, in_c, op->in_c, sum + o);
+            dot4(x, k_weights(op, k) + (size_t)o * in_c, in_c, op->in_c, sum + o);
         for (; o < op->out_c; o++)
-            sum[o] = dot1(x, k->weights + (size_t)o * in_c, op->in_c, sum[o]);
+            sum[o] = dot1(x, k_weights(op, k) + (size_t)o * in_c, op->in_c, sum[o]);
     }
 }
 
-void k_sum_end(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-               const struct k_out *out)
+void k_sum_end(const struct prog_op *op, const struct k_call *k)
 {
-    for (int i = 0; i < out->n; i++) {
-        const int8_t *pixel = in->slice + (size_t)(out->first + i - in->lo) * in->pix_step;
+    for (int i = 0; i < k->n; i++) {
+        const int8_t *pixel = k->in + (size_t)(k->first + i) * op->in[0].pix_step;
         k_acc_conv_end(op, k, (const int32_t *)(const void *)pixel,
-                       out->pixel + (size_t)i * out->pix_step);
+                       k->out + (size_t)i * op->out.pix_step);
     }
 }

@@ -200,12 +200,12 @@ struct task {
     const struct runs *runs;           // or in bytes
 };
 
-static struct task task_of(const struct prog_op *op, const struct k_consts *k, size_t y_step)
+static struct task task_of(const struct prog_op *op, const struct k_call *k)
 {
     return (struct task){.op = op,
-                         .weights = (const uint32_t *)(const void *)k->weights,
+                         .weights = (const uint32_t *)(const void *)k_weights(op, k),
                          .record = PROG_X2_RECORD + prog_x2_words(op->ks, op->ka, op->in_c),
-                         .y_step = (ptrdiff_t)y_step};
+                         .y_step = (ptrdiff_t)op->out.pix_step};
 }
 
 INLINE struct sums dot_pixels(const struct task *t, bool widened, const uint32_t **w, struct sums s)
@@ -347,18 +347,18 @@ static inline uint32_t *widen2(const int8_t *a, const int8_t *b, int bytes, uint
 }
 
 // A window that reaches beyond the tensor, or whose pixels lie apart: tap after tap, byte after byte.
-APART void widen_taps(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-                      int p, uint32_t *to, int step)
+APART void widen_taps(const struct prog_op *op, const struct k_call *k, int p, uint32_t *to,
+                      int step)
 {
     const int first = p * op->sa - op->pad_a;
-    const int8_t *slice = in->slice;
+    const int8_t *slice = k->in;
     for (int s = 0; s < op->ks; s++) {
-        const bool inside = s >= in->tap && s < in->tap + in->taps;
-        const int8_t *x = slice + (ptrdiff_t)(first - in->lo) * (ptrdiff_t)in->pix_step;
+        const bool inside = s >= k->taps.first && s < k->taps.first + k->taps.n;
+        const int8_t *x = slice + first * (ptrdiff_t)op->in[0].pix_step;
         int8_t four[4] = {0};
         int n = 0;
-        for (int a = first; a < first + op->ka; a++, x += in->pix_step) {
-            const int8_t *from = inside && a >= 0 && a < op->in_len ? x : k->zeros;
+        for (int a = first; a < first + op->ka; a++, x += op->in[0].pix_step) {
+            const int8_t *from = inside && a >= 0 && a < op->in_len ? x : k_zeros(op, k);
             if (op->in_c % 4 == 0) {
                 to = widen(from, op->in_c, to, step);
                 continue;
@@ -373,32 +373,32 @@ APART void widen_taps(const struct prog_op *op, const struct k_consts *k, const 
         }
         to = widen(four, n, to, step);
         if (inside)
-            slice = fast_next_slice(in, slice);
+            slice = k_next_slice(op, k, slice, s + 1 - k->taps.first);
     }
 }
 
 // The rows of the window of an inner position, or of two neighbours.
-APART void widen_rows(const struct prog_op *op, const struct k_window *in, int p, bool two,
+APART void widen_rows(const struct prog_op *op, const struct k_call *k, int p, bool two,
                       uint32_t *to)
 {
-    const ptrdiff_t pixel = (ptrdiff_t)in->pix_step, next = op->sa * pixel;
+    const ptrdiff_t pixel = (ptrdiff_t)op->in[0].pix_step, next = op->sa * pixel;
     const int bytes = op->ka * op->in_c;
-    const ptrdiff_t at = (p * op->sa - op->pad_a - in->lo) * pixel;
-    const int8_t *slice = in->slice;
-    for (int s = 0; s < op->ks; s++, slice = fast_next_slice(in, slice))
+    const ptrdiff_t at = (p * op->sa - op->pad_a) * pixel;
+    const int8_t *slice = k->in;
+    for (int s = 0; s < op->ks; slice = k_next_slice(op, k, slice, ++s))
         to = two ? widen2(slice + at, slice + at + next, bytes, to)
                  : widen(slice + at, bytes, to, 1);
 }
 
 // Windows of one tap, all inside the tensor.
-static inline void pointwise(const struct task *t, const struct k_window *in,
-                             const struct k_out *out, struct passes pass, uint32_t *x)
+static inline void pointwise(const struct task *t, const struct k_call *k, struct passes pass,
+                             uint32_t *x)
 {
-    const ptrdiff_t pixel = (ptrdiff_t)in->pix_step, next = t->op->sa * pixel;
-    const int8_t *a = in->slice + (out->first * t->op->sa - in->lo) * pixel;
+    const ptrdiff_t pixel = (ptrdiff_t)t->op->in[0].pix_step, next = t->op->sa * pixel;
+    const int8_t *a = k->in + k->first * next;
     const int bytes = t->op->in_c;
-    int8_t *y = out->pixel;
-    int n = out->n;
+    int8_t *y = k->out;
+    int n = k->n;
     for (; n > 1 && pass.two; n -= 2, a += 2 * next, y += 2 * t->y_step) {
         widen2(a, a + next, bytes, x);
         SIMD_WRITTEN(x);
@@ -411,35 +411,33 @@ static inline void pointwise(const struct task *t, const struct k_window *in,
     }
 }
 
-static inline void windows(const struct task *t, const struct k_consts *k,
-                           const struct k_window *in, const struct k_out *out, struct passes pass,
+static inline void windows(const struct task *t, const struct k_call *k, struct passes pass,
                            uint32_t *x)
 {
     const struct prog_op *op = t->op;
-    const bool rows = in->taps == op->ks && in->pix_step == op->in_c;
+    const bool rows = k->taps.n == op->ks && op->in[0].pix_step == op->in_c;
     const struct fast_range inside = rows ? fast_range_inside(op) : (struct fast_range){0};
-    const int stop = out->first + out->n;
-    int8_t *y = out->pixel;
-    for (int p = out->first, n; p < stop; p += n, y += n * t->y_step) {
+    const int stop = k->first + k->n;
+    int8_t *y = k->out;
+    for (int p = k->first, n; p < stop; p += n, y += n * t->y_step) {
         const bool pair = p + 1 < stop && pass.two;
         n = 1 + pair;
         if (p >= inside.lo && p + pair < inside.hi) {
-            widen_rows(op, in, p, pair, x);
+            widen_rows(op, k, p, pair, x);
         } else {
-            widen_taps(op, k, in, p, x, n);
+            widen_taps(op, k, p, x, n);
             if (pair)
-                widen_taps(op, k, in, p + 1, x + 1, 2);
+                widen_taps(op, k, p + 1, x + 1, 2);
         }
         SIMD_WRITTEN(x);
         (pair ? pass.two : pass.one)(t, y);
     }
 }
 
-APART void widened(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-                   const struct k_out *out)
+APART void widened(const struct prog_op *op, const struct k_call *k)
 {
     uint32_t x[PROG_X2_WORDS];
-    struct task t = task_of(op, k, out->pix_step);
+    struct task t = task_of(op, k);
     const int words = t.record - PROG_X2_RECORD;
     struct passes pass = passes_of(op, true);
     if (2 * words > PROG_X2_WORDS)
@@ -450,44 +448,44 @@ APART void widened(const struct prog_op *op, const struct k_consts *k, const str
     t.x = x;
     t.x_mid = x + words;
     t.x_end = x + 2 * words;
-    if (op->ks * op->ka == 1 && in->taps == 1 && op->pad_a == 0 &&
-        (out->first + out->n - 1) * op->sa < op->in_len)
-        pointwise(&t, in, out, pass, x);
+    if (op->ks * op->ka == 1 && k->taps.n == 1 && op->pad_a == 0 &&
+        (k->first + k->n - 1) * op->sa < op->in_len)
+        pointwise(&t, k, pass, x);
     else
-        windows(&t, k, in, out, pass, x);
+        windows(&t, k, pass, x);
 }
 
 // ---- large windows, as they are ----
 
 // Position 0 of every kernel row's slice.
-static void find_rows(const struct prog_op *op, const struct k_window *in, const int8_t **rows)
+static void find_rows(const struct prog_op *op, const struct k_call *k, const int8_t **rows)
 {
-    const int8_t *slice = in->slice;
+    const int8_t *slice = k->in;
     for (int s = 0; s < op->ks; s++) {
         rows[s] = NULL;
-        if (s >= in->tap && s < in->tap + in->taps) {
-            rows[s] = slice - (ptrdiff_t)in->lo * (ptrdiff_t)in->pix_step;
-            slice = fast_next_slice(in, slice);
+        if (s >= k->taps.first && s < k->taps.first + k->taps.n) {
+            rows[s] = slice;
+            slice = k_next_slice(op, k, slice, s + 1 - k->taps.first);
         }
     }
 }
 
-APART void unwidened(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-                     const struct k_out *out)
+APART void unwidened(const struct prog_op *op, const struct k_call *k)
 {
-    struct runs r = {.zeros = k->zeros,
-                     .pixel = (ptrdiff_t)in->pix_step,
-                     .to_b = op->sa * (ptrdiff_t)in->pix_step};
-    struct task t = task_of(op, k, out->pix_step);
+    struct runs r = {.zeros = k_zeros(op, k),
+                     .pixel = (ptrdiff_t)op->in[0].pix_step,
+                     .to_b = op->sa * (ptrdiff_t)op->in[0].pix_step};
+    struct task t = task_of(op, k);
     const struct passes pass = passes_of(op, false);
-    const bool whole = in->pix_step == op->in_c && op->in_c % 4 == 0; // a row of taps is one part
+    const bool whole =
+        op->in[0].pix_step == op->in_c && op->in_c % 4 == 0; // a row of taps is one part
     const struct fast_range inside =
-        in->taps == op->ks ? fast_range_inside(op) : (struct fast_range){0};
-    const int stop = out->first + out->n;
-    int8_t *y = out->pixel;
-    find_rows(op, in, r.rows);
+        k->taps.n == op->ks ? fast_range_inside(op) : (struct fast_range){0};
+    const int stop = k->first + k->n;
+    int8_t *y = k->out;
+    find_rows(op, k, r.rows);
     t.runs = &r;
-    for (int p = out->first, n; p < stop; p += n, y += n * t.y_step) {
+    for (int p = k->first, n; p < stop; p += n, y += n * t.y_step) {
         const bool inner = p >= inside.lo && p < inside.hi;
         n = inner && p + 1 < stop && p + 1 < inside.hi && pass.two ? 2 : 1;
         r.first = p * op->sa - op->pad_a;
@@ -497,11 +495,10 @@ APART void unwidened(const struct prog_op *op, const struct k_consts *k, const s
     }
 }
 
-void k_conv_x2(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-               const struct k_out *out)
+void k_conv_x2(const struct prog_op *op, const struct k_call *k)
 {
     if (prog_x2_words(op->ks, op->ka, op->in_c) <= PROG_X2_WORDS)
-        widened(op, k, in, out);
+        widened(op, k);
     else
-        unwidened(op, k, in, out);
+        unwidened(op, k);
 }

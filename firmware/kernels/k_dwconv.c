@@ -5,26 +5,25 @@
 
 #define LANES 4
 
-void k_dwconv(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-              const struct k_out *out)
+void k_dwconv(const struct prog_op *op, const struct k_call *k)
 {
     const int out_c = op->out_c, mult_c = op->mult_c;
-    for (int i = 0; i < out->n; i++) {
-        int first = (out->first + i) * op->sa - op->pad_a;
+    for (int i = 0; i < k->n; i++) {
+        int first = (k->first + i) * op->sa - op->pad_a;
         int a0 = first < 0 ? -first : 0;
         int a1 = first + op->ka > op->in_len ? op->in_len - first : op->ka;
-        int whole = a0 == 0 && a1 == op->ka && in->taps == op->ks;
-        int8_t *y = out->pixel + (size_t)i * out->pix_step;
-        const size_t along = (size_t)(first + a0 - in->lo) * in->pix_step;
+        int whole = a0 == 0 && a1 == op->ka && k->taps.n == op->ks;
+        int8_t *y = k->out + (size_t)i * op->out.pix_step;
+        const size_t along = (size_t)(first + a0) * op->in[0].pix_step;
         for (int o = 0; o < out_c; o += LANES) {
             int lanes = out_c - o < LANES ? out_c - o : LANES;
             int32_t acc[LANES] = {0};
             for (int l = 0; l < lanes; l++)
-                acc[l] = k->bias[o + l];
-            const int8_t *slice = in->slice;
-            for (int s = in->tap; s < in->tap + in->taps; s++) {
+                acc[l] = k_bias(op, k)[o + l];
+            const int8_t *slice = k->in;
+            for (int s = k->taps.first; s < k->taps.first + k->taps.n; s++) {
                 const int8_t *x = slice + along;
-                const int8_t *w = k->weights + (size_t)(s * op->ka + a0) * (size_t)out_c + o;
+                const int8_t *w = k_weights(op, k) + (size_t)(s * op->ka + a0) * (size_t)out_c + o;
                 for (int a = a0; a < a1; a++) {
                     if (lanes == LANES && mult_c == 1) {
                         const int8_t *v = x + o;
@@ -36,18 +35,17 @@ void k_dwconv(const struct prog_op *op, const struct k_consts *k, const struct k
                         for (int l = 0; l < lanes; l++)
                             acc[l] += x[(o + l) / mult_c] * w[l];
                     }
-                    x += in->pix_step;
+                    x += op->in[0].pix_step;
                     w += out_c;
                 }
-                slice += in->slice_step;
-                if (slice >= in->end)
-                    slice -= in->ring_bytes;
+                slice = k_next_slice(op, k, slice, s + 1 - k->taps.first);
             }
             if (!whole) {
-                const int8_t *w = k->weights + o;
+                const int8_t *w = k_weights(op, k) + o;
                 for (int s = 0; s < op->ks; s++) {
                     for (int a = 0; a < op->ka; a++, w += out_c) {
-                        if (s >= in->tap && s < in->tap + in->taps && a >= a0 && a < a1)
+                        if (s >= k->taps.first && s < k->taps.first + k->taps.n && a >= a0 &&
+                            a < a1)
                             continue;
                         for (int l = 0; l < lanes; l++)
                             acc[l] += op->in_zero * w[l];
@@ -55,7 +53,7 @@ void k_dwconv(const struct prog_op *op, const struct k_consts *k, const struct k
                 }
             }
             for (int l = 0; l < lanes; l++) {
-                const struct prog_requant *rq = &k->requant[o + l];
+                const struct prog_requant *rq = &k_requant(op, k)[o + l];
                 int32_t v = fx_requant(acc[l], rq->mult, rq->shift) + op->out_zero;
                 y[o + l] = (int8_t)fx_clamp(v, op->act_min, op->act_max);
             }

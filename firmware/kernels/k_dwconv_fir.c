@@ -105,8 +105,7 @@ ROW(7, 2)
 
 struct task {
     const struct prog_op *op;
-    const struct k_window *in;
-    const struct k_out *out;
+    const struct k_call *k;
     struct fast_out o;
     struct fast_range inside; // counted from the first position
     const int8_t *slices[7]; // of the kernel rows inside the tensor, at tap 0 of the first position
@@ -119,11 +118,11 @@ static int32_t start_of(const struct task *t, const int8_t *w, int32_t bias)
 {
     const struct prog_op *op = t->op;
     int32_t sum = 0;
-    if (t->in->taps == op->ks)
+    if (t->k->taps.n == op->ks)
         return bias;
     for (int s = 0; s < op->ks; s++) {
         for (int a = 0; a < op->ka; a++, w++)
-            sum += s < t->in->tap || s >= t->in->tap + t->in->taps ? *w : 0;
+            sum += s < t->k->taps.first || s >= t->k->taps.first + t->k->taps.n ? *w : 0;
     }
     return bias + op->in_zero * sum;
 }
@@ -133,10 +132,10 @@ static int32_t start_of(const struct task *t, const int8_t *w, int32_t bias)
 // The weights of a channel; those of a kernel row outside the tensor are zero.
 static const int8_t *weights3(const struct task *t, const int8_t *w, int8_t *masked)
 {
-    if (t->in->taps == 3)
+    if (t->k->taps.n == 3)
         return w;
     for (int i = 0; i < 9; i++)
-        masked[i] = i / 3 >= t->in->tap && i / 3 < t->in->tap + t->in->taps ? w[i] : 0;
+        masked[i] = i / 3 >= t->k->taps.first && i / 3 < t->k->taps.first + t->k->taps.n ? w[i] : 0;
     return masked;
 }
 
@@ -155,21 +154,21 @@ static const int8_t *weights3(const struct task *t, const int8_t *w, int8_t *mas
 // clang-format on
 
 #define FILTER3(s, END)                                                                            \
-    static void filter3_##s##_##END(const struct task *t, const struct k_consts *k)                \
+    static void filter3_##s##_##END(const struct task *t, const struct k_call *k)                  \
     {                                                                                              \
-        const size_t y_step = t->out->pix_step;                                                    \
+        const size_t y_step = t->op->out.pix_step;                                                 \
         const ptrdiff_t step = t->step;                                                            \
         const int len = t->op->in_len, zero = t->op->in_zero, out_c = t->op->out_c;                \
-        const int n = t->out->n, slow = smaller(t->inside.lo, n);                                  \
+        const int n = t->k->n, slow = smaller(t->inside.lo, n);                                    \
         const int fast = smaller(t->inside.hi, n) > slow ? smaller(t->inside.hi, n) - slow : 0;    \
-        const int8_t *w = k->weights;                                                              \
+        const int8_t *w = k_weights(t->op, k);                                                     \
         for (int c = 0; c < out_c; c++, w += 9) {                                                  \
             int8_t masked[9];                                                                      \
             const int8_t *v = weights3(t, w, masked);                                              \
             const int8_t *x0 = t->slices[0] + c, *x1 = t->slices[1] + c, *x2 = t->slices[2] + c;   \
-            const struct prog_requant_fast last = k->fast[c];                                      \
-            const int32_t start = start_of(t, w, k->bias[c]);                                      \
-            int8_t *y = t->out->pixel + c;                                                         \
+            const struct prog_requant_fast last = k_fast(t->op, k)[c];                             \
+            const int32_t start = start_of(t, w, k_bias(t->op, k)[c]);                             \
+            int8_t *y = t->k->out + c;                                                             \
             int8_t *const lo = y + (size_t)slow * y_step, *const hi = lo + (size_t)fast * y_step;  \
             int8_t *const end = y + (size_t)n * y_step;                                            \
             int at = t->at;                                                                        \
@@ -206,7 +205,7 @@ FILTER3(2, any)
 
 // ---- the operator ----
 
-static void filter3(const struct task *t, const struct k_consts *k)
+static void filter3(const struct task *t, const struct k_call *k)
 {
     if (t->op->p[1] == PROG_END_RELU)
         (t->op->sa == 1 ? filter3_1_relu : filter3_2_relu)(t, k);
@@ -222,21 +221,21 @@ static __attribute__((noinline)) void channel(const struct task *t, int c, const
     const struct prog_requant_fast r = *requant;
     void (*const row)(const struct line *, const int8_t *, int, struct fast_range, int32_t *) =
         op->ka == 5 ? (op->sa == 1 ? row_5_1 : row_5_2) : (op->sa == 1 ? row_7_1 : row_7_2);
-    int8_t *y = t->out->pixel + c;
-    for (int p = 0; p < t->out->n; p += RUN) {
+    int8_t *y = t->k->out + c;
+    for (int p = 0; p < t->k->n; p += RUN) {
         int32_t acc[RUN];
-        const int n = smaller(RUN, t->out->n - p);
+        const int n = smaller(RUN, t->k->n - p);
         const struct fast_range inside = {t->inside.lo > p ? t->inside.lo - p : 0,
                                           t->inside.hi > p ? t->inside.hi - p : 0};
         struct line l = {
             .step = t->step, .at = t->at + p * op->sa, .len = op->in_len, .zero = op->in_zero};
         for (int i = 0; i < n; i++)
             acc[i] = start;
-        for (int s = 0; s < t->in->taps; s++) {
+        for (int s = 0; s < t->k->taps.n; s++) {
             l.x = t->slices[s] + c + (ptrdiff_t)(p * op->sa) * t->step;
-            row(&l, w + (s + t->in->tap) * op->ka, n, inside, acc);
+            row(&l, w + (s + t->k->taps.first) * op->ka, n, inside, acc);
         }
-        for (int i = 0; i < n; i++, y += t->out->pix_step)
+        for (int i = 0; i < n; i++, y += t->op->out.pix_step)
             *y = blocked_end(&t->o, op->p[1] == PROG_END_RELU, &r, acc[i]);
     }
 }
@@ -246,38 +245,36 @@ static __attribute__((noinline)) void channel(const struct task *t, int c, const
 static void place_rows3(struct task *t)
 {
     const int8_t *const first = t->slices[0], *const second = t->slices[1];
-    if (t->in->taps == 0) {
+    if (t->k->taps.n == 0) {
         t->step = 0;
-    } else if (t->in->taps == 1) {
+    } else if (t->k->taps.n == 1) {
         t->slices[1] = t->slices[2] = first;
-    } else if (t->in->taps == 2) {
+    } else if (t->k->taps.n == 2) {
         t->slices[2] = second; // of taps 0 and 1, or of taps 1 and 2
-        t->slices[1] = t->in->tap ? first : second;
+        t->slices[1] = t->k->taps.first ? first : second;
     }
 }
 
-void k_dwconv_fir(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-                  const struct k_out *out)
+void k_dwconv_fir(const struct prog_op *op, const struct k_call *k)
 {
     const struct fast_range inside = fast_range_inside(op);
     struct task t = {.op = op,
-                     .in = in,
-                     .out = out,
+                     .k = k,
                      .o = fast_out_of(op),
-                     .step = (ptrdiff_t)in->pix_step,
-                     .at = out->first * op->sa - op->pad_a};
-    t.inside.lo = inside.lo > out->first ? inside.lo - out->first : 0;
-    t.inside.hi = inside.hi > out->first ? inside.hi - out->first : 0;
-    const int8_t *slice = in->slice, *w = k->weights;
+                     .step = (ptrdiff_t)op->in[0].pix_step,
+                     .at = k->first * op->sa - op->pad_a};
+    t.inside.lo = inside.lo > k->first ? inside.lo - k->first : 0;
+    t.inside.hi = inside.hi > k->first ? inside.hi - k->first : 0;
+    const int8_t *slice = k->in, *w = k_weights(op, k);
     for (int s = 0; s < 3; s++)
-        t.slices[s] = k->zeros; // should all kernel rows be outside
-    for (int s = 0; s < in->taps; s++, slice = fast_next_slice(in, slice))
-        t.slices[s] = slice + (t.at - in->lo) * t.step;
+        t.slices[s] = k_zeros(op, k); // should all kernel rows be outside
+    for (int s = 0; s < k->taps.n; slice = k_next_slice(op, k, slice, ++s))
+        t.slices[s] = slice + t.at * t.step;
     if (op->ka == 3) {
         place_rows3(&t);
         filter3(&t, k);
         return;
     }
     for (int c = 0; c < op->out_c; c++, w += op->ks * op->ka)
-        channel(&t, c, w, start_of(&t, w, k->bias[c]), k->fast + c);
+        channel(&t, c, w, start_of(&t, w, k_bias(op, k)[c]), k_fast(op, k) + c);
 }

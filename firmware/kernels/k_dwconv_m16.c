@@ -7,7 +7,7 @@
 
 struct task {
     const struct prog_op *op;
-    const struct k_window *in;
+    const struct k_call *k;
     int rows;  // of a column of widened inputs: kernel rows, and one more where they are odd
     int quads; // of a window
     int relu;
@@ -24,22 +24,21 @@ static void fill_zero(const struct task *t, int16_t *to, int n)
 static void gather(const struct task *t, int c, int first, int n, int16_t *columns)
 {
     const struct prog_op *op = t->op;
-    const struct k_window *in = t->in;
+    const struct k_call *k = t->k;
     const int before = first < 0 ? (-first < n ? -first : n) : 0;
     const int stop = first + n > op->in_len ? op->in_len - first : n;
-    const int8_t *slice = in->slice;
+    const int8_t *slice = k->in;
     for (int s = 0; s < op->ks; s++, columns++) {
-        if (s < in->tap || s >= in->tap + in->taps || stop <= before) {
+        if (s < k->taps.first || s >= k->taps.first + k->taps.n || stop <= before) {
             fill_zero(t, columns, n);
             continue;
         }
-        const int8_t *x =
-            slice + (ptrdiff_t)(first + before - in->lo) * (ptrdiff_t)in->pix_step + c;
+        const int8_t *x = slice + (first + before) * (ptrdiff_t)op->in[0].pix_step + c;
         fill_zero(t, columns, before);
-        mac16_widen_strided(x, (ptrdiff_t)in->pix_step, stop - before, columns + before * t->rows,
-                            2 * t->rows);
+        mac16_widen_strided(x, (ptrdiff_t)op->in[0].pix_step, stop - before,
+                            columns + before * t->rows, 2 * t->rows);
         fill_zero(t, columns + stop * t->rows, n - stop);
-        slice = fast_next_slice(in, slice);
+        slice = k_next_slice(op, k, slice, s + 1 - k->taps.first);
     }
 }
 
@@ -53,28 +52,27 @@ static void filter(const struct task *t, const int16_t *x, const int16_t *w, int
         *y = blocked_end(&t->o, t->relu, &r, mac16_dot(x, w, quads, bias));
 }
 
-void k_dwconv_m16(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-                  const struct k_out *out)
+void k_dwconv_m16(const struct prog_op *op, const struct k_call *k)
 {
     // Windows end with up to two numbers that meet weights of zero, and two more are read.
     _Alignas(4) int16_t x[PROG_M16_VALUES + 4];
     const int rows = (op->ks + 1) & ~1, columns = PROG_M16_VALUES / rows;
     const struct task t = {.op = op,
-                           .in = in,
+                           .k = k,
                            .rows = rows,
                            .quads = (rows * op->ka + 3) / 4,
                            .relu = op->p[1] == PROG_END_RELU,
                            .o = fast_out_of(op)};
     const int most = (columns - op->ka) / op->sa + 1;
-    const int16_t *w = (const int16_t *)(const void *)k->weights;
+    const int16_t *w = (const int16_t *)(const void *)k_weights(op, k);
     for (int i = 0; i < PROG_M16_VALUES + 4; i++)
         x[i] = 0;
     for (int c = 0; c < op->out_c; c++, w += 4 * t.quads) {
-        for (int i = 0; i < out->n; i += most) {
-            const int n = out->n - i < most ? out->n - i : most;
-            gather(&t, c, (out->first + i) * op->sa - op->pad_a, (n - 1) * op->sa + op->ka, x);
-            filter(&t, x, w, k->bias[c], k->fast + c, n, out->pixel + c + (size_t)i * out->pix_step,
-                   out->pix_step);
+        for (int i = 0; i < k->n; i += most) {
+            const int n = k->n - i < most ? k->n - i : most;
+            gather(&t, c, (k->first + i) * op->sa - op->pad_a, (n - 1) * op->sa + op->ka, x);
+            filter(&t, x, w, k_bias(op, k)[c], k_fast(op, k) + c, n,
+                   k->out + c + (size_t)i * op->out.pix_step, op->out.pix_step);
         }
     }
 }

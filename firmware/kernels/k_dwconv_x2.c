@@ -13,7 +13,7 @@
 
 struct task {
     const struct prog_op *op;
-    const struct k_window *in;
+    const struct k_call *k;
     const int8_t *zeros;
     const uint32_t *consts;
     size_t step; // from position to position of the input, and of the output
@@ -31,19 +31,19 @@ struct task {
 static __attribute__((noinline)) int find_taps(const struct task *t, int first, int columns,
                                                int apart, int most, const int8_t **taps)
 {
-    const struct k_window *in = t->in;
-    const int8_t *slice = in->slice, *const zeros = t->zeros;
+    const struct k_call *k = t->k;
+    const int8_t *slice = k->in, *const zeros = t->zeros;
     const int ks = t->op->ks, len = t->op->in_len, room = len - columns - first;
-    const ptrdiff_t along = (ptrdiff_t)(first - in->lo) * (ptrdiff_t)t->step;
+    const ptrdiff_t along = first * (ptrdiff_t)t->step;
     const bool within = first >= 0 && room >= 0;
     for (int s = 0; s < ks; s++) {
-        const bool inside = (unsigned)(s - in->tap) < (unsigned)in->taps;
+        const bool inside = (unsigned)(s - k->taps.first) < (unsigned)k->taps.n;
         const int next = s < (ks & ~1) ? 2 : 1;
         const int8_t **to = taps + (s & ~1) * columns + (s & 1), **const end = to + columns * next;
         const int8_t *x = inside ? slice + along : zeros;
         const size_t step = inside ? t->step : 0;
         if (inside)
-            slice = fast_next_slice(in, slice);
+            slice = k_next_slice(t->op, k, slice, s + 1 - k->taps.first);
         if (within) {
             for (; to < end; to += next, x += step)
                 *to = x;
@@ -52,7 +52,7 @@ static __attribute__((noinline)) int find_taps(const struct task *t, int first, 
         for (int a = first; to < end; a++, to += next, x += step)
             *to = (unsigned)a < (unsigned)len ? x : zeros;
     }
-    if (!within || in->taps < ks)
+    if (!within || k->taps.n < ks)
         return 1;
     return room / apart < most ? room / apart + 1 : most;
 }
@@ -405,26 +405,25 @@ static __attribute__((noinline)) void each(const struct task *t, positions_fn *r
     }
 }
 
-void k_dwconv_x2(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-                 const struct k_out *out)
+void k_dwconv_x2(const struct prog_op *op, const struct k_call *k)
 {
     static positions_fn *const twos[2][2] = {{two_5_1, two_5_2}, {two_7_1, two_7_2}};
     const struct task t = {.op = op,
-                           .in = in,
-                           .zeros = k->zeros,
-                           .consts = (const uint32_t *)(const void *)k->weights,
-                           .step = in->pix_step,
-                           .out_step = out->pix_step,
+                           .k = k,
+                           .zeros = k_zeros(op, k),
+                           .consts = (const uint32_t *)(const void *)k_weights(op, k),
+                           .step = op->in[0].pix_step,
+                           .out_step = op->out.pix_step,
                            .end = (enum prog_end)op->p[1],
                            .row_words = op->ks / 2 * op->ka * 2,
                            .odd = op->out_c % 2};
-    const int first = out->first * op->sa - op->pad_a;
-    const int pairs = op->p[2] == 2 ? (int)((unsigned)out->n / 2) : 0, left = out->n - 2 * pairs;
+    const int first = k->first * op->sa - op->pad_a;
+    const int pairs = op->p[2] == 2 ? (int)((unsigned)k->n / 2) : 0, left = k->n - 2 * pairs;
     if (pairs && op->ka == 3)
-        (op->sa == 1 ? two_3_1 : two_3_2)(&t, first, pairs, out->pixel);
+        (op->sa == 1 ? two_3_1 : two_3_2)(&t, first, pairs, k->out);
     else if (pairs)
-        each(&t, twos[op->ka / 2 - 2][op->sa - 1], 2, first, pairs, out->pixel);
+        each(&t, twos[op->ka / 2 - 2][op->sa - 1], 2, first, pairs, k->out);
     if (left)
         each(&t, op->ks == 3 && op->ka == 3 ? one_3 : one_any, 1, first + 2 * pairs * op->sa, left,
-             out->pixel + (size_t)(2 * pairs) * out->pix_step);
+             k->out + (size_t)(2 * pairs) * op->out.pix_step);
 }

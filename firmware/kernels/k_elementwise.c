@@ -6,9 +6,9 @@
 #include "firmware/kernels/kernels.h"
 #include "firmware/kernels/simd.h"
 
-static const int8_t *pixel_at(const struct k_window *in, int position)
+static const int8_t *input_pixel(const struct prog_op *op, const struct k_call *k, int position)
 {
-    return in->slice + (ptrdiff_t)(position - in->lo) * (ptrdiff_t)in->pix_step;
+    return k->in + (size_t)position * op->in[0].pix_step;
 }
 
 // One operand or the sum through its multiplier, for shifts of at most 0 and |x| < 2^30.
@@ -31,17 +31,18 @@ static struct scaling scaling_of(int32_t mult, int32_t shift)
 
 // TFLite scales both operands to twice the larger scale, so that no shift is to the left and every
 // intermediate stays below 2^30: 255 << 20, halved, twice.
-static void add_common(const struct prog_op *op, const struct k_window *in,
-                       const struct k_window *in1, const struct k_out *out)
+static void add_common(const struct prog_op *op, const struct k_call *k, const int8_t *in0,
+                       const int8_t *in1)
 {
     const int32_t *p = op->p;
     const int32_t zero0 = p[0], zero1 = p[1], left = p[8], zero = op->out_zero;
     const int32_t min = op->act_min, max = op->act_max;
     const struct scaling s0 = scaling_of(p[2], p[3]), s1 = scaling_of(p[4], p[5]);
     const struct scaling s = scaling_of(p[6], p[7]);
-    for (int i = 0; i < out->n; i++) {
-        const int8_t *a = pixel_at(in, out->first + i), *b = pixel_at(in1, out->first + i);
-        int8_t *y = out->pixel + (size_t)i * out->pix_step;
+    for (int i = 0; i < k->n; i++) {
+        const size_t at = (size_t)(k->first + i);
+        const int8_t *a = in0 + at * op->in[0].pix_step, *b = in1 + at * op->in[1].pix_step;
+        int8_t *y = k->out + (size_t)i * op->out.pix_step;
         for (const int8_t *end = y + op->out_c; y < end;) {
             int32_t va =
                 scale((*a++ - zero0) * (1 << left), s0.mult, s0.right, s0.round, s0.sign_mask);
@@ -54,17 +55,17 @@ static void add_common(const struct prog_op *op, const struct k_window *in,
     }
 }
 
-void k_add(const struct prog_op *op, const struct k_window *in, const struct k_window *in1,
-           const struct k_out *out)
+void k_add(const struct prog_op *op, const struct k_call *k, const int8_t *in0, const int8_t *in1)
 {
     const int32_t *p = op->p;
     if (p[3] <= 0 && p[5] <= 0 && p[7] <= 0 && p[8] <= 20) {
-        add_common(op, in, in1, out);
+        add_common(op, k, in0, in1);
         return;
     }
-    for (int i = 0; i < out->n; i++) {
-        const int8_t *a = pixel_at(in, out->first + i), *b = pixel_at(in1, out->first + i);
-        int8_t *y = out->pixel + (size_t)i * out->pix_step;
+    for (int i = 0; i < k->n; i++) {
+        const size_t at = (size_t)(k->first + i);
+        const int8_t *a = in0 + at * op->in[0].pix_step, *b = in1 + at * op->in[1].pix_step;
+        int8_t *y = k->out + (size_t)i * op->out.pix_step;
         for (int c = 0; c < op->out_c; c++) {
             int32_t va = fx_requant((a[c] - p[0]) * (1 << p[8]), p[2], p[3]);
             int32_t vb = fx_requant((b[c] - p[1]) * (1 << p[8]), p[4], p[5]);
@@ -74,30 +75,29 @@ void k_add(const struct prog_op *op, const struct k_window *in, const struct k_w
     }
 }
 
-void k_rescale(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-               const struct k_out *out)
+void k_rescale(const struct prog_op *op, const struct k_call *k)
 {
-    for (int i = 0; i < out->n; i++) {
-        const int8_t *x = pixel_at(in, out->first + i);
-        int8_t *y = out->pixel + (size_t)i * out->pix_step;
+    for (int i = 0; i < k->n; i++) {
+        const int8_t *x = input_pixel(op, k, k->first + i);
+        int8_t *y = k->out + (size_t)i * op->out.pix_step;
         for (int c = 0; c < op->out_c; c++) {
             int32_t v =
-                fx_requant(x[c] - op->in_zero, k->requant->mult, k->requant->shift) + op->out_zero;
+                fx_requant(x[c] - op->in_zero, k_requant(op, k)->mult, k_requant(op, k)->shift) +
+                op->out_zero;
             y[c] = (int8_t)fx_clamp(v, op->act_min, op->act_max);
         }
     }
 }
 
-void k_pad(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-           const struct k_out *out)
+void k_pad(const struct prog_op *op, const struct k_call *k)
 {
     (void)k;
-    for (int i = 0; i < out->n; i++) {
-        int position = out->first + i - op->pad_a;
-        int8_t *y = out->pixel + (size_t)i * out->pix_step;
+    for (int i = 0; i < k->n; i++) {
+        int position = k->first + i - op->pad_a;
+        int8_t *y = k->out + (size_t)i * op->out.pix_step;
         memset(y, op->in_zero, op->out_c);
-        if (in->taps == 1 && position >= 0 && position < op->in_len)
-            memcpy(y + op->pad_c, pixel_at(in, position), op->in_c);
+        if (k->taps.n == 1 && position >= 0 && position < op->in_len)
+            memcpy(y + op->pad_c, input_pixel(op, k, position), op->in_c);
     }
 }
 

@@ -13,21 +13,19 @@ static int clip_taps(const struct prog_op *op, int p, int *a0, int *a1)
 }
 
 // Sum of channel c over the window of output position p; *count elements.
-static int32_t window_sum(const struct prog_op *op, const struct k_window *in, int p, int c,
+static int32_t window_sum(const struct prog_op *op, const struct k_call *k, int p, int c,
                           int32_t *count)
 {
     int a0, a1, first = clip_taps(op, p, &a0, &a1);
-    const int8_t *slice = in->slice;
+    const int8_t *slice = k->in;
     int32_t sum = 0;
-    for (int s = 0; s < in->taps; s++) {
-        const int8_t *x = slice + (size_t)(first + a0 - in->lo) * in->pix_step + c;
-        for (int a = a0; a < a1; a++, x += in->pix_step)
+    for (int s = 0; s < k->taps.n; s++) {
+        const int8_t *x = slice + (size_t)(first + a0) * op->in[0].pix_step + c;
+        for (int a = a0; a < a1; a++, x += op->in[0].pix_step)
             sum += *x;
-        slice += in->slice_step;
-        if (slice >= in->end)
-            slice -= in->ring_bytes;
+        slice = k_next_slice(op, k, slice, s + 1);
     }
-    *count = in->taps * (a1 - a0);
+    *count = k->taps.n * (a1 - a0);
     return sum;
 }
 
@@ -38,64 +36,60 @@ static int8_t average(const struct prog_op *op, int32_t sum, int32_t count)
     return (int8_t)fx_clamp(mean, op->act_min, op->act_max);
 }
 
-static int8_t mean_rescaled(const struct prog_op *op, const struct k_consts *k, int32_t sum,
+static int8_t mean_rescaled(const struct prog_op *op, const struct k_call *k, int32_t sum,
                             int32_t count)
 {
     int32_t v =
-        fx_requant(sum - count * op->in_zero, k->requant->mult, k->requant->shift) + op->out_zero;
+        fx_requant(sum - count * op->in_zero, k_requant(op, k)->mult, k_requant(op, k)->shift) +
+        op->out_zero;
     return (int8_t)fx_clamp(v, op->act_min, op->act_max);
 }
 
-void k_avgpool(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-               const struct k_out *out)
+void k_avgpool(const struct prog_op *op, const struct k_call *k)
 {
     (void)k;
-    for (int i = 0; i < out->n; i++) {
+    for (int i = 0; i < k->n; i++) {
         for (int c = 0; c < op->out_c; c++) {
-            int32_t count, sum = window_sum(op, in, out->first + i, c, &count);
-            out->pixel[(size_t)i * out->pix_step + (size_t)c] = average(op, sum, count);
+            int32_t count, sum = window_sum(op, k, k->first + i, c, &count);
+            k->out[(size_t)i * op->out.pix_step + (size_t)c] = average(op, sum, count);
         }
     }
 }
 
-void k_mean(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-            const struct k_out *out)
+void k_mean(const struct prog_op *op, const struct k_call *k)
 {
-    for (int i = 0; i < out->n; i++) {
+    for (int i = 0; i < k->n; i++) {
         for (int c = 0; c < op->out_c; c++) {
-            int32_t count, sum = window_sum(op, in, out->first + i, c, &count);
-            out->pixel[(size_t)i * out->pix_step + (size_t)c] = mean_rescaled(op, k, sum, count);
+            int32_t count, sum = window_sum(op, k, k->first + i, c, &count);
+            k->out[(size_t)i * op->out.pix_step + (size_t)c] = mean_rescaled(op, k, sum, count);
         }
     }
 }
 
-void k_maxpool(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-               const struct k_out *out)
+void k_maxpool(const struct prog_op *op, const struct k_call *k)
 {
     (void)k;
-    for (int i = 0; i < out->n; i++) {
-        int a0, a1, first = clip_taps(op, out->first + i, &a0, &a1);
+    for (int i = 0; i < k->n; i++) {
+        int a0, a1, first = clip_taps(op, k->first + i, &a0, &a1);
         for (int c = 0; c < op->out_c; c++) {
-            const int8_t *slice = in->slice;
+            const int8_t *slice = k->in;
             int32_t best = -128;
-            for (int s = 0; s < in->taps; s++) {
-                const int8_t *x = slice + (size_t)(first + a0 - in->lo) * in->pix_step + c;
-                for (int a = a0; a < a1; a++, x += in->pix_step)
+            for (int s = 0; s < k->taps.n; s++) {
+                const int8_t *x = slice + (size_t)(first + a0) * op->in[0].pix_step + c;
+                for (int a = a0; a < a1; a++, x += op->in[0].pix_step)
                     best = *x > best ? *x : best;
-                slice += in->slice_step;
-                if (slice >= in->end)
-                    slice -= in->ring_bytes;
+                slice = k_next_slice(op, k, slice, s + 1);
             }
-            out->pixel[(size_t)i * out->pix_step + (size_t)c] =
+            k->out[(size_t)i * op->out.pix_step + (size_t)c] =
                 (int8_t)fx_clamp(best, op->act_min, op->act_max);
         }
     }
 }
 
-void k_acc_sum(const struct prog_op *op, const struct k_window *in, int first, int n, int32_t *acc)
+void k_acc_sum(const struct prog_op *op, const struct k_call *k, int32_t *acc)
 {
-    for (int i = 0; i < n; i++) {
-        const int8_t *x = in->slice + (size_t)(first + i - in->lo) * in->pix_step;
+    for (int p = k->first; p < k->first + k->n; p++) {
+        const int8_t *x = k->in + (size_t)p * op->in[0].pix_step;
         for (int c = 0; c < op->in_c; c++)
             acc[c] += x[c];
     }
@@ -107,7 +101,7 @@ void k_acc_avgpool_end(const struct prog_op *op, const int32_t *acc, int8_t *out
         out[c] = average(op, acc[c], op->ks * op->ka);
 }
 
-void k_acc_mean_end(const struct prog_op *op, const struct k_consts *k, const int32_t *acc,
+void k_acc_mean_end(const struct prog_op *op, const struct k_call *k, const int32_t *acc,
                     int8_t *out)
 {
     for (int c = 0; c < op->out_c; c++)

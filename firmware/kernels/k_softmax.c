@@ -67,13 +67,12 @@ static int32_t scaled_difference(const struct prog_op *op, int32_t diff)
     return fx_mul_high((int32_t)((uint32_t)diff << op->p[1]), op->p[0]);
 }
 
-void k_softmax(const struct prog_op *op, const struct k_consts *k, const struct k_window *in,
-               const struct k_out *out)
+void k_softmax(const struct prog_op *op, const struct k_call *k)
 {
     (void)k;
-    for (int i = 0; i < out->n; i++) {
-        const int8_t *x = in->slice + (size_t)(out->first + i - in->lo) * in->pix_step;
-        int8_t *y = out->pixel + (size_t)i * out->pix_step;
+    for (int i = 0; i < k->n; i++) {
+        const int8_t *x = k->in + (size_t)(k->first + i) * op->in[0].pix_step;
+        int8_t *y = k->out + (size_t)i * op->out.pix_step;
         int32_t top = -128, sum = 0; // sum: Q12.19
         for (int c = 0; c < op->out_c; c++)
             top = x[c] > top ? x[c] : top;

@@ -20,10 +20,7 @@ static struct prog_view view_of(const struct compiler *c, int tensor, int h, int
     const struct fusion *f = c->f;
     const struct fusion_tensor *t = &f->tensors[tensor];
     bool rows = f->axis == FUSION_ROWS;
-    struct prog_view v = {.offset = t->offset,
-                          .space = PROG_WHOLE,
-                          .origin = PROG_ORIGIN_ARENA,
-                          .interval = (uint16_t)f->n_stages};
+    struct prog_view v = {.offset = t->offset, .space = PROG_WHOLE, .origin = PROG_ORIGIN_ARENA};
     const int producer = c->g->tensors[tensor].producer;
     if (c->group && (producer == f->expand || producer == f->expand + 1))
         ch = c->group;
@@ -35,7 +32,7 @@ static struct prog_view view_of(const struct compiler *c, int tensor, int h, int
         v.slice_step = t->positions * (uint32_t)ch;
         v.ring_bytes = v.slots * v.slice_step;
         v.pix_step = (uint32_t)ch;
-        v.interval = (uint16_t)f->stage_of[producer];
+        v.stage = c->stage_at[f->stage_of[producer]];
         return v;
     case FUSION_CHUNK:
         v.space = PROG_CHUNK;
@@ -170,33 +167,73 @@ void program__add_moves(struct compiler *c, struct prog_call *call)
     }
 }
 
-static uint32_t add_intervals(struct compiler *c)
+// Position that a slice of the tensor begins with, where its view is a ring's.
+static int ring_begin(const struct fusion *f, int tensor)
 {
-    struct fusion *f = c->f;
-    const uint32_t at = (uint32_t)c->tables.len;
-    for (int band = 0; band < f->n_bands; band++) {
-        fusion_band(f, band);
-        for (int s = 0; s < f->n_stages; s++) {
-            const struct layer *tail = &c->g->layers[f->stages[s].tail];
-            bool acc = f->acc && f->stages[s].tail == f->last;
-            struct fusion_interval need = f->need[acc ? tail->in[0] : tail->out];
-            struct prog_interval p = {(uint16_t)need.lo, (uint16_t)need.hi};
-            buf_add(&c->tables, &p, sizeof p);
-        }
-        buf_add(&c->tables, &(struct prog_interval){0, 0}, sizeof(struct prog_interval));
-    }
-    return at;
+    return f->tensors[tensor].role == FUSION_RING ? f->need[tensor].lo : 0;
 }
 
-void program__add_intervals(struct compiler *c, struct prog_part *part)
+static struct prog_extent extent_of(const struct compiler *c, const struct prog_stage *s, int stage)
 {
     const struct fusion *f = c->f;
-    part->intervals = add_intervals(c);
-    part->n_intervals = (uint16_t)(f->n_stages + 1);
+    const struct prog_op *head = (const struct prog_op *)(const void *)c->ops.data + s->first_op;
+    const struct prog_op *last = head + s->n_ops - 1;
+    const struct layer *tail = &c->g->layers[f->stages[stage].tail];
+    const bool acc = f->acc && f->stages[stage].tail == f->last;
+    const struct fusion_interval need = f->need[acc ? tail->in[0] : tail->out];
+    const int in = c->g->layers[head->layer].in[0];
+    const bool moves = last->out.space != PROG_RING && last->out.space != PROG_CHUNK;
+    return (struct prog_extent){.lo = (uint16_t)need.lo,
+                                .n = (uint16_t)(need.hi - need.lo),
+                                .in = head->kernel == PROG_SUM_END
+                                          ? -need.lo * (int32_t)head->in[0].pix_step
+                                          : -ring_begin(f, in) * (int32_t)head->in[0].pix_step,
+                                .out = moves ? need.lo * (int32_t)last->out.pix_step : 0};
+}
+
+// What follows from its operators and extents.
+static void finish_stage(const struct compiler *c, struct prog_stage *s,
+                         const struct prog_extent *extents)
+{
+    const struct prog_op *head = (const struct prog_op *)(const void *)c->ops.data + s->first_op;
+    const struct prog_op *last = head + s->n_ops - 1;
+    bool simple = head->in[0].space != PROG_INPUT;
+    for (const struct prog_op *op = head; op <= last; op++)
+        simple = simple && op->kernel >= PROG_CONV;
+    for (int band = 0; band < c->f->n_bands; band++)
+        simple = simple && (s->chunk == 0 || extents[band].n <= s->chunk) && extents[band].n > 0;
+    s->way = simple ? PROG_WAY_SIMPLE : PROG_WAY_ANY;
+    s->in = head->in[0].origin;
+    s->out = last->out.origin;
+    s->in_slice = head->ss * head->in[0].slice_step;
+    s->out_slice = last->out.slice_step;
+}
+
+void program__add_extents(struct compiler *c, const struct prog_part *part, int first)
+{
+    struct fusion *f = c->f;
+    const size_t at = c->tables.len;
+    if (c->stages.failed || c->ops.failed) // what extents are made from is not there
+        return;
+    for (int i = 0; i < part->n_stages * f->n_bands; i++)
+        buf_add(&c->tables, &(struct prog_extent){0}, sizeof(struct prog_extent));
+    if (c->tables.failed)
+        return;
     for (int i = f->first; i <= f->last; i++) {
         if (c->g->layers[i].in[0] == c->g->input && f->axis != FUSION_ROWS)
             c->input_streamed = false;
     }
+    struct prog_stage *stages = (struct prog_stage *)(void *)c->stages.data + part->first_stage;
+    struct prog_extent *extents = (struct prog_extent *)(void *)(c->tables.data + at);
+    for (int s = 0; s < part->n_stages; s++)
+        stages[s].extents = (uint32_t)(at + (size_t)(s * f->n_bands) * sizeof *extents);
+    for (int band = 0; band < f->n_bands; band++) {
+        fusion_band(f, band);
+        for (int s = 0; s < part->n_stages; s++)
+            extents[s * f->n_bands + band] = extent_of(c, &stages[s], first + s);
+    }
+    for (int s = 0; s < part->n_stages; s++)
+        finish_stage(c, &stages[s], &extents[s * f->n_bands]);
 }
 
 static uint32_t slice_offset(const struct prog_view *v, int slice)
@@ -204,33 +241,67 @@ static uint32_t slice_offset(const struct prog_view *v, int slice)
     return v->offset + (uint32_t)(v->slots ? slice % v->slots : slice) * v->slice_step;
 }
 
-void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice)
+// In words. Stages lie behind the header.
+static uint16_t stage_offset(int stage)
+{
+    return (uint16_t)((sizeof(struct prog_header) + (size_t)stage * sizeof(struct prog_stage)) / 4);
+}
+
+// Does `next` only go on where `step` ends? What has no slice kernel is told which slice it makes; of an input that the
+// caller gives every slice is asked for.
+static bool goes_on(const struct prog_op *head, const struct prog_op *last,
+                    const struct prog_step *step, const struct prog_step *next)
+{
+    const uint32_t slices = step->taps.slices;
+    return head == last && head->kernel >= PROG_CONV && head->in[0].space != PROG_INPUT &&
+           step->stage == next->stage && step->slice + slices == next->slice &&
+           step->taps.first == next->taps.first && step->taps.n == next->taps.n &&
+           step->taps.n > 0 && step->in + slices * head->ss * head->in[0].slice_step == next->in &&
+           step->out + slices * last->out.slice_step == next->out &&
+           (step->taps.wrap == 0 || next->taps.wrap + (slices * head->ss) == step->taps.wrap) &&
+           (next->taps.wrap == 0 || next->taps.wrap >= next->taps.n) && slices < UINT16_MAX;
+}
+
+void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice,
+                       struct part_steps *steps)
 {
     const struct prog_stage *s =
         (const struct prog_stage *)(const void *)c->stages.data + part->first_stage + stage;
     const struct prog_op *head = (const struct prog_op *)(const void *)c->ops.data + s->first_op;
+    const struct prog_op *last = head + s->n_ops - 1;
     const int first = slice * head->ss - head->pad_s, left = head->in_slices - first;
     const int tap = first < 0 ? -first : 0, stop = left < head->ks ? left : head->ks;
-    struct prog_step step = {.stage = (uint16_t)(part->first_stage + stage),
-                             .slice = (uint16_t)slice};
-    step.out = slice_offset(&head[s->n_ops - 1].out, slice);
-    step.tap = (uint16_t)tap;
+    const int slots = head->in[0].slots;
+    struct prog_step step = {.stage = stage_offset(part->first_stage + stage),
+                             .slice = (uint16_t)slice,
+                             .taps = {.first = (uint16_t)tap, .slices = 1}};
+    step.out = slice_offset(&last->out, slice);
     if (stop > tap) { // else padding only
-        step.taps = (uint16_t)(stop - tap);
+        step.taps.n = (uint16_t)(stop - tap);
         step.in = slice_offset(&head->in[0], first + tap);
+        step.taps.wrap = (uint16_t)(slots ? slots - (first + tap) % slots : 0);
+    }
+    if (steps->n > 0 && !c->tables.failed && !c->f->by_rows) { // calls take rows by themselves
+        struct prog_step *before =
+            (struct prog_step *)(void *)(c->tables.data + c->tables.len - sizeof step);
+        if (goes_on(head, last, before, &step)) {
+            before->taps.slices++;
+            return;
+        }
     }
     buf_add(&c->tables, &step, sizeof step);
+    steps->n++;
 }
 
 struct part_steps program__add_steps(struct compiler *c, struct prog_part *part)
 {
     const struct fusion *f = c->f;
-    const struct part_steps steps = {(uint32_t)c->tables.len, (uint32_t)f->n_steps};
+    struct part_steps steps = {(uint32_t)c->tables.len, 0};
     if (c->stages.failed || c->ops.failed) // what steps are made from is not there
         return steps;
     for (size_t i = 0; i < f->n_steps; i++)
-        program__add_step(c, part, f->steps[i].stage, f->steps[i].slice);
-    program__add_intervals(c, part);
+        program__add_step(c, part, f->steps[i].stage, f->steps[i].slice, &steps);
+    program__add_extents(c, part, 0);
     return steps;
 }
 
@@ -241,9 +312,9 @@ void program__add_stage(struct compiler *c, struct prog_part *part, int stage, i
     const struct fusion_stage *fs = &f->stages[stage];
     struct prog_stage s = {
         .first_op = (uint16_t)first_op,
-        .interval = (uint16_t)stage,
         .chunk = (uint16_t)fusion_chunks_of(f, fs),
     };
+    c->stage_at[stage] = (uint16_t)program__n_of(&c->stages, sizeof s);
     for (int i = head; i >= 0; i = f->next[i]) {
         bool acc = f->acc && i == f->last;
         if (acc)
@@ -326,16 +397,19 @@ static int add_block(struct compiler *c, const struct config_block *cb, struct e
 
 // ---- putting it together ----
 
-static void relocate(struct compiler *c, uint32_t calls, uint32_t tables, uint32_t consts)
+static void relocate(struct compiler *c, uint32_t ops, uint32_t calls, uint32_t tables,
+                     uint32_t consts)
 {
     struct prog_block *b = (struct prog_block *)(void *)c->blocks.data;
     struct prog_op *op = (struct prog_op *)(void *)c->ops.data;
-    struct prog_part *part = (struct prog_part *)(void *)c->parts.data;
+    struct prog_stage *stage = (struct prog_stage *)(void *)c->stages.data;
     struct prog_call *call = (struct prog_call *)(void *)c->calls.data;
     for (uint32_t i = 0; i < program__n_of(&c->blocks, sizeof *b); i++)
         b[i].calls += calls;
-    for (uint32_t i = 0; i < program__n_of(&c->parts, sizeof *part); i++) {
-        part[i].intervals += tables;
+    for (uint32_t i = 0; i < program__n_of(&c->stages, sizeof *stage); i++) {
+        stage[i].extents += tables;
+        stage[i].head = ops + (uint32_t)sizeof *op * stage[i].first_op;
+        stage[i].last = stage[i].head + (uint32_t)sizeof *op * (stage[i].n_ops - 1u);
     }
     for (uint32_t i = 0; i < program__n_of(&c->calls, sizeof *call); i++) {
         call[i].moves += tables;
@@ -355,8 +429,8 @@ static int link_program(struct compiler *c, const char *variant, const int8_t *i
                         struct buf *out, struct err *e)
 {
     const struct tensor *in = &c->g->tensors[c->g->input];
-    enum { BLOCKS, STAGES, OPS, PARTS, CALLS, TABLES, CONSTS, INPUT };
-    struct buf *sections[] = {&c->blocks, &c->stages, &c->ops,   &c->parts,
+    enum { STAGES, BLOCKS, OPS, PARTS, CALLS, TABLES, CONSTS, INPUT };
+    struct buf *sections[] = {&c->stages, &c->blocks, &c->ops,   &c->parts,
                               &c->calls,  &c->tables, &c->consts};
     uint32_t at[INPUT + 1] = {sizeof(struct prog_header)};
     for (int i = 0; i < INPUT; i++) {
@@ -366,7 +440,7 @@ static int link_program(struct compiler *c, const char *variant, const int8_t *i
                            PROGRAM_MAX_BYTES);
         at[i + 1] = at[i] + (uint32_t)sections[i]->len;
     }
-    relocate(c, at[CALLS], at[TABLES], at[CONSTS]);
+    relocate(c, at[OPS], at[CALLS], at[TABLES], at[CONSTS]);
     struct prog_header h = {
         .magic = PROG_MAGIC,
         .version = PROG_VERSION,
@@ -419,7 +493,8 @@ int program_compile(struct fusion *f, const struct config_block *blocks, int n_b
     buf_init(&c.tables, PROGRAM_MAX_BYTES);
     buf_init(&c.consts, PROGRAM_MAX_BYTES);
     c.position = calloc((size_t)f->g->n_tensors, sizeof *c.position);
-    if (!c.position) {
+    c.stage_at = calloc((size_t)f->g->n_layers, sizeof *c.stage_at);
+    if (!c.position || !c.stage_at) {
         err_set(e, ERR_NO_MEMORY, "planner: no memory for a program");
         goto out;
     }
@@ -437,6 +512,7 @@ int program_compile(struct fusion *f, const struct config_block *blocks, int n_b
     rc = link_program(&c, variant, input, out, e);
 out:
     free(c.position);
+    free(c.stage_at);
     buf_free(&c.blocks);
     buf_free(&c.stages);
     buf_free(&c.ops);

@@ -87,8 +87,7 @@ static struct prog_view view_of_sums(const struct fusion *f)
                               .pix_step = 4 * (uint32_t)l->out_c,
                               .space = PROG_RING,
                               .origin = PROG_ORIGIN_SCRATCH,
-                              .slots = (uint16_t)fusion_strip_columns(f),
-                              .interval = (uint16_t)f->stage_of[f->expand + 1]};
+                              .slots = (uint16_t)fusion_strip_columns(f)};
 }
 
 // Packed convolutions have the weights of two channels in a word: those of a group, other pairs than the
@@ -106,68 +105,59 @@ static bool fits_groups(struct compiler *c, const struct layer *l, const struct 
     return true;
 }
 
-// Layer i of the cell for `groups` groups of c->group channels, from channel `from` on.
-static void add_group_op(struct compiler *c, int i, int from, int groups)
+// Layer i of the cell for `groups` groups of c->group channels, from channel `from` on; without constants.
+static struct prog_op group_op(struct compiler *c, int i, int from, int groups, int8_t *room)
 {
     const struct fusion *f = c->f;
     const struct layer *l = &c->g->layers[i];
-    const int n = c->group;
-    size_t taps = (size_t)l->kh * (size_t)l->kw;
-    int8_t *room = malloc((l->op == LAYER_DWCONV ? taps : (size_t)l->out_c) * (size_t)n);
-    struct prog_op op = program__op(c, i, false), first = {0};
-    if (!room) {
-        c->no_memory = true;
-        return;
-    }
-    bool project = i == f->expand + 2;
-    const struct prog_op generic = op;
-    if (!project && constants_choose(c->variant, l, &op))
-        c->no_memory = true;
-    if (!project && !fits_groups(c, l, &generic, op.kernel, from, groups, room))
-        op = generic;
-    if (i == f->expand)
-        op.out_c = (uint16_t)n;
-    else
-        op.in_c = (uint16_t)n;
-    if (i == f->expand + 1)
-        op.out_c = (uint16_t)n;
-    if (project) {
+    struct prog_op op = program__op(c, i, false);
+    if (i == f->expand + 2) {
         op.kernel = PROG_SUM_CONV;
         op.out = view_of_sums(f);
+    } else {
+        const struct prog_op generic = op;
+        c->no_memory = constants_choose(c->variant, l, &op) || c->no_memory;
+        if (!fits_groups(c, l, &generic, op.kernel, from, groups, room))
+            op = generic;
+        op.out_c = (uint16_t)c->group;
     }
+    if (i > f->expand)
+        op.in_c = (uint16_t)c->group;
+    return op;
+}
+
+// The constants of one group of all its layers lie together, then those of the next.
+static void lay_out_groups(struct compiler *c, struct prog_part *part, struct prog_op ops[3],
+                           int from, int groups, int8_t *room)
+{
+    const int expand = c->f->expand, n = c->group;
     for (int q = 0; q < groups; q++) {
-        struct layer some = project ? some_inputs(l, from + q * n, n, room)
-                                    : some_outputs(l, from + q * n, n, room);
-        struct prog_op next = op;
-        if (constants_lay_out(&c->consts, &some, true, &next))
-            c->no_memory = true;
-        if (q == 0)
-            first = next;
-        if (q == 1) {
-            first.p[7] = (int32_t)(next.weights - first.weights);
-            first.p[8] = (int32_t)(next.bias - first.bias);
-            first.p[9] = (int32_t)(next.requant - first.requant);
+        for (int k = 0; k < 3; k++) {
+            const struct layer *l = &c->g->layers[expand + k];
+            const struct layer some = k == 2 ? some_inputs(l, from + q * n, n, room)
+                                             : some_outputs(l, from + q * n, n, room);
+            struct prog_op op = ops[k];
+            c->no_memory = constants_lay_out(&c->consts, &some, true, &op) || c->no_memory;
+            if (q == 0)
+                ops[k] = op;
+            else if (q == 1 && k == 0)
+                part->group_bytes = op.weights - ops[k].weights;
         }
     }
-    buf_add(&c->ops, &first, sizeof first);
-    free(room);
 }
 
 // The expansion's stage, or the depthwise convolution's with the projection.
-static void add_group_stage(struct compiler *c, struct prog_part *part, int layer, int from,
-                            int groups)
+static void add_group_stage(struct compiler *c, struct prog_part *part, int layer,
+                            const struct prog_op *ops, int n_ops)
 {
     const struct fusion *f = c->f;
-    const bool expand = layer == f->expand;
     struct prog_stage s = {
-        .first_op = (uint16_t)program__n_of(&c->ops, sizeof(struct prog_op)),
-        .n_ops = expand ? 1 : 2,
-        .interval = (uint16_t)f->stage_of[layer],
-        .chunk = (uint16_t)(expand ? 0 : f->chunk),
+        .first_op = (uint16_t)program__n_of(&c->ops, sizeof *ops),
+        .n_ops = (uint16_t)n_ops,
+        .chunk = (uint16_t)(layer == f->expand ? 0 : f->chunk),
     };
-    add_group_op(c, layer, from, groups);
-    if (!expand)
-        add_group_op(c, layer + 1, from, groups);
+    c->stage_at[f->stage_of[layer]] = (uint16_t)program__n_of(&c->stages, sizeof s);
+    buf_add(&c->ops, ops, (size_t)n_ops * sizeof *ops);
     buf_add(&c->stages, &s, sizeof s);
     part->n_stages++;
 }
@@ -175,13 +165,27 @@ static void add_group_stage(struct compiler *c, struct prog_part *part, int laye
 // `groups` groups of n channels from channel `from` on.
 static struct prog_part add_groups(struct compiler *c, int from, int n, int groups)
 {
+    const struct fusion *f = c->f;
+    const int expand = f->expand;
+    const struct layer *dwconv = &c->g->layers[expand + 1], *project = dwconv + 1;
+    const int taps = dwconv->kh * dwconv->kw, most = taps > project->out_c ? taps : project->out_c;
+    int8_t *room = malloc((size_t)most * (size_t)n);
     struct prog_part part = program__part(c);
-    part.acc = c->f->sums_offset;
-    part.acc_bytes = c->f->sums_bytes;
+    struct prog_op ops[3];
+    part.acc = f->sums_offset;
+    part.acc_bytes = f->sums_bytes;
+    if (!room) {
+        c->no_memory = true;
+        return part;
+    }
     c->group = n;
-    add_group_stage(c, &part, c->f->expand, from, groups);
-    add_group_stage(c, &part, c->f->expand + 1, from, groups);
+    for (int k = 0; k < 3; k++)
+        ops[k] = group_op(c, expand + k, from, groups, room);
+    lay_out_groups(c, &part, ops, from, groups, room);
+    add_group_stage(c, &part, expand, ops, 1);
+    add_group_stage(c, &part, expand + 1, ops + 1, 2);
     c->group = 0;
+    free(room);
     return part;
 }
 
@@ -230,8 +234,7 @@ static struct part_steps steps_of(struct compiler *c, const struct prog_part *pa
         const struct fusion_step *s = &f->steps[i];
         if (s->stage < stage || s->stage >= stage + part->n_stages)
             continue;
-        program__add_step(c, part, s->stage - stage, s->slice);
-        steps.n++;
+        program__add_step(c, part, s->stage - stage, s->slice, &steps);
     }
     return steps;
 }
@@ -292,10 +295,8 @@ static void add_parts_of_groups(struct compiler *c, struct cell_parts *p)
     }
     first_stage[n] = expand + 1;
     parts[n++] = add_end_of_sums(c);
-    program__add_intervals(c, &parts[0]);
     for (int k = 0; k < n; k++) {
-        parts[k].intervals = parts[0].intervals;
-        parts[k].n_intervals = parts[0].n_intervals;
+        program__add_extents(c, &parts[k], first_stage[k]);
         buf_add(&c->parts, &parts[k], sizeof parts[k]);
     }
     add_strips(c, p, parts, first_stage);
@@ -381,7 +382,7 @@ static void add_call(struct compiler *c, const struct cells *cells, size_t k,
             call.n_steps = p->of[i].n;
         }
         buf_add(&c->calls, &call, sizeof call);
-        call.n_moves = 0;
+        call.n_moves = call.n_bases = 0; // those of the first part stay
     }
 }
 

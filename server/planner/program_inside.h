@@ -17,7 +17,8 @@ struct compiler {
     const struct variant *variant;
     bool no_memory; // sticky
     uint32_t arena_bytes;
-    int group; // channels of expansion and depthwise convolution at hand, 0 = all
+    int group;          // channels of expansion and depthwise convolution at hand, 0 = all
+    uint16_t *stage_at; // [n_layers] of the program, of the block's or cell's stages that are there
 };
 
 struct part_steps { // in the tables
@@ -33,11 +34,13 @@ struct prog_part program__part(const struct compiler *c);
 // none) to its tail.
 void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int head,
                         uint32_t first_op);
-// A step of the part, whose stages are there.
-void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice);
-// The intervals of all bands.
-void program__add_intervals(struct compiler *c, struct prog_part *part);
-// Steps of a band and the intervals of all bands.
+// A step of the part, whose stages are there, behind those in `steps`; one that only goes on where the last one
+// ended becomes part of it.
+void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice,
+                       struct part_steps *steps);
+// The extents of all bands. first: of the part's stages, among those of the block or cell at hand.
+void program__add_extents(struct compiler *c, const struct prog_part *part, int first);
+// Steps of a band and the extents of all bands.
 struct part_steps program__add_steps(struct compiler *c, struct prog_part *part);
 // The block or cell at hand as one part.
 struct part_steps program__add_part(struct compiler *c);

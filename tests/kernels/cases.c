@@ -9,6 +9,7 @@
 #include "firmware/executor/exec.h"
 
 #define GUARD 32
+#define PROBES 16
 #define GUARD_BYTE 0x6B
 #define INPUT_BYTES (96u << 10)
 #define OUTPUT_BYTES (32u << 10) // of a program whose output lies outside the arena
@@ -19,21 +20,22 @@ static int8_t outside[GUARD + OUTPUT_BYTES + GUARD];
 
 struct profile {
     const volatile uint32_t *counter;
-    struct case_op *ops;
+    struct case_op *ops, *probe; // probe, not NULL: of all calls
     uint32_t start;
 };
 
 static void count_kernel(void *ctx, unsigned op, int pixels)
 {
     struct profile *p = ctx;
-    if (op >= CASES_MAX_OPS)
+    struct case_op *const at = p->probe ? p->probe : op < CASES_MAX_OPS ? &p->ops[op] : NULL;
+    if (!at)
         return;
     if (pixels < 0) {
-        p->ops[op].instructions += *p->counter - p->start;
+        at->instructions += *p->counter - p->start;
         return;
     }
-    p->ops[op].calls++;
-    p->ops[op].positions += (uint32_t)pixels;
+    at->calls++;
+    at->positions += (uint32_t)pixels;
     p->start = *p->counter;
 }
 
@@ -86,14 +88,18 @@ static uint32_t run(struct cases *c, struct case_entry *e, const volatile uint32
     memcpy(x, base + e->input, e->input_bytes);
     struct rows rows = {x, exec_input_row_bytes(program)};
     const struct exec_input from = {rows_of, &rows};
-    struct profile profile = {counter, c->ops, 0};
+    struct profile profile = {.counter = counter, .ops = c->ops};
     const struct exec_hooks hooks = {.kernel = count_kernel, .ctx = &profile};
     const int8_t *output;
     uint32_t before = counter ? *counter : 0;
     uint32_t faults = infer(program, &from, NULL, &output);
     e->instructions = counter ? *counter - before : 0;
-    if (counter && c->profile)
+    if (counter && c->profile) {
+        profile.probe = &c->probe;
+        exec_probe(program, &hooks, PROBES);
+        profile.probe = NULL;
         faults |= infer(program, &from, &hooks, &output);
+    }
     if (faults)
         return faults;
     if (exec_output_bytes(program) != e->output_bytes ||

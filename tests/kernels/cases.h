@@ -39,8 +39,8 @@ struct cases {
     uint32_t first_entry; // offset of the entries
     struct case_op {      // result of profile: an operator's calls
         uint32_t calls, positions;
-        uint32_t instructions; // inside of them
-    } ops[CASES_MAX_OPS];
+        uint32_t instructions;   // inside of them
+    } ops[CASES_MAX_OPS], probe; // probe: what calls that do nothing would have
 };
 
 // Runs all cases of the block; cases.c. instructions: a counter that runs while the core does; NULL: there is none.

@@ -127,13 +127,15 @@ static void print_profile(const struct cases *c, const struct case_entry *e)
     const uint8_t *program = (const uint8_t *)c + e->program;
     const uint32_t ops_at = ((const struct prog_header *)(const void *)program)->ops;
     const struct prog_op *ops = (const struct prog_op *)(const void *)(program + ops_at);
+    const uint32_t nothing = c->probe.calls ? c->probe.instructions / c->probe.calls : 0;
     uint64_t inside = 0;
     for (int i = 0; i < CASES_MAX_OPS; i++) {
         const struct case_op *op = &c->ops[i];
-        inside += op->instructions;
+        const uint32_t instructions = op->instructions - op->calls * nothing;
+        inside += instructions;
         if (op->calls)
             printf("layer %d, kernel %d: %u instructions in %u calls of %u positions\n",
-                   ops[i].layer, ops[i].kernel, op->instructions, op->calls, op->positions);
+                   ops[i].layer, ops[i].kernel, instructions, op->calls, op->positions);
     }
     printf("%s: %u instructions, %u outside of kernels\n", e->name, e->instructions,
            (uint32_t)(e->instructions - inside));

@@ -104,11 +104,8 @@ static int check_add(int shifts_at_most)
         b[i] = (int8_t)(i % 5 ? next() >> 24 : i % 2 ? 0x80 : 0x7F);
     }
     y[0] = y[PIXELS * CHANNELS + 1] = 0x55;
-    const int8_t *none = (const int8_t *)UINTPTR_MAX;
-    struct k_window wa = {.slice = a, .end = none, .pix_step = CHANNELS, .taps = 1};
-    struct k_window wb = {.slice = b, .end = none, .pix_step = CHANNELS, .taps = 1};
-    struct k_out out = {.pixel = y + 1, .pix_step = CHANNELS, .first = 0, .n = PIXELS};
-    k_add(&op, &wa, &wb, &out);
+    op.in[0].pix_step = op.in[1].pix_step = op.out.pix_step = CHANNELS;
+    k_add(&op, &(struct k_call){.out = y + 1, .first = 0, .n = PIXELS}, a, b);
     int bad = y[0] != 0x55 || y[PIXELS * CHANNELS + 1] != 0x55;
     for (int i = 0; i < PIXELS * CHANNELS; i++) {
         int32_t va = fx_requant((a[i] - op.p[0]) * (1 << op.p[8]), op.p[2], op.p[3]);
