@@ -20,9 +20,11 @@ struct run {                      // what one exec_run() needs to hand around
     uint8_t *arena;
     const struct exec_input *input;
     const struct exec_hooks *profile; // NULL unless kernel calls are to be told
-    unsigned simple;                  // enum prog_way below which nothing is to be looked after
     int32_t *acc;                     // of the call at hand
     uint32_t band;                    // bytes to its extents
+    unsigned groups;                  // that are left
+    uint32_t group_bytes;
+    const struct prog_step *first, *end;
 };
 
 static const void *at(const struct run *r, uint32_t offset)
@@ -200,9 +202,12 @@ APART void tell(const struct run *r, const struct prog_op *op, int pixels)
 void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
 {
     const struct run r = {.profile = hooks, .ops = ops_of(program)};
-    for (unsigned i = 0; i < n; i++) {
-        tell(&r, r.ops, 0);
-        tell(&r, r.ops, -1);
+    for (unsigned i = 0; i < n; i += EXEC_PROBES) {
+#pragma GCC unroll 8
+        for (int k = 0; k < EXEC_PROBES; k++) { // a loop's own cost would count for the calls
+            tell(&r, r.ops, 0);
+            tell(&r, r.ops, -1);
+        }
     }
 }
 
@@ -225,47 +230,52 @@ APART void run_any_kernel(struct run *r, const struct prog_op *op, int slice)
         tell(r, op, -1);
 }
 
-// A step of any kind, chunk by chunk; the call at hand has the whole extent.
+// A step of a stage that is not simple, chunk by chunk; the call at hand has the whole extent.
 APART void run_any(struct run *r, const struct prog_stage *stage, const struct prog_step *step,
                    int8_t *out)
 {
-    const struct prog_op *head = at(r, stage->head), *last = at(r, stage->last);
-    const int lo = r->k.first, hi = lo + r->k.n, chunk = stage->chunk ? stage->chunk : r->k.n;
+    const struct prog_op *head = at(r, stage->head);
+    const int hi = r->k.first + r->k.n, chunk = stage->chunk ? stage->chunk : r->k.n;
     const int8_t *in = r->k.in;
     if (head->in[0].space == PROG_INPUT && r->input)
         in = ask_for_input(r, head, step);
-    for (int slice = 0; slice < step->taps.slices; slice++) {
-        int8_t *y = out;
-        for (int p = lo; p < hi; p += chunk) {
-            r->k.in = in;
-            r->k.first = p;
-            r->k.n = hi - p < chunk ? hi - p : chunk;
-            r->k.taps = step->taps;
-            for (const struct prog_op *op = head;; op++) {
-                int8_t *const between = r->origin[op->out.origin] + op->out.offset;
-                r->k.out = op == last ? y : between;
-                run_any_kernel(r, op, step->slice + slice);
-                if (op == last)
-                    break;
-                pass_on(r, between, op);
-            }
-            y += (size_t)chunk * last->out.pix_step;
+    for (int p = r->k.first; p < hi; p += chunk) {
+        const struct prog_op *op = head, *const last = at(r, stage->last);
+        r->k.in = in;
+        r->k.first = p;
+        r->k.n = hi - p < chunk ? hi - p : chunk;
+        r->k.taps = step->taps;
+        for (; op != last; op++) {
+            int8_t *const between = r->origin[PROG_ORIGIN_SCRATCH] + op->out.offset;
+            r->k.out = between;
+            run_any_kernel(r, op, step->slice);
+            pass_on(r, between, op);
         }
-        in += stage->in_slice;
-        out += stage->out_slice;
+        r->k.out = out;
+        run_any_kernel(r, op, step->slice);
+        out += (size_t)chunk * op->out.pix_step;
     }
+}
+
+INLINE void run_kernel(struct run *r, const struct prog_op *op, bool told)
+{
+    if (told)
+        tell(r, op, r->k.n);
+    exec__kernels[op->kernel](op, &r->k);
+    if (told)
+        tell(r, op, -1);
 }
 
 // The whole extent through all operators; of further slices, which only stages of one operator have, through
 // that one.
 INLINE void run_simple(struct run *r, const struct prog_stage *stage, const struct prog_step *step,
-                       int8_t *out)
+                       int8_t *out, bool told)
 {
     const struct prog_op *op = at(r, stage->head), *const last = at(r, stage->last);
     for (;; op++) {
         int8_t *const to = op == last ? out : r->origin[PROG_ORIGIN_SCRATCH] + op->out.offset;
         r->k.out = to;
-        exec__kernels[op->kernel](op, &r->k);
+        run_kernel(r, op, told);
         if (op == last)
             break;
         pass_on(r, to, op);
@@ -273,24 +283,7 @@ INLINE void run_simple(struct run *r, const struct prog_stage *stage, const stru
     for (int slices = step->taps.slices; --slices > 0;) {
         r->k.in += stage->in_slice;
         r->k.out += stage->out_slice;
-        exec__kernels[op->kernel](op, &r->k);
-    }
-}
-
-INLINE void run_steps(struct run *r, const struct prog_step *step, const struct prog_step *end)
-{
-    for (; step < end; step++) {
-        const struct prog_stage *stage = at(r, 4 * (uint32_t)step->stage);
-        const struct prog_extent *extent = at(r, stage->extents + r->band);
-        int8_t *const out = r->origin[stage->out] + (ptrdiff_t)step->out + extent->out;
-        r->k.in = r->origin[stage->in] + (ptrdiff_t)step->in + extent->in;
-        r->k.first = extent->lo;
-        r->k.n = extent->n;
-        r->k.taps = step->taps;
-        if (stage->way < r->simple)
-            run_simple(r, stage, step, out);
-        else
-            run_any(r, stage, step, out);
+        run_kernel(r, op, told);
     }
 }
 
@@ -324,16 +317,62 @@ APART void begin_call(struct run *r, const struct prog_call *call, const struct 
         memset(r->acc, 0, part->acc_bytes);
 }
 
+// Where a step reads and writes, and what; returns where it writes.
+INLINE int8_t *begin_step(struct run *r, const struct prog_stage *stage,
+                          const struct prog_step *step)
+{
+    const struct prog_extent *extent = at(r, stage->extents + r->band);
+    r->k.in = r->origin[stage->in] + (ptrdiff_t)step->in + extent->in;
+    r->k.first = extent->lo;
+    r->k.n = extent->n;
+    r->k.taps = step->taps;
+    return r->origin[stage->out] + (ptrdiff_t)step->out + extent->out;
+}
+
+// All steps of a call for a band, for every group of channels. What is needed between steps only waits in r: the
+// loop has few registers.
+INLINE void run_band(struct run *r, bool told)
+{
+    const struct prog_step *step = r->first;
+    for (;;) {
+        const struct prog_stage *stage = at(r, 4 * (uint32_t)step->stage);
+        int8_t *const out = begin_step(r, stage, step);
+        if (step->taps.slices)
+            run_simple(r, stage, step, out, told);
+        else
+            run_any(r, stage, step, out);
+        if (++step != r->end)
+            continue;
+        if (--r->groups == 0)
+            return;
+        r->k.constants += r->group_bytes;
+        step = r->first;
+    }
+}
+
+APART void run_band_straight(struct run *r)
+{
+    run_band(r, false);
+}
+
+// Kernel calls are told.
+APART void run_band_told(struct run *r)
+{
+    run_band(r, true);
+}
+
 APART void run_call(struct run *r, const struct prog_call *call)
 {
     const struct prog_part *part = (const struct prog_part *)at(r, r->header->parts) + call->part;
-    const struct prog_step *const first = at(r, call->steps), *const end = first + call->n_steps;
     begin_call(r, call, part);
-    for (int band = 0; band < call->n_bands; band++) {
+    r->first = at(r, call->steps);
+    r->end = r->first + call->n_steps;
+    r->group_bytes = part->group_bytes;
+    for (int band = 0; band < call->n_bands && call->n_steps > 0; band++) {
         r->band = (uint32_t)(call->first_band + band) * (uint32_t)sizeof(struct prog_extent);
         r->k.constants = r->program;
-        for (int group = 0; group < call->n_groups; group++, r->k.constants += part->group_bytes)
-            run_steps(r, first, end);
+        r->groups = call->n_groups;
+        (r->profile ? run_band_told : run_band_straight)(r);
     }
     if (call->flags & PROG_CALL_END)
         finish_accumulators(r, r->ops + part->acc_op);
@@ -358,7 +397,6 @@ int exec_run_into(const void *program, void *arena, size_t arena_bytes,
     r.stages = at(&r, r.header->stages);
     if (arena_bytes < r.header->arena_bytes)
         return EXEC_ARENA;
-    r.simple = r.profile ? PROG_WAY_SIMPLE : PROG_WAY_ANY;
     r.origin[PROG_ORIGIN_ARENA] = arena;
     r.origin[PROG_ORIGIN_INPUT] = (int8_t *)(uintptr_t)at(&r, r.header->input); // is only read
     r.origin[PROG_ORIGIN_OUTPUT] = output;

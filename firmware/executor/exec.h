@@ -52,7 +52,9 @@ uint32_t exec_blocks(const void *program);
 // the layer of the model that an operator is.
 void exec_block_ops(const void *program, unsigned block, uint32_t *first, uint32_t *n);
 uint32_t exec_op_layer(const void *program, uint32_t op);
-// Calls hooks->kernel n times as around a kernel that does nothing: to learn what the calls cost.
+// Calls hooks->kernel n times, a multiple of EXEC_PROBES, as around a kernel that does nothing: to learn what the
+// calls cost.
+#define EXEC_PROBES 8
 void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n);
 uint32_t exec_output_bytes(const void *program);
 // Of the model input, [h][w][c]: bytes of all of it, and of a row.

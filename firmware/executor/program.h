@@ -186,44 +186,41 @@ struct prog_op {
     int32_t p[9];
 };
 
+// Simple stages have slice kernels only, do their whole extent at a time, and do not read the model input.
 struct prog_stage {
     uint16_t first_op, n_ops;
-    uint16_t chunk;      // positions at a time; 0 = the whole extent
-    uint16_t way;        // enum prog_way
-    uint32_t extents;    // offset
-    uint32_t head, last; // offsets of its first and its last operator
-    uint16_t in, out;    // origins of that one's operand 0 and of the last one's output
-    uint32_t in_slice;   // from slice to slice of a step: bytes of operand 0
-    uint32_t out_slice;
+    uint16_t chunk;               // positions at a time; 0 = the whole extent
+    uint16_t simple;              // 0 or 1
+    uint32_t extents;             // offset
+    uint32_t head, last;          // offsets of its first and its last operator
+    uint16_t in, out;             // origins of that one's operand 0 and of the last one's output
+    uint32_t in_slice, out_slice; // of those: bytes from slice to slice of a step
 };
 
-enum prog_way {
-    PROG_WAY_SIMPLE, // slice kernels only, the whole extent at a time, and the input is not the model's
-    PROG_WAY_ANY,
-};
-
-struct prog_taps {     // of a window, along slices
-    uint16_t first, n; // [first, first + n) lie inside the tensor
+// Of a window, taps [first, first + n) along slices lie inside the tensor.
+struct prog_taps {
+    uint16_t first, n;
+    uint16_t wrap; // RING: slices from that of the first tap to the ring's end; others: 0
     uint16_t
-        wrap; // RING: so many slices, from that of the first tap on, lie before its end; others: 0
-    uint16_t
-        slices; // of a step: that are made, one after another, with the same taps and no wrapping
+        slices; // of a step of a simple stage: how many it makes; of others: 0, and it makes one
 };
 
+// Of several slices all have the same taps, of windows that do not wrap.
 struct prog_step {
     uint16_t stage;        // offset of it, in words
     uint16_t slice;        // the first
     struct prog_taps taps; // of operand 0 of the stage's first operator
-    uint32_t in;           // of it: where the slice of the first tap begins, from its origin
+    uint32_t in;           // where that one's slice of the first tap begins, from its origin
     uint32_t
         out; // where the slice that is made begins, from the origin of the last operator's output
 };
 
-struct prog_extent { // of a stage, in a band
-    uint16_t lo, n;  // positions [lo, lo + n) that a step computes
+// Of a stage, in a band: a step computes positions [lo, lo + n).
+struct prog_extent {
+    int32_t lo, n;
     int32_t
         in; // bytes from where a slice of the first operator's operand 0 begins to its position 0
-    int32_t out; // and of the last operator's output to position lo
+    int32_t out; // and from where one of the last operator's output begins to position lo
 };
 
 struct prog_move { // done before the call, in order; may overlap (memmove)
@@ -284,7 +281,7 @@ _Static_assert(sizeof(struct prog_view) == 24, "wire layout");
 _Static_assert(sizeof(struct prog_op) == 156, "wire layout");
 _Static_assert(sizeof(struct prog_stage) == 32, "wire layout");
 _Static_assert(sizeof(struct prog_step) == 20, "wire layout");
-_Static_assert(sizeof(struct prog_extent) == 12, "wire layout");
+_Static_assert(sizeof(struct prog_extent) == 16, "wire layout");
 _Static_assert(sizeof(struct prog_part) == 20, "wire layout");
 _Static_assert(sizeof(struct prog_call) == 36, "wire layout");
 _Static_assert(sizeof(struct prog_block) == 16, "wire layout");

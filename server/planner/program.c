@@ -183,11 +183,10 @@ static struct prog_extent extent_of(const struct compiler *c, const struct prog_
     const struct fusion_interval need = f->need[acc ? tail->in[0] : tail->out];
     const int in = c->g->layers[head->layer].in[0];
     const bool moves = last->out.space != PROG_RING && last->out.space != PROG_CHUNK;
-    return (struct prog_extent){.lo = (uint16_t)need.lo,
-                                .n = (uint16_t)(need.hi - need.lo),
-                                .in = head->kernel == PROG_SUM_END
-                                          ? -need.lo * (int32_t)head->in[0].pix_step
-                                          : -ring_begin(f, in) * (int32_t)head->in[0].pix_step,
+    const int begin = head->kernel == PROG_SUM_END ? need.lo : ring_begin(f, in);
+    return (struct prog_extent){.lo = need.lo,
+                                .n = need.hi - need.lo,
+                                .in = -begin * (int32_t)head->in[0].pix_step,
                                 .out = moves ? need.lo * (int32_t)last->out.pix_step : 0};
 }
 
@@ -201,8 +200,8 @@ static void finish_stage(const struct compiler *c, struct prog_stage *s,
     for (const struct prog_op *op = head; op <= last; op++)
         simple = simple && op->kernel >= PROG_CONV;
     for (int band = 0; band < c->f->n_bands; band++)
-        simple = simple && (s->chunk == 0 || extents[band].n <= s->chunk) && extents[band].n > 0;
-    s->way = simple ? PROG_WAY_SIMPLE : PROG_WAY_ANY;
+        simple = simple && extents[band].n > 0 && (s->chunk == 0 || extents[band].n <= s->chunk);
+    s->simple = simple;
     s->in = head->in[0].origin;
     s->out = last->out.origin;
     s->in_slice = head->ss * head->in[0].slice_step;
@@ -253,8 +252,7 @@ static bool goes_on(const struct prog_op *head, const struct prog_op *last,
                     const struct prog_step *step, const struct prog_step *next)
 {
     const uint32_t slices = step->taps.slices;
-    return head == last && head->kernel >= PROG_CONV && head->in[0].space != PROG_INPUT &&
-           step->stage == next->stage && step->slice + slices == next->slice &&
+    return head == last && step->stage == next->stage && step->slice + slices == next->slice &&
            step->taps.first == next->taps.first && step->taps.n == next->taps.n &&
            step->taps.n > 0 && step->in + slices * head->ss * head->in[0].slice_step == next->in &&
            step->out + slices * last->out.slice_step == next->out &&
@@ -274,7 +272,7 @@ void program__add_step(struct compiler *c, const struct prog_part *part, int sta
     const int slots = head->in[0].slots;
     struct prog_step step = {.stage = stage_offset(part->first_stage + stage),
                              .slice = (uint16_t)slice,
-                             .taps = {.first = (uint16_t)tap, .slices = 1}};
+                             .taps = {.first = (uint16_t)tap, .slices = s->simple}};
     step.out = slice_offset(&last->out, slice);
     if (stop > tap) { // else padding only
         step.taps.n = (uint16_t)(stop - tap);
@@ -284,7 +282,7 @@ void program__add_step(struct compiler *c, const struct prog_part *part, int sta
     if (steps->n > 0 && !c->tables.failed && !c->f->by_rows) { // calls take rows by themselves
         struct prog_step *before =
             (struct prog_step *)(void *)(c->tables.data + c->tables.len - sizeof step);
-        if (goes_on(head, last, before, &step)) {
+        if (s->simple && goes_on(head, last, before, &step)) {
             before->taps.slices++;
             return;
         }
@@ -296,12 +294,12 @@ void program__add_step(struct compiler *c, const struct prog_part *part, int sta
 struct part_steps program__add_steps(struct compiler *c, struct prog_part *part)
 {
     const struct fusion *f = c->f;
+    program__add_extents(c, part, 0);
     struct part_steps steps = {(uint32_t)c->tables.len, 0};
     if (c->stages.failed || c->ops.failed) // what steps are made from is not there
         return steps;
     for (size_t i = 0; i < f->n_steps; i++)
         program__add_step(c, part, f->steps[i].stage, f->steps[i].slice, &steps);
-    program__add_extents(c, part, 0);
     return steps;
 }
 

@@ -375,14 +375,14 @@ static void test_profile(struct bench *b, uint32_t blocks, long long instruction
     OK(calls > 0 && between > 0 && number(b, "interpreter", 0, "cycles") > 0);
     long long off = of_layers + between - instructions, per_block = of_blocks - instructions;
     long long slack = block_instructions * (long long)blocks;
-    OKF(off > -slack && off < arch->told_instructions * calls + slack,
+    OKF(llabs(off) < arch->told_instructions * calls + slack,
         "layers %lld + interpreter %lld = %lld instructions, a run has %lld (%lld calls)",
         of_layers, between, of_layers + between, instructions, calls);
     OKF(per_block < 60 * blocks + 60 && per_block > -60 * (long long)blocks - 60,
         "blocks sum to %lld instructions, a run has %lld", of_blocks, instructions);
     layer_cycles += number(b, "interpreter", 0, "cycles");
     slack = block_cycles * (long long)blocks;
-    OKF(layer_cycles > cycles - slack && layer_cycles < cycles + arch->told_cycles * calls + slack,
+    OKF(llabs(layer_cycles - cycles) < arch->told_cycles * calls + slack,
         "layers and interpreter sum to %lld cycles, a run has %lld", layer_cycles, cycles);
 }
 
