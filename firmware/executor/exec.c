@@ -13,11 +13,6 @@
 struct run {                      // what one exec_run() needs to hand around
     int8_t *origin[PROG_ORIGINS]; // of the call at hand
     struct k_call k;              // of the kernel call at hand
-    const uint8_t *program;
-    const struct prog_stage *stages;
-    const struct prog_op *ops;
-    const struct prog_header *header;
-    uint8_t *arena;
     const struct exec_input *input;
     const struct exec_hooks *profile; // NULL unless kernel calls are to be told
     int32_t *acc;                     // of the call at hand
@@ -29,7 +24,17 @@ struct run {                      // what one exec_run() needs to hand around
 
 static const void *at(const struct run *r, uint32_t offset)
 {
-    return r->program + offset;
+    return r->k.program + offset;
+}
+
+static const struct prog_header *header_of(const struct run *r)
+{
+    return at(r, 0);
+}
+
+static uint8_t *arena_of(const struct run *r)
+{
+    return (uint8_t *)r->origin[PROG_ORIGIN_ARENA];
 }
 
 static const struct prog_op *ops_of(const void *program)
@@ -132,10 +137,10 @@ uint32_t exec_op_layer(const void *program, uint32_t op)
 // First byte of the model input from row y on; `n` rows will be read.
 static const int8_t *input_rows(const struct run *r, unsigned y, unsigned n)
 {
-    size_t row = (size_t)r->header->in_w * r->header->in_c;
+    size_t row = (size_t)header_of(r)->in_w * header_of(r)->in_c;
     if (r->input)
         return r->input->rows(r->input->ctx, y, n);
-    return (const int8_t *)at(r, r->header->input) + y * row;
+    return (const int8_t *)at(r, header_of(r)->input) + y * row;
 }
 
 // What every kernel call takes lies in one frame; what few need, in frames of their own, which are gone
@@ -154,7 +159,7 @@ APART const int8_t *ask_for_input(const struct run *r, const struct prog_op *op,
     if (v->slice_step >= v->pix_step)
         return input_rows(r, (unsigned)(step->slice * op->ss - op->pad_s + step->taps.first),
                           step->taps.n);
-    return input_rows(r, 0, r->header->in_h) + step->in;
+    return input_rows(r, 0, header_of(r)->in_h) + step->in;
 }
 
 // Position 0 of an addition's operand: of the chunk, or of a slice of anything.
@@ -166,13 +171,16 @@ static const int8_t *operand(const struct run *r, const struct prog_view *v, int
         return first - r->k.first * pixel;
     if (v->space == PROG_RING)
         return first + (ptrdiff_t)(slice % v->slots) * (ptrdiff_t)v->slice_step -
-               ((const struct prog_extent *)at(r, r->stages[v->stage].extents + r->band))->lo *
+               ((const struct prog_extent *)at(
+                    r, ((const struct prog_stage *)at(r, header_of(r)->stages))[v->stage].extents +
+                           r->band))
+                       ->lo *
                    pixel;
     if (v->space != PROG_INPUT || !r->input)
         return first + (ptrdiff_t)slice * (ptrdiff_t)v->slice_step;
     if (v->slice_step >= v->pix_step)
         return input_rows(r, (unsigned)slice, 1);
-    return input_rows(r, 0, r->header->in_h) + (size_t)slice * v->slice_step;
+    return input_rows(r, 0, header_of(r)->in_h) + (size_t)slice * v->slice_step;
 }
 
 // What has no slice kernel.
@@ -196,17 +204,18 @@ APART void run_special(const struct run *r, const struct prog_op *op, int slice)
 // Costs the same wherever it is called from: exec_probe() learns how much.
 APART void tell(const struct run *r, const struct prog_op *op, int pixels)
 {
-    r->profile->kernel(r->profile->ctx, (unsigned)(op - r->ops), pixels);
+    r->profile->kernel(r->profile->ctx, (unsigned)(op - ops_of(r->k.program)), pixels);
 }
 
 void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
 {
-    const struct run r = {.profile = hooks, .ops = ops_of(program)};
+    const struct run r = {.profile = hooks, .k = {.program = program}};
+    const struct prog_op *op = ops_of(program);
     for (unsigned i = 0; i < n; i += EXEC_PROBES) {
 #pragma GCC unroll 8
         for (int k = 0; k < EXEC_PROBES; k++) { // a loop's own cost would count for the calls
-            tell(&r, r.ops, 0);
-            tell(&r, r.ops, -1);
+            tell(&r, op, 0);
+            tell(&r, op, -1);
         }
     }
 }
@@ -306,13 +315,13 @@ APART void begin_call(struct run *r, const struct prog_call *call, const struct 
 {
     const struct prog_move *moves = at(r, call->moves);
     const struct prog_base *bases = at(r, call->bases);
-    uint8_t *const scratch = r->arena + call->scratch;
+    uint8_t *const scratch = arena_of(r) + call->scratch;
     r->origin[PROG_ORIGIN_SCRATCH] = (int8_t *)scratch;
-    r->acc = (int32_t *)(void *)((part->acc_op == 0xFFFF ? scratch : r->arena) + part->acc);
+    r->acc = (int32_t *)(void *)((part->acc_op == 0xFFFF ? scratch : arena_of(r)) + part->acc);
     for (int i = 0; i < call->n_bases; i++)
-        r->origin[PROG_ORIGIN_WINDOW + i] = (int8_t *)r->arena + bases[i].offset;
+        r->origin[PROG_ORIGIN_WINDOW + i] = (int8_t *)arena_of(r) + bases[i].offset;
     for (int i = 0; i < call->n_moves; i++)
-        memmove(r->arena + moves[i].dst, r->arena + moves[i].src, moves[i].bytes);
+        memmove(arena_of(r) + moves[i].dst, arena_of(r) + moves[i].src, moves[i].bytes);
     if (call->flags & PROG_CALL_BEGIN)
         memset(r->acc, 0, part->acc_bytes);
 }
@@ -363,19 +372,20 @@ APART void run_band_told(struct run *r)
 
 APART void run_call(struct run *r, const struct prog_call *call)
 {
-    const struct prog_part *part = (const struct prog_part *)at(r, r->header->parts) + call->part;
+    const struct prog_part *part =
+        (const struct prog_part *)at(r, header_of(r)->parts) + call->part;
     begin_call(r, call, part);
     r->first = at(r, call->steps);
     r->end = r->first + call->n_steps;
     r->group_bytes = part->group_bytes;
     for (int band = 0; band < call->n_bands && call->n_steps > 0; band++) {
         r->band = (uint32_t)(call->first_band + band) * (uint32_t)sizeof(struct prog_extent);
-        r->k.constants = r->program;
+        r->k.constants = r->k.program;
         r->groups = call->n_groups;
         (r->profile ? run_band_told : run_band_straight)(r);
     }
     if (call->flags & PROG_CALL_END)
-        finish_accumulators(r, r->ops + part->acc_op);
+        finish_accumulators(r, ops_of(r->k.program) + part->acc_op);
 }
 
 bool exec_output_outside(const void *program)
@@ -386,21 +396,16 @@ bool exec_output_outside(const void *program)
 int exec_run_into(const void *program, void *arena, size_t arena_bytes,
                   const struct exec_input *input, const struct exec_hooks *hooks, int8_t *output)
 {
-    struct run r = {.program = program,
-                    .header = program,
-                    .ops = ops_of(program),
-                    .arena = arena,
-                    .input = input,
+    struct run r = {.input = input,
                     .profile = hooks && hooks->kernel ? hooks : NULL,
                     .k = {.program = program}};
-    const struct prog_block *blocks = at(&r, r.header->blocks);
-    r.stages = at(&r, r.header->stages);
-    if (arena_bytes < r.header->arena_bytes)
+    const struct prog_block *blocks = at(&r, header_of(&r)->blocks);
+    if (arena_bytes < header_of(&r)->arena_bytes)
         return EXEC_ARENA;
     r.origin[PROG_ORIGIN_ARENA] = arena;
-    r.origin[PROG_ORIGIN_INPUT] = (int8_t *)(uintptr_t)at(&r, r.header->input); // is only read
+    r.origin[PROG_ORIGIN_INPUT] = (int8_t *)(uintptr_t)at(&r, header_of(&r)->input); // is only read
     r.origin[PROG_ORIGIN_OUTPUT] = output;
-    for (unsigned i = 0; i < r.header->n_blocks; i++) {
+    for (unsigned i = 0; i < header_of(&r)->n_blocks; i++) {
         const struct prog_call *calls = at(&r, blocks[i].calls);
         for (uint32_t k = 0; k < blocks[i].n_calls; k++)
             run_call(&r, &calls[k]);
@@ -408,7 +413,7 @@ int exec_run_into(const void *program, void *arena, size_t arena_bytes,
             hooks->block(hooks->ctx, i);
     }
     if (output && !exec_output_outside(program))
-        memcpy(output, r.arena + r.header->output, r.header->output_bytes);
+        memcpy(output, arena_of(&r) + header_of(&r)->output, header_of(&r)->output_bytes);
     return EXEC_OK;
 }
 
