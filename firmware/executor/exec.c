@@ -124,9 +124,9 @@ void exec_block_ops(const void *program, unsigned block, uint32_t *first, uint32
     const struct prog_block *b = (const struct prog_block *)(const void *)(p + h->blocks) + block;
     const struct prog_stage *stages =
         (const struct prog_stage *)(const void *)(p + h->stages) + b->first_stage;
-    const struct prog_stage *last = stages + b->n_stages - 1;
-    *first = stages->first_op;
-    *n = (uint32_t)last->first_op + last->n_ops - *first;
+    const uint32_t op = (uint32_t)sizeof(struct prog_op);
+    *first = (stages[0].head - h->ops) / op;
+    *n = (stages[b->n_stages - 1].last - stages[0].head) / op + 1;
 }
 
 uint32_t exec_op_layer(const void *program, uint32_t op)
@@ -162,6 +162,11 @@ APART const int8_t *ask_for_input(const struct run *r, const struct prog_op *op,
     return input_rows(r, 0, header_of(r)->in_h) + step->in;
 }
 
+static const struct prog_extent *extent_of(const struct run *r, const struct prog_stage *stage)
+{
+    return at(r, stage->extents + r->band);
+}
+
 // Position 0 of an addition's operand: of the chunk, or of a slice of anything.
 static const int8_t *operand(const struct run *r, const struct prog_view *v, int slice)
 {
@@ -169,13 +174,11 @@ static const int8_t *operand(const struct run *r, const struct prog_view *v, int
     const ptrdiff_t pixel = (ptrdiff_t)v->pix_step;
     if (v->space == PROG_CHUNK)
         return first - r->k.first * pixel;
-    if (v->space == PROG_RING)
+    if (v->space == PROG_RING) {
+        const struct prog_stage *stages = at(r, header_of(r)->stages);
         return first + (ptrdiff_t)(slice % v->slots) * (ptrdiff_t)v->slice_step -
-               ((const struct prog_extent *)at(
-                    r, ((const struct prog_stage *)at(r, header_of(r)->stages))[v->stage].extents +
-                           r->band))
-                       ->lo *
-                   pixel;
+               extent_of(r, &stages[v->stage])->lo * pixel;
+    }
     if (v->space != PROG_INPUT || !r->input)
         return first + (ptrdiff_t)slice * (ptrdiff_t)v->slice_step;
     if (v->slice_step >= v->pix_step)
@@ -227,7 +230,7 @@ INLINE void pass_on(struct run *r, int8_t *chunk, const struct prog_op *op)
     r->k.taps = (struct prog_taps){.n = 1};
 }
 
-APART void run_any_kernel(struct run *r, const struct prog_op *op, int slice)
+APART void run_kernel_or_special(struct run *r, const struct prog_op *op, int slice)
 {
     if (r->profile)
         tell(r, op, r->k.n);
@@ -240,8 +243,8 @@ APART void run_any_kernel(struct run *r, const struct prog_op *op, int slice)
 }
 
 // A step of a stage that is not simple, chunk by chunk; the call at hand has the whole extent.
-APART void run_any(struct run *r, const struct prog_stage *stage, const struct prog_step *step,
-                   int8_t *out)
+APART void run_in_chunks(struct run *r, const struct prog_stage *stage,
+                         const struct prog_step *step, int8_t *out)
 {
     const struct prog_op *head = at(r, stage->head);
     const int hi = r->k.first + r->k.n, chunk = stage->chunk ? stage->chunk : r->k.n;
@@ -257,11 +260,11 @@ APART void run_any(struct run *r, const struct prog_stage *stage, const struct p
         for (; op != last; op++) {
             int8_t *const between = r->origin[PROG_ORIGIN_SCRATCH] + op->out.offset;
             r->k.out = between;
-            run_any_kernel(r, op, step->slice);
+            run_kernel_or_special(r, op, step->slice);
             pass_on(r, between, op);
         }
         r->k.out = out;
-        run_any_kernel(r, op, step->slice);
+        run_kernel_or_special(r, op, step->slice);
         out += (size_t)chunk * op->out.pix_step;
     }
 }
@@ -289,7 +292,7 @@ INLINE void run_simple(struct run *r, const struct prog_stage *stage, const stru
             break;
         pass_on(r, to, op);
     }
-    for (int slices = step->taps.slices; --slices > 0;) {
+    for (unsigned slices = step->taps.slices; --slices != 0;) {
         r->k.in += stage->in_slice;
         r->k.out += stage->out_slice;
         run_kernel(r, op, told);
@@ -330,7 +333,7 @@ APART void begin_call(struct run *r, const struct prog_call *call, const struct 
 INLINE int8_t *begin_step(struct run *r, const struct prog_stage *stage,
                           const struct prog_step *step)
 {
-    const struct prog_extent *extent = at(r, stage->extents + r->band);
+    const struct prog_extent *extent = extent_of(r, stage);
     r->k.in = r->origin[stage->in] + (ptrdiff_t)step->in + extent->in;
     r->k.first = extent->lo;
     r->k.n = extent->n;
@@ -346,10 +349,10 @@ INLINE void run_band(struct run *r, bool told)
     for (;;) {
         const struct prog_stage *stage = at(r, 4 * (uint32_t)step->stage);
         int8_t *const out = begin_step(r, stage, step);
-        if (step->taps.slices)
+        if (stage->simple)
             run_simple(r, stage, step, out, told);
         else
-            run_any(r, stage, step, out);
+            run_in_chunks(r, stage, step, out);
         if (++step != r->end)
             continue;
         if (--r->groups == 0)

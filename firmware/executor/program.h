@@ -19,10 +19,11 @@
 // axis, "a" the axis along a slice.
 //
 // A step computes one slice of one stage, or some that follow each other: all positions of the band's
-// extent, `chunk` positions at a time, through all of the stage's operators. Tensors between operators of a stage hold one
-// chunk of pixels; a stage's last operator writes a ring of slices or a whole tensor. The executor
-// decides nothing: order, ring slots and intervals are data. It works little, too: a step says where
-// the first operator reads and the last one writes, and between them an operator reads the chunk.
+// extent, `chunk` positions at a time, through all of the stage's operators, from its head to its last.
+// Tensors between operators of a stage hold one chunk of pixels; the last operator writes a ring of
+// slices or a whole tensor. The executor decides nothing: order, ring slots and extents are data. It
+// works little, too: a step says where the head reads and the last operator writes, and between them an
+// operator reads the chunk.
 //
 // A call runs some bands of a part. An ordinary block is one part and one call of all its bands. A
 // block of cells (server/planner/cells.h) has a part or more a cell and a call a band; between calls
@@ -69,7 +70,7 @@ enum prog_kernel {
 
 enum prog_space {
     PROG_WHOLE,    // arena, whole tensor: position 0 is at `offset`
-    PROG_RING,     // arena, `slots` slices; a slice holds the positions of interval `interval`
+    PROG_RING,     // arena, `slots` slices; a slice holds the positions that its stage's extent says
     PROG_CHUNK,    // arena, one chunk of pixels
     PROG_INPUT,    // the model input, outside the arena
     PROG_OUTPUT,   // the model output, outside the arena
@@ -101,7 +102,7 @@ struct prog_view {
     uint16_t space;  // enum prog_space
     uint16_t origin; // enum prog_origin
     uint16_t slots;  // RING
-    uint16_t stage;  // RING: of the program, whose extent its slices have
+    uint16_t stage;  // RING: index of the stage that makes its slices, and whose extent they have
 };
 
 struct prog_requant {
@@ -188,39 +189,36 @@ struct prog_op {
 
 // Simple stages have slice kernels only, do their whole extent at a time, and do not read the model input.
 struct prog_stage {
-    uint16_t first_op, n_ops;
-    uint16_t chunk;               // positions at a time; 0 = the whole extent
-    uint16_t simple;              // 0 or 1
-    uint32_t extents;             // offset
     uint32_t head, last;          // offsets of its first and its last operator
-    uint16_t in, out;             // origins of that one's operand 0 and of the last one's output
-    uint32_t in_slice, out_slice; // of those: bytes from slice to slice of a step
+    uint32_t extents;             // offset
+    uint16_t chunk;               // positions at a time; 0 = the whole extent
+    uint16_t simple;              // 1 or 0
+    uint16_t in, out;             // origins of the head's operand 0 and of the last one's output
+    uint32_t in_slice, out_slice; // bytes of those two, from slice to slice of a step
 };
 
-// Of a window, taps [first, first + n) along slices lie inside the tensor.
+// Of a window, along slices: taps [first, first + n) lie inside the tensor.
 struct prog_taps {
     uint16_t first, n;
-    uint16_t wrap; // RING: slices from that of the first tap to the ring's end; others: 0
-    uint16_t
-        slices; // of a step of a simple stage: how many it makes; of others: 0, and it makes one
+    uint16_t wrap;   // RING: slices from that of the first tap to the ring's end; others: 0
+    uint16_t slices; // that a step makes, with the same taps
 };
 
-// Of several slices all have the same taps, of windows that do not wrap.
+// Several slices are made by simple stages of one operator, where no window wraps. Both places are
+// counted from their origins.
 struct prog_step {
+    struct prog_taps taps; // of the head's operand 0
     uint16_t stage;        // offset of it, in words
-    uint16_t slice;        // the first
-    struct prog_taps taps; // of operand 0 of the stage's first operator
-    uint32_t in;           // where that one's slice of the first tap begins, from its origin
-    uint32_t
-        out; // where the slice that is made begins, from the origin of the last operator's output
+    uint16_t slice;        // the first that is made
+    uint32_t in;           // where the slice of the first tap begins
+    uint32_t out;          // where the slice that is made begins
 };
 
-// Of a stage, in a band: a step computes positions [lo, lo + n).
+// Of a stage, in a band: a step computes positions [lo, lo + n). From where slices begin it is `in` bytes
+// to position 0 of the input, and `out` bytes to position lo of the output.
 struct prog_extent {
     int32_t lo, n;
-    int32_t
-        in; // bytes from where a slice of the first operator's operand 0 begins to its position 0
-    int32_t out; // and from where one of the last operator's output begins to position lo
+    int32_t in, out;
 };
 
 struct prog_move { // done before the call, in order; may overlap (memmove)
@@ -279,7 +277,7 @@ struct prog_header {
 
 _Static_assert(sizeof(struct prog_view) == 24, "wire layout");
 _Static_assert(sizeof(struct prog_op) == 156, "wire layout");
-_Static_assert(sizeof(struct prog_stage) == 32, "wire layout");
+_Static_assert(sizeof(struct prog_stage) == 28, "wire layout");
 _Static_assert(sizeof(struct prog_step) == 20, "wire layout");
 _Static_assert(sizeof(struct prog_extent) == 16, "wire layout");
 _Static_assert(sizeof(struct prog_part) == 20, "wire layout");

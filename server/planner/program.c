@@ -173,11 +173,16 @@ static int ring_begin(const struct fusion *f, int tensor)
     return f->tensors[tensor].role == FUSION_RING ? f->need[tensor].lo : 0;
 }
 
+// `offset` is from where operators begin, until all is put together.
+static const struct prog_op *op_at(const struct compiler *c, uint32_t offset)
+{
+    return (const struct prog_op *)(const void *)(c->ops.data + offset);
+}
+
 static struct prog_extent extent_of(const struct compiler *c, const struct prog_stage *s, int stage)
 {
     const struct fusion *f = c->f;
-    const struct prog_op *head = (const struct prog_op *)(const void *)c->ops.data + s->first_op;
-    const struct prog_op *last = head + s->n_ops - 1;
+    const struct prog_op *head = op_at(c, s->head), *last = op_at(c, s->last);
     const struct layer *tail = &c->g->layers[f->stages[stage].tail];
     const bool acc = f->acc && f->stages[stage].tail == f->last;
     const struct fusion_interval need = f->need[acc ? tail->in[0] : tail->out];
@@ -194,8 +199,7 @@ static struct prog_extent extent_of(const struct compiler *c, const struct prog_
 static void finish_stage(const struct compiler *c, struct prog_stage *s,
                          const struct prog_extent *extents)
 {
-    const struct prog_op *head = (const struct prog_op *)(const void *)c->ops.data + s->first_op;
-    const struct prog_op *last = head + s->n_ops - 1;
+    const struct prog_op *head = op_at(c, s->head), *last = op_at(c, s->last);
     bool simple = head->in[0].space != PROG_INPUT;
     for (const struct prog_op *op = head; op <= last; op++)
         simple = simple && op->kernel >= PROG_CONV;
@@ -265,14 +269,13 @@ void program__add_step(struct compiler *c, const struct prog_part *part, int sta
 {
     const struct prog_stage *s =
         (const struct prog_stage *)(const void *)c->stages.data + part->first_stage + stage;
-    const struct prog_op *head = (const struct prog_op *)(const void *)c->ops.data + s->first_op;
-    const struct prog_op *last = head + s->n_ops - 1;
+    const struct prog_op *head = op_at(c, s->head), *last = op_at(c, s->last);
     const int first = slice * head->ss - head->pad_s, left = head->in_slices - first;
     const int tap = first < 0 ? -first : 0, stop = left < head->ks ? left : head->ks;
     const int slots = head->in[0].slots;
     struct prog_step step = {.stage = stage_offset(part->first_stage + stage),
                              .slice = (uint16_t)slice,
-                             .taps = {.first = (uint16_t)tap, .slices = s->simple}};
+                             .taps = {.first = (uint16_t)tap, .slices = 1}};
     step.out = slice_offset(&last->out, slice);
     if (stop > tap) { // else padding only
         step.taps.n = (uint16_t)(stop - tap);
@@ -291,7 +294,8 @@ void program__add_step(struct compiler *c, const struct prog_part *part, int sta
     steps->n++;
 }
 
-struct part_steps program__add_steps(struct compiler *c, struct prog_part *part)
+// Steps of a band, behind the extents of all bands, which say whether a stage is simple.
+static struct part_steps add_steps(struct compiler *c, struct prog_part *part)
 {
     const struct fusion *f = c->f;
     program__add_extents(c, part, 0);
@@ -303,25 +307,32 @@ struct part_steps program__add_steps(struct compiler *c, struct prog_part *part)
     return steps;
 }
 
-void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int head,
-                        uint32_t first_op)
+void program__begin_stage(struct compiler *c, int stage)
+{
+    c->stage_at[stage] = (uint16_t)program__n_of(&c->stages, sizeof(struct prog_stage));
+}
+
+void program__end_stage(struct compiler *c, struct prog_part *part, size_t head, int chunk)
+{
+    const struct prog_stage s = {.head = (uint32_t)head,
+                                 .last = (uint32_t)(c->ops.len - sizeof(struct prog_op)),
+                                 .chunk = (uint16_t)chunk};
+    buf_add(&c->stages, &s, sizeof s);
+    part->n_stages++;
+}
+
+void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int layer,
+                        size_t head)
 {
     const struct fusion *f = c->f;
-    const struct fusion_stage *fs = &f->stages[stage];
-    struct prog_stage s = {
-        .first_op = (uint16_t)first_op,
-        .chunk = (uint16_t)fusion_chunks_of(f, fs),
-    };
-    c->stage_at[stage] = (uint16_t)program__n_of(&c->stages, sizeof s);
-    for (int i = head; i >= 0; i = f->next[i]) {
+    program__begin_stage(c, stage);
+    for (int i = layer; i >= 0; i = f->next[i]) {
         bool acc = f->acc && i == f->last;
         if (acc)
             part->acc_op = (uint16_t)program__n_of(&c->ops, sizeof(struct prog_op));
         add_op(c, i, acc);
     }
-    s.n_ops = (uint16_t)(program__n_of(&c->ops, sizeof(struct prog_op)) - s.first_op);
-    buf_add(&c->stages, &s, sizeof s);
-    part->n_stages++;
+    program__end_stage(c, part, head, fusion_chunks_of(f, &f->stages[stage]));
 }
 
 struct prog_part program__part(const struct compiler *c)
@@ -341,9 +352,8 @@ struct part_steps program__add_part(struct compiler *c)
         part.acc_bytes = (uint32_t)f->acc_bytes;
     }
     for (int s = 0; s < f->n_stages; s++)
-        program__add_stage(c, &part, s, f->stages[s].head,
-                           program__n_of(&c->ops, sizeof(struct prog_op)));
-    const struct part_steps steps = program__add_steps(c, &part);
+        program__add_stage(c, &part, s, f->stages[s].head, c->ops.len);
+    const struct part_steps steps = add_steps(c, &part);
     buf_add(&c->parts, &part, sizeof part);
     return steps;
 }
@@ -406,8 +416,8 @@ static void relocate(struct compiler *c, uint32_t ops, uint32_t calls, uint32_t 
         b[i].calls += calls;
     for (uint32_t i = 0; i < program__n_of(&c->stages, sizeof *stage); i++) {
         stage[i].extents += tables;
-        stage[i].head = ops + (uint32_t)sizeof *op * stage[i].first_op;
-        stage[i].last = stage[i].head + (uint32_t)sizeof *op * (stage[i].n_ops - 1u);
+        stage[i].head += ops;
+        stage[i].last += ops;
     }
     for (uint32_t i = 0; i < program__n_of(&c->calls, sizeof *call); i++) {
         call[i].moves += tables;

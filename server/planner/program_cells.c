@@ -151,15 +151,10 @@ static void add_group_stage(struct compiler *c, struct prog_part *part, int laye
                             const struct prog_op *ops, int n_ops)
 {
     const struct fusion *f = c->f;
-    struct prog_stage s = {
-        .first_op = (uint16_t)program__n_of(&c->ops, sizeof *ops),
-        .n_ops = (uint16_t)n_ops,
-        .chunk = (uint16_t)(layer == f->expand ? 0 : f->chunk),
-    };
-    c->stage_at[f->stage_of[layer]] = (uint16_t)program__n_of(&c->stages, sizeof s);
+    const size_t head = c->ops.len;
+    program__begin_stage(c, f->stage_of[layer]);
     buf_add(&c->ops, ops, (size_t)n_ops * sizeof *ops);
-    buf_add(&c->stages, &s, sizeof s);
-    part->n_stages++;
+    program__end_stage(c, part, head, layer == f->expand ? 0 : f->chunk);
 }
 
 // `groups` groups of n channels from channel `from` on.
@@ -195,8 +190,7 @@ static struct prog_part add_before(struct compiler *c)
     const struct fusion *f = c->f;
     struct prog_part part = program__part(c);
     for (int s = 0; s < f->stage_of[f->expand]; s++)
-        program__add_stage(c, &part, s, f->stages[s].head,
-                           program__n_of(&c->ops, sizeof(struct prog_op)));
+        program__add_stage(c, &part, s, f->stages[s].head, c->ops.len);
     return part;
 }
 
@@ -207,13 +201,13 @@ static struct prog_part add_end_of_sums(struct compiler *c)
     const int project = f->expand + 2;
     struct prog_part part = program__part(c);
     struct prog_op op = program__op(c, project, false);
-    const uint32_t first_op = program__n_of(&c->ops, sizeof op);
+    const size_t head = c->ops.len;
     op.kernel = PROG_SUM_END;
     op.in[0] = view_of_sums(f);
     if (constants_lay_out(&c->consts, &c->g->layers[project], true, &op))
         c->no_memory = true;
     buf_add(&c->ops, &op, sizeof op);
-    program__add_stage(c, &part, f->stage_of[project], f->next[project], first_op);
+    program__add_stage(c, &part, f->stage_of[project], f->next[project], head);
     return part;
 }
 

@@ -30,18 +30,18 @@ uint32_t program__n_of(const struct buf *b, size_t item); // items in it
 struct prog_op program__op(const struct compiler *c, int i, bool acc);
 // A part without stages, to be filled.
 struct prog_part program__part(const struct compiler *c);
-// Stage `stage`: the operators from first_op on, which may be there already, then layers `head` (-1:
-// none) to its tail.
-void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int head,
-                        uint32_t first_op);
+// Stage `stage` of the block or cell at hand, before its operators are added; then those from offset `head` on.
+void program__begin_stage(struct compiler *c, int stage);
+void program__end_stage(struct compiler *c, struct prog_part *part, size_t head, int chunk);
+// The same around the operators of `layer` (-1: none) to its tail; others may be there already, from `head` on.
+void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int layer,
+                        size_t head);
 // A step of the part, whose stages are there, behind those in `steps`; one that only goes on where the last one
 // ended becomes part of it.
 void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice,
                        struct part_steps *steps);
 // The extents of all bands. first: of the part's stages, among those of the block or cell at hand.
 void program__add_extents(struct compiler *c, const struct prog_part *part, int first);
-// Steps of a band and the extents of all bands.
-struct part_steps program__add_steps(struct compiler *c, struct prog_part *part);
 // The block or cell at hand as one part.
 struct part_steps program__add_part(struct compiler *c);
 // Live tensors slide down, oldest first, so none runs over another; X, the youngest, goes last.

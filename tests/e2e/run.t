@@ -46,7 +46,10 @@ is system("MODEL=$Farm::MODELS/lenet5.tflite tools/run >$log 2>&1"), 0, 'a secon
 open my $f, '<', $log or die "$log: $!";
 $text = do { local $/; <$f> };
 like $text, qr/runs already .* at \Q$url\E/, 'says that a farm runs there';
-like $text, qr/campaign 2 of lenet5: 3 measured, 0 failed/, 'and measures its model with it';
+my @front = grep { /\d:(?:plain|cells|cols|rows)/ } `$Farm::BIN/farm plan $Farm::MODELS/lenet5.tflite`;
+my $points = @front < 3 ? @front : 3;
+cmp_ok $points, '>', 0, 'lenet5 has a front';
+like $text, qr/campaign 2 of lenet5: $points measured, 0 failed/, 'and measures its model with it';
 
 is signal_group('first', 'INT') >> 8, 130, 'Ctrl-C ends it';
 like $farm->log_of('first', 'out'), qr/^Stopped\. The results stay in /m, 'it says so';

@@ -12,6 +12,10 @@
 #include "server/planner/fusion.h"
 #include "server/planner/program.h"
 
+struct seen { // in the programs of networks of a size
+    uint64_t macs, long_steps;
+};
+
 struct counter {
     const struct prog_op *ops;
     int open; // operator whose kernel runs, or -1
@@ -73,6 +77,24 @@ static bool run_counted(const struct buf *program, struct counter *c)
     return ok;
 }
 
+// Steps of the program that make several slices.
+static uint64_t long_steps(const struct buf *program)
+{
+    const uint8_t *p = program->data;
+    const struct prog_header *h = (const void *)p;
+    const struct prog_block *blocks = (const void *)(p + h->blocks);
+    uint64_t n = 0;
+    for (int b = 0; b < h->n_blocks; b++) {
+        const struct prog_call *calls = (const void *)(p + blocks[b].calls);
+        for (uint32_t k = 0; k < blocks[b].n_calls; k++) {
+            const struct prog_step *steps = (const void *)(p + calls[k].steps);
+            for (uint32_t i = 0; i < calls[k].n_steps; i++)
+                n += steps[i].taps.slices > 1;
+        }
+    }
+    return n;
+}
+
 // Positions that the kernels of the block at hand are told: sums over groups are told again when they end.
 static uint64_t planned_positions(const struct fusion *f)
 {
@@ -87,7 +109,7 @@ static uint64_t planned_positions(const struct fusion *f)
 }
 
 static bool check_config(struct fusion *f, const struct config_block *blocks, int count,
-                         const char *variant, const int8_t *input, uint64_t *macs_seen)
+                         const char *variant, const int8_t *input, struct seen *seen)
 {
     struct buf program;
     struct counter c = {0};
@@ -122,12 +144,14 @@ static bool check_config(struct fusion *f, const struct config_block *blocks, in
                ok ? "ran" : "did not run as told");
         ok = false;
     }
-    *macs_seen += c.macs;
+    seen->macs += c.macs;
+    if (ok)
+        seen->long_steps += long_steps(&program);
     buf_free(&program);
     return ok;
 }
 
-static bool check_network(uint32_t seed, int size, uint64_t *macs_seen)
+static bool check_network(uint32_t seed, int size, struct seen *seen)
 {
     struct netgen n;
     struct fusion f;
@@ -143,7 +167,7 @@ static bool check_network(uint32_t seed, int size, uint64_t *macs_seen)
         input[i] = (int8_t)(netgen_next(&n) >> 24);
     for (int t = 0; t < 3 && ok; t++) {
         int count = netcut_random(&n, &f, blocks);
-        ok = check_config(&f, blocks, count, exec_variant_name((unsigned)t), input, macs_seen);
+        ok = check_config(&f, blocks, count, exec_variant_name((unsigned)t), input, seen);
     }
     if (!ok)
         printf("# seed %u size %d\n", seed, size);
@@ -158,14 +182,15 @@ int main(int argc, char **argv)
     int networks = argc > 1 ? atoi(argv[1]) : 3000;
     for (int size = 1; size <= 12; size++) {
         int bad = 0;
-        uint64_t macs = 0;
+        struct seen seen = {0, 0};
         for (int i = 0; i < networks / 12 + 1; i++)
-            bad += !check_network((uint32_t)(size * 100000 + i), size, &macs);
-        OKF(bad == 0 && macs > 0,
+            bad += !check_network((uint32_t)(size * 100000 + i), size, &seen);
+        OKF(bad == 0 && seen.macs > 0,
             "networks of about %d layers: counted MACs, kernel calls and positions are the planned "
-            "ones (%d "
-            "bad, %llu MACs)",
-            size, bad, (unsigned long long)macs);
+            "ones (%d bad, %llu MACs)",
+            size, bad, (unsigned long long)seen.macs);
+        OKF(seen.long_steps > 0, "... %llu steps of them make several slices",
+            (unsigned long long)seen.long_steps);
     }
     return tap_done();
 }
