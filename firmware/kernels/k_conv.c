@@ -58,16 +58,20 @@ void k_conv(const struct prog_op *op, const struct k_call *k)
     const int in_c = op->in_c, out_c = op->out_c;
     const size_t w_row = (size_t)op->ka * (size_t)in_c;
     const size_t w_channel = (size_t)op->ks * w_row;
+    const size_t x_step = op->in[0].pix_step, y_step = op->out.pix_step;
+    const int8_t *const weights = k_weights(op, k);
+    const int32_t *const bias = k_bias(op, k);
+    const struct prog_requant *const requant = k_requant(op, k);
     for (int i = 0; i < k->n; i++) {
         int first = (k->first + i) * op->sa - op->pad_a;
         int a0 = first < 0 ? -first : 0;
         int a1 = first + op->ka > op->in_len ? op->in_len - first : op->ka;
         int whole = a0 == 0 && a1 == op->ka && k->taps.n == op->ks;
-        int8_t *y = k->out + (size_t)i * op->out.pix_step;
-        const size_t along = (size_t)(first + a0) * op->in[0].pix_step;
-        const int8_t *w0 = k_weights(op, k) + (size_t)k->taps.first * w_row + (size_t)(a0 * in_c);
+        int8_t *y = k->out + (size_t)i * y_step;
+        const size_t along = (size_t)(first + a0) * x_step;
+        const int8_t *w0 = weights + (size_t)k->taps.first * w_row + (size_t)(a0 * in_c);
         // Taps along the slice are one run of bytes where pixels are packed.
-        int packed = op->in[0].pix_step == (size_t)in_c;
+        int packed = x_step == (size_t)in_c;
         int runs = packed ? 1 : a1 - a0;
         int run_bytes = packed ? (a1 - a0) * in_c : in_c;
         for (int o = 0; o < out_c; o += 4) {
@@ -75,10 +79,10 @@ void k_conv(const struct prog_op *op, const struct k_call *k)
             int32_t acc[4] = {0, 0, 0, 0};
             const int8_t *w_o = w0 + (size_t)o * w_channel;
             for (int l = 0; l < lanes; l++) {
-                acc[l] = k_bias(op, k)[o + l];
+                acc[l] = bias[o + l];
                 if (!whole)
                     acc[l] += op->in_zero *
-                              outside_weights(op, k_weights(op, k) + (size_t)(o + l) * w_channel,
+                              outside_weights(op, weights + (size_t)(o + l) * w_channel,
                                               k->taps.first, k->taps.first + k->taps.n, a0, a1);
             }
             const int8_t *slice = k->in;
@@ -91,13 +95,13 @@ void k_conv(const struct prog_op *op, const struct k_call *k)
                     else
                         for (int l = 0; l < lanes; l++)
                             acc[l] = dot1(x, w + (size_t)l * w_channel, run_bytes, acc[l]);
-                    x += op->in[0].pix_step;
+                    x += x_step;
                     w += in_c;
                 }
                 slice = k_next_slice(op, k, slice, s + 1);
             }
             for (int l = 0; l < lanes; l++)
-                y[o + l] = finish(op, &k_requant(op, k)[o + l], acc[l]);
+                y[o + l] = finish(op, &requant[o + l], acc[l]);
         }
     }
 }
@@ -105,10 +109,11 @@ void k_conv(const struct prog_op *op, const struct k_call *k)
 void k_acc_conv(const struct prog_op *op, const struct k_call *k, int slice, int32_t *acc)
 {
     // ka and ks are the whole tensor here: the weights of a pixel are those of its position.
-    const size_t w_channel = (size_t)op->ks * op->ka * op->in_c;
+    const size_t w_channel = (size_t)op->ks * op->ka * op->in_c, x_step = op->in[0].pix_step;
+    const int8_t *const weights = k_weights(op, k);
     for (int p = k->first; p < k->first + k->n; p++) {
-        const int8_t *x = k->in + (size_t)p * op->in[0].pix_step;
-        const int8_t *w = k_weights(op, k) + ((size_t)slice * op->ka + (size_t)p) * op->in_c;
+        const int8_t *x = k->in + (size_t)p * x_step;
+        const int8_t *w = weights + ((size_t)slice * op->ka + (size_t)p) * op->in_c;
         int o = 0;
         for (; o + 4 <= op->out_c; o += 4)
             dot4(x, w + (size_t)o * w_channel, w_channel, op->in_c, acc + o);
@@ -120,21 +125,24 @@ void k_acc_conv(const struct prog_op *op, const struct k_call *k, int slice, int
 void k_acc_conv_end(const struct prog_op *op, const struct k_call *k, const int32_t *acc,
                     int8_t *out)
 {
+    const int32_t *const bias = k_bias(op, k);
+    const struct prog_requant *const requant = k_requant(op, k);
     for (int o = 0; o < op->out_c; o++)
-        out[o] = finish(op, &k_requant(op, k)[o], acc[o] + k_bias(op, k)[o]);
+        out[o] = finish(op, &requant[o], acc[o] + bias[o]);
 }
 
 void k_sum_conv(const struct prog_op *op, const struct k_call *k)
 {
-    const size_t in_c = op->in_c;
+    const size_t in_c = op->in_c, x_step = op->in[0].pix_step, y_step = op->out.pix_step;
+    const int8_t *const weights = k_weights(op, k);
     for (int i = 0; i < k->n; i++) {
-        const int8_t *x = k->in + (size_t)(k->first + i) * op->in[0].pix_step;
-        int32_t *sum = (int32_t *)(void *)(k->out + (size_t)i * op->out.pix_step);
+        const int8_t *x = k->in + (size_t)(k->first + i) * x_step;
+        int32_t *sum = (int32_t *)(void *)(k->out + (size_t)i * y_step);
         int o = 0;
         for (; o + 4 <= op->out_c; o += 4)
-            dot4(x, k_weights(op, k) + (size_t)o * in_c, in_c, op->in_c, sum + o);
+            dot4(x, weights + (size_t)o * in_c, in_c, op->in_c, sum + o);
         for (; o < op->out_c; o++)
-            sum[o] = dot1(x, k_weights(op, k) + (size_t)o * in_c, op->in_c, sum[o]);
+            sum[o] = dot1(x, weights + (size_t)o * in_c, op->in_c, sum[o]);
     }
 }
 

@@ -104,9 +104,11 @@ void k_conv_b4(const struct prog_op *op, const struct k_call *k)
     const int w_row = 4 * v.ka * v.in_c, w_group = v.ks * w_row, out_c = op->out_c;
     const int relu = op->p[1] == PROG_END_RELU, stop = k->first + k->n;
     const int8_t *w = k_weights(op, k);
+    const int32_t *const bias = k_bias(op, k);
+    const struct prog_requant_fast *const requants = k_fast(op, k);
     for (int c = 0; c < out_c; c += 4, w += w_group) {
-        const struct prog_requant_fast *r = k_fast(op, k) + c;
-        const struct block4 start = start_of(&v, w, k_bias(op, k) + c);
+        const struct prog_requant_fast *r = requants + c;
+        const struct block4 start = start_of(&v, w, bias + c);
         const int8_t *inner = w + k->taps.first * w_row;
         int8_t *y = k->out + c;
         for (int p = k->first, n; p < stop; p += n) {

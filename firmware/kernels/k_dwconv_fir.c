@@ -162,12 +162,14 @@ static const int8_t *weights3(const struct task *t, const int8_t *w, int8_t *mas
         const int n = t->k->n, slow = smaller(t->inside.lo, n);                                    \
         const int fast = smaller(t->inside.hi, n) > slow ? smaller(t->inside.hi, n) - slow : 0;    \
         const int8_t *w = k_weights(t->op, k);                                                     \
+        const int32_t *const bias = k_bias(t->op, k);                                              \
+        const struct prog_requant_fast *const requants = k_fast(t->op, k);                         \
         for (int c = 0; c < out_c; c++, w += 9) {                                                  \
             int8_t masked[9];                                                                      \
             const int8_t *v = weights3(t, w, masked);                                              \
             const int8_t *x0 = t->slices[0] + c, *x1 = t->slices[1] + c, *x2 = t->slices[2] + c;   \
-            const struct prog_requant_fast last = k_fast(t->op, k)[c];                             \
-            const int32_t start = start_of(t, w, k_bias(t->op, k)[c]);                             \
+            const struct prog_requant_fast last = requants[c];                                     \
+            const int32_t start = start_of(t, w, bias[c]);                                         \
             int8_t *y = t->k->out + c;                                                             \
             int8_t *const lo = y + (size_t)slow * y_step, *const hi = lo + (size_t)fast * y_step;  \
             int8_t *const end = y + (size_t)n * y_step;                                            \
@@ -222,6 +224,7 @@ static __attribute__((noinline)) void channel(const struct task *t, int c, const
     void (*const row)(const struct line *, const int8_t *, int, struct fast_range, int32_t *) =
         op->ka == 5 ? (op->sa == 1 ? row_5_1 : row_5_2) : (op->sa == 1 ? row_7_1 : row_7_2);
     int8_t *y = t->k->out + c;
+    const size_t y_step = op->out.pix_step;
     for (int p = 0; p < t->k->n; p += RUN) {
         int32_t acc[RUN];
         const int n = smaller(RUN, t->k->n - p);
@@ -235,7 +238,7 @@ static __attribute__((noinline)) void channel(const struct task *t, int c, const
             l.x = t->slices[s] + c + (ptrdiff_t)(p * op->sa) * t->step;
             row(&l, w + (s + t->k->taps.first) * op->ka, n, inside, acc);
         }
-        for (int i = 0; i < n; i++, y += t->op->out.pix_step)
+        for (int i = 0; i < n; i++, y += y_step)
             *y = blocked_end(&t->o, op->p[1] == PROG_END_RELU, &r, acc[i]);
     }
 }
@@ -266,6 +269,8 @@ void k_dwconv_fir(const struct prog_op *op, const struct k_call *k)
     t.inside.lo = inside.lo > k->first ? inside.lo - k->first : 0;
     t.inside.hi = inside.hi > k->first ? inside.hi - k->first : 0;
     const int8_t *slice = k->in, *w = k_weights(op, k);
+    const int32_t *const bias = k_bias(op, k);
+    const struct prog_requant_fast *const requants = k_fast(op, k);
     for (int s = 0; s < 3; s++)
         t.slices[s] = k_zeros(op, k); // should all kernel rows be outside
     for (int s = 0; s < k->taps.n; slice = k_next_slice(op, k, slice, ++s))
@@ -276,5 +281,5 @@ void k_dwconv_fir(const struct prog_op *op, const struct k_call *k)
         return;
     }
     for (int c = 0; c < op->out_c; c++, w += op->ks * op->ka)
-        channel(&t, c, w, start_of(&t, w, k_bias(op, k)[c]), k_fast(op, k) + c);
+        channel(&t, c, w, start_of(&t, w, bias[c]), requants + c);
 }

@@ -65,14 +65,16 @@ void k_dwconv_m16(const struct prog_op *op, const struct k_call *k)
                            .o = fast_out_of(op)};
     const int most = (columns - op->ka) / op->sa + 1;
     const int16_t *w = (const int16_t *)(const void *)k_weights(op, k);
+    const int32_t *const bias = k_bias(op, k);
+    const struct prog_requant_fast *const requants = k_fast(op, k);
+    const size_t y_step = op->out.pix_step;
     for (int i = 0; i < PROG_M16_VALUES + 4; i++)
         x[i] = 0;
     for (int c = 0; c < op->out_c; c++, w += 4 * t.quads) {
         for (int i = 0; i < k->n; i += most) {
             const int n = k->n - i < most ? k->n - i : most;
             gather(&t, c, (k->first + i) * op->sa - op->pad_a, (n - 1) * op->sa + op->ka, x);
-            filter(&t, x, w, k_bias(op, k)[c], k_fast(op, k) + c, n,
-                   k->out + c + (size_t)i * op->out.pix_step, op->out.pix_step);
+            filter(&t, x, w, bias[c], requants + c, n, k->out + c + (size_t)i * y_step, y_step);
         }
     }
 }

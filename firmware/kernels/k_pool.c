@@ -17,11 +17,12 @@ static int32_t window_sum(const struct prog_op *op, const struct k_call *k, int 
                           int32_t *count)
 {
     int a0, a1, first = clip_taps(op, p, &a0, &a1);
+    const size_t x_step = op->in[0].pix_step;
     const int8_t *slice = k->in;
     int32_t sum = 0;
     for (int s = 0; s < k->taps.n; s++) {
-        const int8_t *x = slice + (size_t)(first + a0) * op->in[0].pix_step + c;
-        for (int a = a0; a < a1; a++, x += op->in[0].pix_step)
+        const int8_t *x = slice + (size_t)(first + a0) * x_step + c;
+        for (int a = a0; a < a1; a++, x += x_step)
             sum += *x;
         slice = k_next_slice(op, k, slice, s + 1);
     }
@@ -69,18 +70,19 @@ void k_mean(const struct prog_op *op, const struct k_call *k)
 void k_maxpool(const struct prog_op *op, const struct k_call *k)
 {
     (void)k;
+    const size_t x_step = op->in[0].pix_step, y_step = op->out.pix_step;
     for (int i = 0; i < k->n; i++) {
         int a0, a1, first = clip_taps(op, k->first + i, &a0, &a1);
         for (int c = 0; c < op->out_c; c++) {
             const int8_t *slice = k->in;
             int32_t best = -128;
             for (int s = 0; s < k->taps.n; s++) {
-                const int8_t *x = slice + (size_t)(first + a0) * op->in[0].pix_step + c;
-                for (int a = a0; a < a1; a++, x += op->in[0].pix_step)
+                const int8_t *x = slice + (size_t)(first + a0) * x_step + c;
+                for (int a = a0; a < a1; a++, x += x_step)
                     best = *x > best ? *x : best;
                 slice = k_next_slice(op, k, slice, s + 1);
             }
-            k->out[(size_t)i * op->out.pix_step + (size_t)c] =
+            k->out[(size_t)i * y_step + (size_t)c] =
                 (int8_t)fx_clamp(best, op->act_min, op->act_max);
         }
     }
