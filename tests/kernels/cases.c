@@ -11,12 +11,10 @@
 #define GUARD 32
 #define PROBES 16
 #define GUARD_BYTE 0x6B
-#define INPUT_BYTES (96u << 10)
-#define OUTPUT_BYTES (32u << 10) // of a program whose output lies outside the arena
 
 static _Alignas(4) uint8_t arena[GUARD + CASES_ARENA_BYTES + GUARD];
-static _Alignas(4) int8_t input[GUARD + 4 + INPUT_BYTES + GUARD];
-static int8_t outside[GUARD + OUTPUT_BYTES + GUARD];
+static _Alignas(4) int8_t input[GUARD + 4 + CASES_INPUT_BYTES + GUARD];
+static int8_t outside[GUARD + CASES_OUTPUT_BYTES + GUARD];
 
 struct profile {
     const volatile uint32_t *counter;
@@ -78,9 +76,11 @@ static uint32_t run(struct cases *c, struct case_entry *e, const volatile uint32
     uint8_t *base = (uint8_t *)c;
     const void *program = base + e->program;
     const uint32_t arena_bytes = exec_arena_bytes(program);
-    if (exec_check(program, e->program_bytes) || arena_bytes > CASES_ARENA_BYTES ||
-        e->input_bytes > INPUT_BYTES || e->output_bytes > OUTPUT_BYTES)
+    if (exec_check(program, e->program_bytes))
         return CASE_NOT_ACCEPTED;
+    if (arena_bytes > CASES_ARENA_BYTES || e->input_bytes > CASES_INPUT_BYTES ||
+        e->output_bytes > CASES_OUTPUT_BYTES)
+        return CASE_TOO_LARGE;
     int8_t *x = input + GUARD + e->shift;
     memset(arena, GUARD_BYTE, GUARD + arena_bytes + GUARD);
     memset(outside, GUARD_BYTE, GUARD + e->output_bytes + GUARD);

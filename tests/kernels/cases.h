@@ -13,12 +13,15 @@
 #define CASES_MAGIC 0x5345534Bu // "KSES"
 #define CASES_MAX_OPS 200       // operators of a program whose kernel calls are counted
 #define CASES_ARENA_BYTES (768u << 10)
+#define CASES_INPUT_BYTES (96u << 10)
+#define CASES_OUTPUT_BYTES (32u << 10)
 
 enum case_fault { // why a case failed; bits
     CASE_NOT_ACCEPTED = 1,
     CASE_WRONG_BYTES = 2,
     CASE_ARENA_GUARD = 4, // a byte beside the arena, or beside an output outside of it, was written
     CASE_INPUT_GUARD = 8, // the input, or a byte beside it, was written
+    CASE_TOO_LARGE = 16,  // arena, input or output are larger than the memory for cases
 };
 
 struct case_entry {

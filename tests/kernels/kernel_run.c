@@ -152,6 +152,11 @@ static int report(const struct cases *c, const char *core)
         cases[v]++;
         bad[v] += e[i].faults != 0;
         variant[v] = e[i].name;
+        if (e[i].faults & CASE_TOO_LARGE)
+            printf(
+                "# %s: case %u, %s: too large: there is room for %u bytes of arena, %u of input, "
+                "%u of output\n",
+                core, i, e[i].name, CASES_ARENA_BYTES, CASES_INPUT_BYTES, CASES_OUTPUT_BYTES);
         if (e[i].faults && failed++ < 10)
             printf("# %s: case %u, %s:%s%s%s%s\n", core, i, e[i].name,
                    e[i].faults & CASE_NOT_ACCEPTED ? " not accepted" : "",
