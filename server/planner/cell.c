@@ -134,6 +134,7 @@ static void simulate_strips(struct fusion *f)
     }
     f->stages[expand].done = made;
     f->stages[expand + 1].done = dw->out_w;
+    fusion__count_work(f, made + dw->out_w);
 }
 
 const char *fusion_cell_cols(struct fusion *f, int band_rows, int chunk, int bands)
@@ -198,9 +199,10 @@ bool fusion_cell_overlaps(const struct fusion *f)
 
 // A row is written behind the first layer, which has read what it needs. The last layer may still be
 // reading the pixel that it writes.
-static void dead_by_rows(const struct fusion *f, int tensor, int *dead)
+static void dead_by_rows(struct fusion *f, int tensor, int *dead)
 {
     const struct layer *last = &f->g->layers[f->last];
+    fusion__count_work(f, last->out_w * (f->last - f->first + 1));
     for (int x = 0; x < last->out_w; x++) {
         dead[x] = f->band_rows == 1 && fusion_cell_overlaps(f) ? f->g->tensors[tensor].w : 0;
         for (int i = f->first; i <= f->last; i++) {
@@ -227,6 +229,7 @@ void fusion_cell_dead(struct fusion *f, int tensor, int *dead)
     }
     for (int i = 0; i < f->n_stages; i++)
         f->stages[i].done = 0;
+    fusion__count_work(f, (int)f->n_steps + width * (f->last - f->first + 1));
     for (size_t i = 0; i < f->n_steps; i++) {
         const struct fusion_step *s = &f->steps[i];
         if (f->group && s->stage == last)
