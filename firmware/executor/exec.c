@@ -205,8 +205,9 @@ APART void run_special(const struct run *r, const struct prog_op *op, int slice)
 }
 
 // Costs the same wherever it is called from: exec_probe() learns how much.
-APART void tell(const struct run *r, const struct prog_op *op, int pixels)
+APART void tell(const struct run *r, const struct prog_op *op, bool begins)
 {
+    const int pixels = begins ? r->k.n * r->k.taps.slices : -1;
     r->profile->kernel(r->profile->ctx, (unsigned)(op - ops_of(r->k.program)), pixels);
 }
 
@@ -217,8 +218,8 @@ void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
     for (unsigned i = 0; i < n; i += EXEC_PROBES) {
 #pragma GCC unroll 8
         for (int k = 0; k < EXEC_PROBES; k++) { // a loop's own cost would count for the calls
-            tell(&r, op, 0);
-            tell(&r, op, -1);
+            tell(&r, op, true);
+            tell(&r, op, false);
         }
     }
 }
@@ -227,19 +228,19 @@ void exec_probe(const void *program, const struct exec_hooks *hooks, unsigned n)
 INLINE void pass_on(struct run *r, int8_t *chunk, const struct prog_op *op)
 {
     r->k.in = chunk - r->k.first * (ptrdiff_t)op->out.pix_step;
-    r->k.taps = (struct prog_taps){.n = 1};
+    r->k.taps = (struct prog_taps){.n = 1, .slices = 1};
 }
 
 APART void run_kernel_or_special(struct run *r, const struct prog_op *op, int slice)
 {
     if (r->profile)
-        tell(r, op, r->k.n);
+        tell(r, op, true);
     if (op->kernel >= PROG_CONV)
         exec__kernels[op->kernel](op, &r->k);
     else
         run_special(r, op, slice);
     if (r->profile)
-        tell(r, op, -1);
+        tell(r, op, false);
 }
 
 // A step of a stage that is not simple, chunk by chunk; the call at hand has the whole extent.
@@ -272,16 +273,14 @@ APART void run_in_chunks(struct run *r, const struct prog_stage *stage,
 INLINE void run_kernel(struct run *r, const struct prog_op *op, bool told)
 {
     if (told)
-        tell(r, op, r->k.n);
+        tell(r, op, true);
     exec__kernels[op->kernel](op, &r->k);
     if (told)
-        tell(r, op, -1);
+        tell(r, op, false);
 }
 
-// The whole extent through all operators; of further slices, which only stages of one operator have, through
-// that one.
-INLINE void run_simple(struct run *r, const struct prog_stage *stage, const struct prog_step *step,
-                       int8_t *out, bool told)
+// The whole extent through all operators.
+INLINE void run_simple(struct run *r, const struct prog_stage *stage, int8_t *out, bool told)
 {
     const struct prog_op *op = at(r, stage->head), *const last = at(r, stage->last);
     for (;; op++) {
@@ -289,21 +288,17 @@ INLINE void run_simple(struct run *r, const struct prog_stage *stage, const stru
         r->k.out = to;
         run_kernel(r, op, told);
         if (op == last)
-            break;
+            return;
         pass_on(r, to, op);
-    }
-    for (unsigned slices = step->taps.slices; --slices != 0;) {
-        r->k.in += stage->in_slice;
-        r->k.out += stage->out_slice;
-        run_kernel(r, op, told);
     }
 }
 
 APART void finish_accumulators(struct run *r, const struct prog_op *op)
 {
     int8_t *out = r->origin[op->out.origin] + op->out.offset;
+    r->k.n = 0; // the steps have told of all positions
     if (r->profile)
-        tell(r, op, 0);
+        tell(r, op, true);
     if (op->kernel == PROG_ACC_CONV)
         k_acc_conv_end(op, &r->k, r->acc, out);
     else if (op->kernel == PROG_ACC_AVGPOOL)
@@ -311,7 +306,7 @@ APART void finish_accumulators(struct run *r, const struct prog_op *op)
     else
         k_acc_mean_end(op, &r->k, r->acc, out);
     if (r->profile)
-        tell(r, op, -1);
+        tell(r, op, false);
 }
 
 APART void begin_call(struct run *r, const struct prog_call *call, const struct prog_part *part)
@@ -350,7 +345,7 @@ INLINE void run_band(struct run *r, bool told)
         const struct prog_stage *stage = at(r, 4 * (uint32_t)step->stage);
         int8_t *const out = begin_step(r, stage, step);
         if (stage->simple)
-            run_simple(r, stage, step, out, told);
+            run_simple(r, stage, out, told);
         else
             run_in_chunks(r, stage, step, out);
         if (++step != r->end)

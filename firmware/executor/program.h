@@ -189,23 +189,23 @@ struct prog_op {
 
 // Simple stages have slice kernels only, do their whole extent at a time, and do not read the model input.
 struct prog_stage {
-    uint32_t head, last;          // offsets of its first and its last operator
-    uint32_t extents;             // offset
-    uint16_t chunk;               // positions at a time; 0 = the whole extent
-    uint16_t simple;              // 1 or 0
-    uint16_t in, out;             // origins of the head's operand 0 and of the last one's output
-    uint32_t in_slice, out_slice; // bytes of those two, from slice to slice of a step
+    uint32_t head, last; // offsets of its first and its last operator
+    uint32_t extents;    // offset
+    uint16_t chunk;      // positions at a time; 0 = the whole extent
+    uint16_t simple;     // 1 or 0
+    uint16_t in, out;    // origins of the head's operand 0 and of the last one's output
 };
 
 // Of a window, along slices: taps [first, first + n) lie inside the tensor.
 struct prog_taps {
     uint16_t first, n;
     uint16_t wrap;   // RING: slices from that of the first tap to the ring's end; others: 0
-    uint16_t slices; // that a step makes, with the same taps
+    uint16_t slices; // that a step makes
 };
 
-// Several slices are made by simple stages of one operator, where no window wraps. Both places are
-// counted from their origins.
+// Several slices, one behind the other, are made by simple stages that are one 1x1 convolution of PROG_CONV_X2
+// whose inputs are widened, of PROG_CONV_B4, or of PROG_CONV_M16 with at most PROG_M16_VALUES inputs: in one kernel
+// call. Both places are counted from their origins.
 struct prog_step {
     struct prog_taps taps; // of the head's operand 0
     uint16_t stage;        // offset of it, in words
@@ -277,7 +277,7 @@ struct prog_header {
 
 _Static_assert(sizeof(struct prog_view) == 24, "wire layout");
 _Static_assert(sizeof(struct prog_op) == 156, "wire layout");
-_Static_assert(sizeof(struct prog_stage) == 28, "wire layout");
+_Static_assert(sizeof(struct prog_stage) == 20, "wire layout");
 _Static_assert(sizeof(struct prog_step) == 20, "wire layout");
 _Static_assert(sizeof(struct prog_extent) == 16, "wire layout");
 _Static_assert(sizeof(struct prog_part) == 20, "wire layout");

@@ -83,45 +83,50 @@ void k_conv_b4(const struct prog_op *op, const struct k_call *k)
     const struct fast_out o = fast_out_of(op);
     const struct fast_range inside = fast_range_inside(op);
     const int packed = op->in[0].pix_step == op->in_c;
-    const struct shape v = {.in_c = op->in_c,
-                            .ks = op->ks,
-                            .ka = op->ka,
-                            .sa = op->sa,
-                            .pad_a = op->pad_a,
-                            .in_len = op->in_len,
-                            .packed = packed,
-                            .taps = packed ? 1 : op->ka,
-                            .run = packed ? op->ka * op->in_c : op->in_c,
-                            .pixel = (ptrdiff_t)op->in[0].pix_step,
-                            .slice = (ptrdiff_t)op->in[0].slice_step,
-                            .ring = (ptrdiff_t)op->in[0].ring_bytes,
-                            .tap = k->taps.first,
-                            .n_taps = k->taps.n,
-                            .wrap = k->taps.wrap,
-                            .in = k->in,
-                            .zeros = k_zeros(op, k)};
-    const size_t y_step = op->out.pix_step;
+    struct shape v = {.in_c = op->in_c,
+                      .ks = op->ks,
+                      .ka = op->ka,
+                      .sa = op->sa,
+                      .pad_a = op->pad_a,
+                      .in_len = op->in_len,
+                      .packed = packed,
+                      .taps = packed ? 1 : op->ka,
+                      .run = packed ? op->ka * op->in_c : op->in_c,
+                      .pixel = (ptrdiff_t)op->in[0].pix_step,
+                      .slice = (ptrdiff_t)op->in[0].slice_step,
+                      .ring = (ptrdiff_t)op->in[0].ring_bytes,
+                      .tap = k->taps.first,
+                      .n_taps = k->taps.n,
+                      .wrap = k->taps.wrap,
+                      .in = k->in,
+                      .zeros = k_zeros(op, k)};
+    const size_t y_step = op->out.pix_step, in_slice = k_in_slice(op),
+                 out_slice = op->out.slice_step;
     const int w_row = 4 * v.ka * v.in_c, w_group = v.ks * w_row, out_c = op->out_c;
     const int relu = op->p[1] == PROG_END_RELU, stop = k->first + k->n;
-    const int8_t *w = k_weights(op, k);
+    const int8_t *const weights = k_weights(op, k);
     const int32_t *const bias = k_bias(op, k);
     const struct prog_requant_fast *const requants = k_fast(op, k);
-    for (int c = 0; c < out_c; c += 4, w += w_group) {
-        const struct prog_requant_fast *r = requants + c;
-        const struct block4 start = start_of(&v, w, bias + c);
-        const int8_t *inner = w + k->taps.first * w_row;
-        int8_t *y = k->out + c;
-        for (int p = k->first, n; p < stop; p += n) {
-            struct block4 a[3] = {start, start, start};
-            n = pixels_together(inside, p, stop);
-            if (n == 1)
-                a[0] = one_pixel(&v, p, inner, start);
-            else if (n == 2)
-                pixels(&v, p, 0, inner, a);
-            else
-                pixels(&v, p, 1, inner, a);
-            for (int i = 0; i < n; i++, y += y_step)
-                blocked_end4(&o, relu, r, out_c - c, a[i], y);
+    int8_t *out = k->out;
+    for (int slices = k->taps.slices; slices > 0; slices--, v.in += in_slice, out += out_slice) {
+        const int8_t *w = weights;
+        for (int c = 0; c < out_c; c += 4, w += w_group) {
+            const struct prog_requant_fast *r = requants + c;
+            const struct block4 start = start_of(&v, w, bias + c);
+            const int8_t *inner = w + v.tap * w_row;
+            int8_t *y = out + c;
+            for (int p = k->first, n; p < stop; p += n) {
+                struct block4 a[3] = {start, start, start};
+                n = pixels_together(inside, p, stop);
+                if (n == 1)
+                    a[0] = one_pixel(&v, p, inner, start);
+                else if (n == 2)
+                    pixels(&v, p, 0, inner, a);
+                else
+                    pixels(&v, p, 1, inner, a);
+                for (int i = 0; i < n; i++, y += y_step)
+                    blocked_end4(&o, relu, r, out_c - c, a[i], y);
+            }
         }
     }
 }

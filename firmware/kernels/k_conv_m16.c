@@ -97,12 +97,16 @@ static __attribute__((noinline)) void whole(const struct prog_op *op, const stru
 {
     _Alignas(4) int16_t x[PROG_M16_VALUES + 2]; // the last two are read, but count for nothing
     const int window = op->ks * op->ka * op->in_c;
-    int8_t *y = k->out;
-    for (int p = k->first; p < k->first + k->n; p++, y += op->out.pix_step) {
-        struct walk v;
-        walk_begin(&v, op, k, p);
-        fill(&v, window, x);
-        (op->p[1] == PROG_END_RELU ? channels_relu : channels_any)(op, k, x, (window + 3) / 4, y);
+    for (int s = 0; s < k->taps.slices; s++) {
+        int8_t *y = k->out + (size_t)s * op->out.slice_step;
+        for (int p = k->first; p < k->first + k->n; p++, y += op->out.pix_step) {
+            struct walk v;
+            walk_begin(&v, op, k, p);
+            v.slice += (size_t)s * k_in_slice(op);
+            fill(&v, window, x);
+            (op->p[1] == PROG_END_RELU ? channels_relu : channels_any)(op, k, x, (window + 3) / 4,
+                                                                       y);
+        }
     }
 }
 

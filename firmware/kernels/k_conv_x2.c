@@ -395,19 +395,25 @@ static inline void pointwise(const struct task *t, const struct k_call *k, struc
                              uint32_t *x)
 {
     const ptrdiff_t pixel = (ptrdiff_t)t->op->in[0].pix_step, next = t->op->sa * pixel;
-    const int8_t *a = k->in + k->first * next;
+    const int8_t *slice = k->in + k->first * next;
     const int bytes = t->op->in_c;
-    int8_t *y = k->out;
-    int n = k->n;
-    for (; n > 1 && pass.two; n -= 2, a += 2 * next, y += 2 * t->y_step) {
-        widen2(a, a + next, bytes, x);
-        SIMD_WRITTEN(x);
-        pass.two(t, y);
-    }
-    for (; n > 0; n--, a += next, y += t->y_step) {
-        widen(a, bytes, x, 1);
-        SIMD_WRITTEN(x);
-        pass.one(t, y);
+    int8_t *out = k->out;
+    for (int slices = k->taps.slices;; slice += k_in_slice(t->op), out += t->op->out.slice_step) {
+        const int8_t *a = slice;
+        int8_t *y = out;
+        int n = k->n;
+        for (; n > 1 && pass.two; n -= 2, a += 2 * next, y += 2 * t->y_step) {
+            widen2(a, a + next, bytes, x);
+            SIMD_WRITTEN(x);
+            pass.two(t, y);
+        }
+        for (; n > 0; n--, a += next, y += t->y_step) {
+            widen(a, bytes, x, 1);
+            SIMD_WRITTEN(x);
+            pass.one(t, y);
+        }
+        if (--slices == 0)
+            return;
     }
 }
 

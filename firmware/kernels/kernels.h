@@ -11,7 +11,7 @@
 
 #include "firmware/executor/program.h"
 
-// A call computes positions [first, first + n) of one output slice. Steps between pixels and slices are the
+// A call computes positions [first, first + n) of one output slice, or of some that follow each other. Steps between pixels and slices are the
 // operator's (struct prog_view in[0] and out).
 struct k_call {
     const int8_t *
@@ -55,6 +55,13 @@ static inline const int8_t *k_next_slice(const struct prog_op *op, const struct 
 {
     slice += op->in[0].slice_step;
     return passed == k->taps.wrap ? slice - op->in[0].ring_bytes : slice;
+}
+
+// Bytes from slice to slice of a call that makes several (k->taps.slices), one after the other: what is written may
+// lie over slices that are read no more.
+static inline size_t k_in_slice(const struct prog_op *op)
+{
+    return (size_t)op->ss * op->in[0].slice_step;
 }
 
 typedef void k_slice_fn(const struct prog_op *op, const struct k_call *k);

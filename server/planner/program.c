@@ -208,8 +208,6 @@ static void finish_stage(const struct compiler *c, struct prog_stage *s,
     s->simple = simple;
     s->in = head->in[0].origin;
     s->out = last->out.origin;
-    s->in_slice = head->ss * head->in[0].slice_step;
-    s->out_slice = last->out.slice_step;
 }
 
 void program__add_extents(struct compiler *c, const struct prog_part *part, int first)
@@ -250,15 +248,25 @@ static uint16_t stage_offset(int stage)
     return (uint16_t)((sizeof(struct prog_header) + (size_t)stage * sizeof(struct prog_stage)) / 4);
 }
 
-// Does `next` only go on where `step` ends? What has no slice kernel is told which slice it makes; of an input that the
-// caller gives every slice is asked for.
+// Can the kernel make several slices (struct prog_step)?
+static bool makes_slices(const struct prog_op *op)
+{
+    if (op->ks * op->ka > 1 || op->pad_s || op->pad_a)
+        return false;
+    return op->kernel == PROG_CONV_B4 ||
+           (op->kernel == PROG_CONV_X2 && prog_x2_words(1, 1, op->in_c) <= PROG_X2_WORDS) ||
+           (op->kernel == PROG_CONV_M16 && op->in_c <= PROG_M16_VALUES);
+}
+
+// Does `next` only go on where `step` ends?
 static bool goes_on(const struct prog_op *head, const struct prog_op *last,
                     const struct prog_step *step, const struct prog_step *next)
 {
     const uint32_t slices = step->taps.slices;
-    return head == last && step->stage == next->stage && step->slice + slices == next->slice &&
-           step->taps.first == next->taps.first && step->taps.n == next->taps.n &&
-           step->taps.n > 0 && step->in + slices * head->ss * head->in[0].slice_step == next->in &&
+    return head == last && makes_slices(head) && step->stage == next->stage &&
+           step->slice + slices == next->slice && step->taps.first == next->taps.first &&
+           step->taps.n == next->taps.n && step->taps.n > 0 &&
+           step->in + slices * head->ss * head->in[0].slice_step == next->in &&
            step->out + slices * last->out.slice_step == next->out &&
            (step->taps.wrap == 0 || next->taps.wrap + (slices * head->ss) == step->taps.wrap) &&
            (next->taps.wrap == 0 || next->taps.wrap >= next->taps.n) && slices < UINT16_MAX;
