@@ -16,7 +16,7 @@ struct run {                      // what one exec_run() needs to hand around
     const struct exec_input *input;
     const struct exec_hooks *profile; // NULL unless kernel calls are to be told
     int32_t *acc;                     // of the call at hand
-    uint32_t band;                    // bytes to its extents
+    const struct prog_stage *stages;  // of the program, as they are in the band at hand
     unsigned groups;                  // that are left
     uint32_t group_bytes;
     const struct prog_step *first, *end;
@@ -122,11 +122,8 @@ void exec_block_ops(const void *program, unsigned block, uint32_t *first, uint32
     const struct prog_header *h = program;
     const uint8_t *p = program;
     const struct prog_block *b = (const struct prog_block *)(const void *)(p + h->blocks) + block;
-    const struct prog_stage *stages =
-        (const struct prog_stage *)(const void *)(p + h->stages) + b->first_stage;
-    const uint32_t op = (uint32_t)sizeof(struct prog_op);
-    *first = (stages[0].head - h->ops) / op;
-    *n = (stages[b->n_stages - 1].last - stages[0].head) / op + 1;
+    *first = b->first_op;
+    *n = b->n_ops;
 }
 
 uint32_t exec_op_layer(const void *program, uint32_t op)
@@ -162,11 +159,6 @@ APART const int8_t *ask_for_input(const struct run *r, const struct prog_op *op,
     return input_rows(r, 0, header_of(r)->in_h) + step->in;
 }
 
-static const struct prog_extent *extent_of(const struct run *r, const struct prog_stage *stage)
-{
-    return at(r, stage->extents + r->band);
-}
-
 // Position 0 of an addition's operand: of the chunk, or of a slice of anything.
 static const int8_t *operand(const struct run *r, const struct prog_view *v, int slice)
 {
@@ -174,11 +166,9 @@ static const int8_t *operand(const struct run *r, const struct prog_view *v, int
     const ptrdiff_t pixel = (ptrdiff_t)v->pix_step;
     if (v->space == PROG_CHUNK)
         return first - r->k.first * pixel;
-    if (v->space == PROG_RING) {
-        const struct prog_stage *stages = at(r, header_of(r)->stages);
+    if (v->space == PROG_RING)
         return first + (ptrdiff_t)(slice % v->slots) * (ptrdiff_t)v->slice_step -
-               extent_of(r, &stages[v->stage])->lo * pixel;
-    }
+               r->stages[v->stage].lo * pixel;
     if (v->space != PROG_INPUT || !r->input)
         return first + (ptrdiff_t)slice * (ptrdiff_t)v->slice_step;
     if (v->slice_step >= v->pix_step)
@@ -243,7 +233,7 @@ APART void run_kernel_or_special(struct run *r, const struct prog_op *op, int sl
         tell(r, op, false);
 }
 
-// A step of a stage that is not simple, chunk by chunk; the call at hand has the whole extent.
+// A step of a stage that is not simple, chunk by chunk; the call at hand has all positions.
 APART void run_in_chunks(struct run *r, const struct prog_stage *stage,
                          const struct prog_step *step, int8_t *out)
 {
@@ -253,12 +243,12 @@ APART void run_in_chunks(struct run *r, const struct prog_stage *stage,
     if (head->in[0].space == PROG_INPUT && r->input)
         in = ask_for_input(r, head, step);
     for (int p = r->k.first; p < hi; p += chunk) {
-        const struct prog_op *op = head, *const last = at(r, stage->last);
+        const struct prog_op *op = head;
         r->k.in = in;
         r->k.first = p;
         r->k.n = hi - p < chunk ? hi - p : chunk;
         r->k.taps = step->taps;
-        for (; op != last; op++) {
+        for (; op->out.space == PROG_CHUNK; op++) {
             int8_t *const between = r->origin[PROG_ORIGIN_SCRATCH] + op->out.offset;
             r->k.out = between;
             run_kernel_or_special(r, op, step->slice);
@@ -279,15 +269,16 @@ INLINE void run_kernel(struct run *r, const struct prog_op *op, bool told)
         tell(r, op, false);
 }
 
-// The whole extent through all operators.
+// All positions through all operators.
 INLINE void run_simple(struct run *r, const struct prog_stage *stage, int8_t *out, bool told)
 {
-    const struct prog_op *op = at(r, stage->head), *const last = at(r, stage->last);
+    const struct prog_op *op = at(r, stage->head);
     for (;; op++) {
-        int8_t *const to = op == last ? out : r->origin[PROG_ORIGIN_SCRATCH] + op->out.offset;
+        const bool goes_on = op->out.space == PROG_CHUNK;
+        int8_t *const to = goes_on ? r->origin[PROG_ORIGIN_SCRATCH] + op->out.offset : out;
         r->k.out = to;
         run_kernel(r, op, told);
-        if (op == last)
+        if (!goes_on)
             return;
         pass_on(r, to, op);
     }
@@ -328,12 +319,11 @@ APART void begin_call(struct run *r, const struct prog_call *call, const struct 
 INLINE int8_t *begin_step(struct run *r, const struct prog_stage *stage,
                           const struct prog_step *step)
 {
-    const struct prog_extent *extent = extent_of(r, stage);
-    r->k.in = r->origin[stage->in] + (ptrdiff_t)step->in + extent->in;
-    r->k.first = extent->lo;
-    r->k.n = extent->n;
+    r->k.in = r->origin[stage->in] + (ptrdiff_t)step->in + stage->to_first;
+    r->k.first = stage->lo;
+    r->k.n = stage->n;
     r->k.taps = step->taps;
-    return r->origin[stage->out] + (ptrdiff_t)step->out + extent->out;
+    return r->origin[stage->out] + (ptrdiff_t)step->out + stage->to_lo;
 }
 
 // All steps of a call for a band, for every group of channels. What is needed between steps only waits in r: the
@@ -342,7 +332,7 @@ INLINE void run_band(struct run *r, bool told)
 {
     const struct prog_step *step = r->first;
     for (;;) {
-        const struct prog_stage *stage = at(r, 4 * (uint32_t)step->stage);
+        const struct prog_stage *stage = r->stages + step->stage;
         int8_t *const out = begin_step(r, stage, step);
         if (stage->simple)
             run_simple(r, stage, out, told);
@@ -377,7 +367,8 @@ APART void run_call(struct run *r, const struct prog_call *call)
     r->end = r->first + call->n_steps;
     r->group_bytes = part->group_bytes;
     for (int band = 0; band < call->n_bands && call->n_steps > 0; band++) {
-        r->band = (uint32_t)(call->first_band + band) * (uint32_t)sizeof(struct prog_extent);
+        r->stages = (const struct prog_stage *)at(r, header_of(r)->stages) +
+                    (call->first_band + band) * part->band_stages;
         r->k.constants = r->k.program;
         r->groups = call->n_groups;
         (r->profile ? run_band_told : run_band_straight)(r);

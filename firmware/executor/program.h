@@ -4,12 +4,11 @@
 // server/planner/program.c, read by exec.c.
 //
 //   offset 0   prog_header
-//   ...        prog_stage[n_stages]     a block's stages are consecutive
+//   ...        prog_stage[]             per block or cell: of all its stages in band 0, in band 1 ...
 //   ...        prog_block[n_blocks]     in execution order
 //   ...        prog_op[n_ops]           a stage's operators are consecutive
 //   ...        prog_part[n_parts]       what a call runs
-//   ...        per part: prog_step[]; per stage: prog_extent[bands]; per block: prog_call[],
-//              prog_move[], prog_base[]
+//   ...        per part: prog_step[]; per block: prog_call[], prog_move[], prog_base[]
 //   ...        constants: weights (for this kernel variant and slice axis), int32 biases,
 //              prog_requant per channel
 //   ...        the test input, int8 [h][w][c]
@@ -18,10 +17,10 @@
 // columns (slice = one column of a horizontal band, position along it = row). "s" names the slice
 // axis, "a" the axis along a slice.
 //
-// A step computes one slice of one stage, or some that follow each other: all positions of the band's
-// extent, `chunk` positions at a time, through all of the stage's operators, from its head to its last.
+// A step computes one slice of one stage, or some that follow each other: the positions of the stage in the
+// band, `chunk` positions at a time, through all of the stage's operators, from its head to its last.
 // Tensors between operators of a stage hold one chunk of pixels; the last operator writes a ring of
-// slices or a whole tensor. The executor decides nothing: order, ring slots and extents are data. It
+// slices or a whole tensor. The executor decides nothing: order, ring slots and positions are data. It
 // works little, too: a step says where the head reads and the last operator writes, and between them an
 // operator reads the chunk.
 //
@@ -70,7 +69,7 @@ enum prog_kernel {
 
 enum prog_space {
     PROG_WHOLE,    // arena, whole tensor: position 0 is at `offset`
-    PROG_RING,     // arena, `slots` slices; a slice holds the positions that its stage's extent says
+    PROG_RING,     // arena, `slots` slices; a slice holds the positions that its stage makes in the band
     PROG_CHUNK,    // arena, one chunk of pixels
     PROG_INPUT,    // the model input, outside the arena
     PROG_OUTPUT,   // the model output, outside the arena
@@ -92,7 +91,7 @@ enum prog_origin {
 
 // Where an operator finds or puts slices: slice i, position p is at
 //   CHUNK:  origin + offset + (p - first position of the chunk) * pix_step
-//   RING:   origin + offset + (i % slots) * slice_step + (p - extent.lo) * pix_step
+//   RING:   origin + offset + (i % slots) * slice_step + (p - stage.lo) * pix_step
 //   others: origin + offset + i * slice_step + p * pix_step
 struct prog_view {
     uint32_t offset;
@@ -102,7 +101,7 @@ struct prog_view {
     uint16_t space;  // enum prog_space
     uint16_t origin; // enum prog_origin
     uint16_t slots;  // RING
-    uint16_t stage;  // RING: index of the stage that makes its slices, and whose extent they have
+    uint16_t stage;  // RING: index of the stage that makes its slices, in band 0
 };
 
 struct prog_requant {
@@ -187,13 +186,19 @@ struct prog_op {
     int32_t p[9];
 };
 
-// Simple stages have slice kernels only, do their whole extent at a time, and do not read the model input.
+// A stage in a band, where a step computes positions [lo, lo + n): all operators from the head on, up to the first
+// that does not make a chunk. Simple ones have slice kernels only, do all positions at a time, and do not
+// read the model input.
 struct prog_stage {
-    uint32_t head, last; // offsets of its first and its last operator
-    uint32_t extents;    // offset
-    uint16_t chunk;      // positions at a time; 0 = the whole extent
-    uint16_t simple;     // 1 or 0
-    uint16_t in, out;    // origins of the head's operand 0 and of the last one's output
+    uint32_t head;    // offset of its first operator
+    uint16_t chunk;   // positions at a time; 0 = all
+    uint16_t simple;  // 1 or 0, in all bands
+    uint16_t in, out; // origins of the head's operand 0 and of the last one's output
+    uint16_t number;  // in the block or cell
+    uint16_t reserved;
+    int32_t lo, n;
+    int32_t to_first,
+        to_lo; // bytes from where slices begin to position 0 of the input, to lo of the output
 };
 
 // Of a window, along slices: taps [first, first + n) lie inside the tensor.
@@ -208,17 +213,10 @@ struct prog_taps {
 // call. Both places are counted from their origins.
 struct prog_step {
     struct prog_taps taps; // of the head's operand 0
-    uint16_t stage;        // offset of it, in words
+    uint16_t stage;        // index of it, in band 0
     uint16_t slice;        // the first that is made
     uint32_t in;           // where the slice of the first tap begins
     uint32_t out;          // where the slice that is made begins
-};
-
-// Of a stage, in a band: a step computes positions [lo, lo + n). From where slices begin it is `in` bytes
-// to position 0 of the input, and `out` bytes to position lo of the output.
-struct prog_extent {
-    int32_t lo, n;
-    int32_t in, out;
 };
 
 struct prog_move { // done before the call, in order; may overlap (memmove)
@@ -230,9 +228,10 @@ struct prog_base {  // of a window during a call
 };
 
 struct prog_part {
-    uint16_t first_stage, n_stages;
+    uint16_t first_stage, n_stages; // in band 0
+    uint16_t
+        band_stages; // from a stage in a band to the same in the next: those of the block or cell
     uint16_t acc_op; // operator (index into ops) whose accumulators end the part; 0xFFFF = none
-    uint16_t reserved;
     uint32_t group_bytes; // of constants, from one group of channels to the next
     // int32 accumulators: arena offset with acc_op, else relative to the call's scratch.
     uint32_t acc, acc_bytes;
@@ -254,9 +253,9 @@ struct prog_call {
 #define PROG_CALL_END 2u   // close them
 
 struct prog_block {
-    uint16_t first_stage, n_stages; // of all its parts
-    uint32_t calls, n_calls;        // offset
-    uint32_t arena_bytes;           // one past the highest arena byte that the block touches
+    uint16_t first_op, n_ops; // of all its parts
+    uint32_t calls, n_calls;  // offset
+    uint32_t arena_bytes;     // one past the highest arena byte that the block touches
 };
 
 struct prog_header {
@@ -268,7 +267,7 @@ struct prog_header {
     uint32_t input, input_bytes;   // program offset of the test input
     uint16_t in_h, in_w, in_c;
     uint16_t flags; // PROG_FLAG_...
-    uint16_t n_blocks, n_stages, n_ops, n_parts;
+    uint16_t n_blocks, n_ops, n_parts, reserved;
     uint32_t blocks, stages, ops, parts; // offsets
     char variant[16]; // kernel variant that the constants are laid out for, NUL-padded
 };
@@ -277,9 +276,8 @@ struct prog_header {
 
 _Static_assert(sizeof(struct prog_view) == 24, "wire layout");
 _Static_assert(sizeof(struct prog_op) == 156, "wire layout");
-_Static_assert(sizeof(struct prog_stage) == 20, "wire layout");
+_Static_assert(sizeof(struct prog_stage) == 32, "wire layout");
 _Static_assert(sizeof(struct prog_step) == 20, "wire layout");
-_Static_assert(sizeof(struct prog_extent) == 16, "wire layout");
 _Static_assert(sizeof(struct prog_part) == 20, "wire layout");
 _Static_assert(sizeof(struct prog_call) == 36, "wire layout");
 _Static_assert(sizeof(struct prog_block) == 16, "wire layout");

@@ -8,6 +8,8 @@
 
 #include "server/planner/planner.h"
 
+#define MAX_STAGES 65536u // struct prog_step has 16 bits for one
+
 uint32_t program__n_of(const struct buf *b, size_t item)
 {
     return (uint32_t)(b->len / item);
@@ -179,73 +181,81 @@ static const struct prog_op *op_at(const struct compiler *c, uint32_t offset)
     return (const struct prog_op *)(const void *)(c->ops.data + offset);
 }
 
-static struct prog_extent extent_of(const struct compiler *c, const struct prog_stage *s, int stage)
+static const struct prog_op *head_of(const struct compiler *c, const struct prog_stage *s)
+{
+    return op_at(c, s->head);
+}
+
+static const struct prog_op *last_of(const struct compiler *c, const struct prog_stage *s)
+{
+    const struct prog_op *op = head_of(c, s);
+    while (op->out.space == PROG_CHUNK)
+        op++;
+    return op;
+}
+
+// Its positions in the band that needs are known of.
+static void place_stage(const struct compiler *c, struct prog_stage *s)
 {
     const struct fusion *f = c->f;
-    const struct prog_op *head = op_at(c, s->head), *last = op_at(c, s->last);
-    const struct layer *tail = &c->g->layers[f->stages[stage].tail];
-    const bool acc = f->acc && f->stages[stage].tail == f->last;
+    const struct prog_op *head = head_of(c, s), *last = last_of(c, s);
+    const struct layer *tail = &c->g->layers[f->stages[s->number].tail];
+    const bool acc = f->acc && f->stages[s->number].tail == f->last;
     const struct fusion_interval need = f->need[acc ? tail->in[0] : tail->out];
     const int in = c->g->layers[head->layer].in[0];
     const bool moves = last->out.space != PROG_RING && last->out.space != PROG_CHUNK;
     const int begin = head->kernel == PROG_SUM_END ? need.lo : ring_begin(f, in);
-    return (struct prog_extent){.lo = need.lo,
-                                .n = need.hi - need.lo,
-                                .in = -begin * (int32_t)head->in[0].pix_step,
-                                .out = moves ? need.lo * (int32_t)last->out.pix_step : 0};
+    s->in = head->in[0].origin;
+    s->out = last->out.origin;
+    s->lo = need.lo;
+    s->n = need.hi - need.lo;
+    s->to_first = -begin * (int32_t)head->in[0].pix_step;
+    s->to_lo = moves ? need.lo * (int32_t)last->out.pix_step : 0;
 }
 
-// What follows from its operators and extents.
-static void finish_stage(const struct compiler *c, struct prog_stage *s,
-                         const struct prog_extent *extents)
+// stages: one, in bands that lie `step` apart.
+static bool is_simple(const struct compiler *c, const struct prog_stage *stages, size_t step)
 {
-    const struct prog_op *head = op_at(c, s->head), *last = op_at(c, s->last);
+    const struct prog_op *head = head_of(c, stages), *last = last_of(c, stages);
     bool simple = head->in[0].space != PROG_INPUT;
     for (const struct prog_op *op = head; op <= last; op++)
         simple = simple && op->kernel >= PROG_CONV;
-    for (int band = 0; band < c->f->n_bands; band++)
-        simple = simple && extents[band].n > 0 && (s->chunk == 0 || extents[band].n <= s->chunk);
-    s->simple = simple;
-    s->in = head->in[0].origin;
-    s->out = last->out.origin;
+    for (int band = 0; band < c->f->n_bands; band++, stages += step)
+        simple = simple && stages->n > 0 && (stages->chunk == 0 || stages->n <= stages->chunk);
+    return simple;
 }
 
-void program__add_extents(struct compiler *c, const struct prog_part *part, int first)
+void program__add_bands(struct compiler *c, int first)
 {
     struct fusion *f = c->f;
-    const size_t at = c->tables.len;
-    if (c->stages.failed || c->ops.failed) // what extents are made from is not there
-        return;
-    for (int i = 0; i < part->n_stages * f->n_bands; i++)
-        buf_add(&c->tables, &(struct prog_extent){0}, sizeof(struct prog_extent));
-    if (c->tables.failed)
+    const size_t n = program__n_of(&c->stages, sizeof(struct prog_stage)) - (size_t)first;
+    const size_t all = n * (size_t)f->n_bands;
+    for (size_t i = n; i < all && !c->stages.failed; i++) {
+        const struct prog_stage s =
+            ((const struct prog_stage *)(const void *)c->stages.data)[(size_t)first + i - n];
+        buf_add(&c->stages, &s, sizeof s);
+    }
+    if (c->stages.failed || c->ops.failed)
         return;
     for (int i = f->first; i <= f->last; i++) {
         if (c->g->layers[i].in[0] == c->g->input && f->axis != FUSION_ROWS)
             c->input_streamed = false;
     }
-    struct prog_stage *stages = (struct prog_stage *)(void *)c->stages.data + part->first_stage;
-    struct prog_extent *extents = (struct prog_extent *)(void *)(c->tables.data + at);
-    for (int s = 0; s < part->n_stages; s++)
-        stages[s].extents = (uint32_t)(at + (size_t)(s * f->n_bands) * sizeof *extents);
+    struct prog_stage *stages = (struct prog_stage *)(void *)c->stages.data + first;
     for (int band = 0; band < f->n_bands; band++) {
         fusion_band(f, band);
-        for (int s = 0; s < part->n_stages; s++)
-            extents[s * f->n_bands + band] = extent_of(c, &stages[s], first + s);
+        for (size_t s = 0; s < n; s++)
+            place_stage(c, &stages[(size_t)band * n + s]);
     }
-    for (int s = 0; s < part->n_stages; s++)
-        finish_stage(c, &stages[s], &extents[s * f->n_bands]);
+    for (size_t s = 0; s < n; s++)
+        stages[s].simple = is_simple(c, &stages[s], n);
+    for (size_t i = n; i < all; i++)
+        stages[i].simple = stages[i - n].simple;
 }
 
 static uint32_t slice_offset(const struct prog_view *v, int slice)
 {
     return v->offset + (uint32_t)(v->slots ? slice % v->slots : slice) * v->slice_step;
-}
-
-// In words. Stages lie behind the header.
-static uint16_t stage_offset(int stage)
-{
-    return (uint16_t)((sizeof(struct prog_header) + (size_t)stage * sizeof(struct prog_stage)) / 4);
 }
 
 // Can the kernel make several slices (struct prog_step)?
@@ -277,11 +287,11 @@ void program__add_step(struct compiler *c, const struct prog_part *part, int sta
 {
     const struct prog_stage *s =
         (const struct prog_stage *)(const void *)c->stages.data + part->first_stage + stage;
-    const struct prog_op *head = op_at(c, s->head), *last = op_at(c, s->last);
+    const struct prog_op *head = head_of(c, s), *last = last_of(c, s);
     const int first = slice * head->ss - head->pad_s, left = head->in_slices - first;
     const int tap = first < 0 ? -first : 0, stop = left < head->ks ? left : head->ks;
     const int slots = head->in[0].slots;
-    struct prog_step step = {.stage = stage_offset(part->first_stage + stage),
+    struct prog_step step = {.stage = (uint16_t)(part->first_stage + stage),
                              .slice = (uint16_t)slice,
                              .taps = {.first = (uint16_t)tap, .slices = 1}};
     step.out = slice_offset(&last->out, slice);
@@ -302,11 +312,10 @@ void program__add_step(struct compiler *c, const struct prog_part *part, int sta
     steps->n++;
 }
 
-// Steps of a band, behind the extents of all bands, which say whether a stage is simple.
-static struct part_steps add_steps(struct compiler *c, struct prog_part *part)
+// Steps of a band.
+static struct part_steps add_steps(struct compiler *c, const struct prog_part *part)
 {
     const struct fusion *f = c->f;
-    program__add_extents(c, part, 0);
     struct part_steps steps = {(uint32_t)c->tables.len, 0};
     if (c->stages.failed || c->ops.failed) // what steps are made from is not there
         return steps;
@@ -320,13 +329,17 @@ void program__begin_stage(struct compiler *c, int stage)
     c->stage_at[stage] = (uint16_t)program__n_of(&c->stages, sizeof(struct prog_stage));
 }
 
-void program__end_stage(struct compiler *c, struct prog_part *part, size_t head, int chunk)
+void program__end_stage(struct compiler *c, struct prog_part *part, int stage, size_t head,
+                        int chunk)
 {
-    const struct prog_stage s = {.head = (uint32_t)head,
-                                 .last = (uint32_t)(c->ops.len - sizeof(struct prog_op)),
-                                 .chunk = (uint16_t)chunk};
+    const struct prog_stage s = {
+        .head = (uint32_t)head,
+        .chunk = (uint16_t)chunk,
+        .number = (uint16_t)stage,
+    };
     buf_add(&c->stages, &s, sizeof s);
     part->n_stages++;
+    part->band_stages++;
 }
 
 void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int layer,
@@ -340,7 +353,7 @@ void program__add_stage(struct compiler *c, struct prog_part *part, int stage, i
             part->acc_op = (uint16_t)program__n_of(&c->ops, sizeof(struct prog_op));
         add_op(c, i, acc);
     }
-    program__end_stage(c, part, head, fusion_chunks_of(f, &f->stages[stage]));
+    program__end_stage(c, part, stage, head, fusion_chunks_of(f, &f->stages[stage]));
 }
 
 struct prog_part program__part(const struct compiler *c)
@@ -361,6 +374,7 @@ struct part_steps program__add_part(struct compiler *c)
     }
     for (int s = 0; s < f->n_stages; s++)
         program__add_stage(c, &part, s, f->stages[s].head, c->ops.len);
+    program__add_bands(c, part.first_stage);
     const struct part_steps steps = add_steps(c, &part);
     buf_add(&c->parts, &part, sizeof part);
     return steps;
@@ -398,13 +412,13 @@ static int add_plain_block(struct compiler *c, const struct config_block *cb, st
 static int add_block(struct compiler *c, const struct config_block *cb, struct err *e)
 {
     struct prog_block b = {
-        .first_stage = (uint16_t)program__n_of(&c->stages, sizeof(struct prog_stage)),
+        .first_op = (uint16_t)program__n_of(&c->ops, sizeof(struct prog_op)),
         .calls = (uint32_t)c->calls.len,
     };
     if (cb->cells ? program__add_cells(c, cb, e) : add_plain_block(c, cb, e))
         return -1;
     note_positions(c, cb);
-    b.n_stages = (uint16_t)(program__n_of(&c->stages, sizeof(struct prog_stage)) - b.first_stage);
+    b.n_ops = (uint16_t)(program__n_of(&c->ops, sizeof(struct prog_op)) - b.first_op);
     b.n_calls = (uint32_t)((c->calls.len - b.calls) / sizeof(struct prog_call));
     b.arena_bytes = c->f->cost.arena_bytes;
     buf_add(&c->blocks, &b, sizeof b);
@@ -423,9 +437,7 @@ static void relocate(struct compiler *c, uint32_t ops, uint32_t calls, uint32_t 
     for (uint32_t i = 0; i < program__n_of(&c->blocks, sizeof *b); i++)
         b[i].calls += calls;
     for (uint32_t i = 0; i < program__n_of(&c->stages, sizeof *stage); i++) {
-        stage[i].extents += tables;
         stage[i].head += ops;
-        stage[i].last += ops;
     }
     for (uint32_t i = 0; i < program__n_of(&c->calls, sizeof *call); i++) {
         call[i].moves += tables;
@@ -451,6 +463,10 @@ static int link_program(struct compiler *c, const char *variant, const int8_t *i
     uint32_t at[INPUT + 1] = {sizeof(struct prog_header)};
     for (int i = 0; i < INPUT; i++) {
         buf_align(sections[i], 4);
+        if (c->stages.failed)
+            return err_set(e, ERR_TOO_LARGE,
+                           "the program has more than %u stages, which count once a band",
+                           MAX_STAGES);
         if (sections[i]->failed)
             return err_set(e, ERR_TOO_LARGE, "the program is larger than %u bytes",
                            PROGRAM_MAX_BYTES);
@@ -471,7 +487,6 @@ static int link_program(struct compiler *c, const char *variant, const int8_t *i
         .flags = (c->input_streamed ? PROG_FLAG_INPUT_STREAMED : 0) |
                  (c->f->output_outside ? PROG_FLAG_OUTPUT_OUTSIDE : 0),
         .n_blocks = (uint16_t)program__n_of(&c->blocks, sizeof(struct prog_block)),
-        .n_stages = (uint16_t)program__n_of(&c->stages, sizeof(struct prog_stage)),
         .n_ops = (uint16_t)program__n_of(&c->ops, sizeof(struct prog_op)),
         .n_parts = (uint16_t)program__n_of(&c->parts, sizeof(struct prog_part)),
         .blocks = at[BLOCKS],
@@ -502,7 +517,7 @@ int program_compile(struct fusion *f, const struct config_block *blocks, int n_b
     if (!c.variant)
         return -1;
     buf_init(&c.blocks, PROGRAM_MAX_BYTES);
-    buf_init(&c.stages, PROGRAM_MAX_BYTES);
+    buf_init(&c.stages, MAX_STAGES * sizeof(struct prog_stage));
     buf_init(&c.ops, PROGRAM_MAX_BYTES);
     buf_init(&c.parts, PROGRAM_MAX_BYTES);
     buf_init(&c.calls, PROGRAM_MAX_BYTES);

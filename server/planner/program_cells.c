@@ -154,7 +154,7 @@ static void add_group_stage(struct compiler *c, struct prog_part *part, int laye
     const size_t head = c->ops.len;
     program__begin_stage(c, f->stage_of[layer]);
     buf_add(&c->ops, ops, (size_t)n_ops * sizeof *ops);
-    program__end_stage(c, part, head, layer == f->expand ? 0 : f->chunk);
+    program__end_stage(c, part, f->stage_of[layer], head, layer == f->expand ? 0 : f->chunk);
 }
 
 // `groups` groups of n channels from channel `from` on.
@@ -289,10 +289,13 @@ static void add_parts_of_groups(struct compiler *c, struct cell_parts *p)
     }
     first_stage[n] = expand + 1;
     parts[n++] = add_end_of_sums(c);
+    for (int k = 1; k < n; k++)
+        parts[0].band_stages += parts[k].n_stages;
     for (int k = 0; k < n; k++) {
-        program__add_extents(c, &parts[k], first_stage[k]);
+        parts[k].band_stages = parts[0].band_stages;
         buf_add(&c->parts, &parts[k], sizeof parts[k]);
     }
+    program__add_bands(c, parts[0].first_stage);
     add_strips(c, p, parts, first_stage);
 }
 

@@ -32,7 +32,8 @@ struct prog_op program__op(const struct compiler *c, int i, bool acc);
 struct prog_part program__part(const struct compiler *c);
 // Stage `stage` of the block or cell at hand, before its operators are added; then those from offset `head` on.
 void program__begin_stage(struct compiler *c, int stage);
-void program__end_stage(struct compiler *c, struct prog_part *part, size_t head, int chunk);
+void program__end_stage(struct compiler *c, struct prog_part *part, int stage, size_t head,
+                        int chunk);
 // The same around the operators of `layer` (-1: none) to its tail; others may be there already, from `head` on.
 void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int layer,
                         size_t head);
@@ -40,8 +41,8 @@ void program__add_stage(struct compiler *c, struct prog_part *part, int stage, i
 // ended becomes part of it.
 void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice,
                        struct part_steps *steps);
-// The extents of all bands. first: of the part's stages, among those of the block or cell at hand.
-void program__add_extents(struct compiler *c, const struct prog_part *part, int first);
+// Stages [first, ...) of the program, all those of the block or cell at hand, in each of its bands.
+void program__add_bands(struct compiler *c, int first);
 // The block or cell at hand as one part.
 struct part_steps program__add_part(struct compiler *c);
 // Live tensors slide down, oldest first, so none runs over another; X, the youngest, goes last.
