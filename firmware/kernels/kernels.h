@@ -11,12 +11,11 @@
 
 #include "firmware/executor/program.h"
 
-// A call computes positions [first, first + n) of one output slice, or of some that follow each other. Steps between pixels and slices are the
-// operator's (struct prog_view in[0] and out).
+// A call computes positions [first, first + n) of one output slice, or of some that follow each other (taps.slices). Steps
+// between pixels and slices are the operator's (struct prog_view in[0] and out).
 struct k_call {
-    const int8_t *
-        in; // position 0 of the first tap's slice that lies inside the tensor, wherever that would be
-    int8_t *out; // position `first`
+    const int8_t *in; // of the first tap's slice that lies inside the tensor, where position 0 would be
+    int8_t *out;      // position `first`
     int first, n;
     struct prog_taps taps; // which taps lie inside the tensor, and when a ring's slices begin anew
     const uint8_t *program, *constants; // what the operator's offsets of constants are counted from

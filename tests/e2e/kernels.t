@@ -46,16 +46,23 @@ for my $core (qw(cortex-m7 rv32 xtensa)) {
 }
 # What the executor spends between kernels is at most a twentieth, plain and with the least RAM, where kernel calls are
 # shortest.
-for my $model (qw(mcunet_vww5_r80_chain mcunet_320k_r176_chain)) {
-    my $plan = decode_json(`$BIN/farm plan $BUILD/models/$model.tflite --json`);
+sub between_kernels { my ($dir_of, $model) = @_;
+    my $file = "$dir_of/$model.tflite";
+    my $plan = decode_json(`$BIN/farm plan $file --json`);
     my ($least) = sort { $a->{arena_bytes} <=> $b->{arena_bytes} } @{ $plan->{points} };
     for my $spec ('0-' . ($plan->{info}{layers} - 1) . ':plain', $least->{spec}) {
-        my $made = system "$BIN/kernel-cases model $BUILD/models/$model.tflite armv7em $dir/model '$spec' > $dir/used";
+        my $made = system "$BIN/kernel-cases model $file armv7em $dir/model '$spec' > $dir/used";
         my $out  = $made ? 'no case' : `$BIN/kernel-run cortex-m7 $dir/model $BUILD/kernels/cortex-m7.bin 2>&1`;
         my ($all, $between) = $out =~ /: (\d+) instructions, (\d+) outside/ or diag $out;
         my $percent = $all ? 100 * $between / $all : 100;
         cmp_ok $percent, '<=', 5, sprintf '%s: %.2f %% between kernels, with %s', $model, $percent, substr $spec, 0, 40;
     }
+}
+between_kernels("$BUILD/models", $_) for qw(mcunet_vww5_r80_chain mcunet_320k_r176_chain);
+SKIP: {
+    my $shared = '../shared/models/files';
+    skip "no $shared", 4 if !-d $shared;
+    between_kernels($shared, $_) for qw(fomo_mbv2_035_person mcunet_vww1);
 }
 # A comparison that cannot fail is none: a byte of an expected output is changed.
 open my $f, '+<:raw', "$dir/cases" or die "$dir/cases: $!";
