@@ -194,7 +194,7 @@ static const struct prog_op *last_of(const struct compiler *c, const struct prog
     return op;
 }
 
-// Its positions in the band that needs are known of.
+// In the band that needs are known of.
 static void place_stage(const struct compiler *c, struct prog_stage *s)
 {
     const struct fusion *f = c->f;
@@ -203,14 +203,13 @@ static void place_stage(const struct compiler *c, struct prog_stage *s)
     const bool acc = f->acc && f->stages[s->number].tail == f->last;
     const struct fusion_interval need = f->need[acc ? tail->in[0] : tail->out];
     const int in = c->g->layers[head->layer].in[0];
-    const bool moves = last->out.space != PROG_RING && last->out.space != PROG_CHUNK;
     const int begin = head->kernel == PROG_SUM_END ? need.lo : ring_begin(f, in);
     s->in = head->in[0].origin;
     s->out = last->out.origin;
     s->lo = need.lo;
     s->n = need.hi - need.lo;
     s->to_first = -begin * (int32_t)head->in[0].pix_step;
-    s->to_lo = moves ? need.lo * (int32_t)last->out.pix_step : 0;
+    s->to_lo = last->out.space == PROG_RING ? 0 : need.lo * (int32_t)last->out.pix_step;
 }
 
 // stages: one, in bands that lie `step` apart.
