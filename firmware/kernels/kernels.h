@@ -14,7 +14,7 @@
 // A call computes positions [first, first + n) of one output slice, or of some that follow each other (taps.slices). Steps
 // between pixels and slices are the operator's (struct prog_view in[0] and out).
 struct k_call {
-    const int8_t *in; // of the first tap's slice that lies inside the tensor, where position 0 would be
+    const int8_t *in; // position 0, or where it would be, of the first tap's slice
     int8_t *out;      // position `first`
     int first, n;
     struct prog_taps taps; // which taps lie inside the tensor, and when a ring's slices begin anew
