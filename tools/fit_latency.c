@@ -23,7 +23,7 @@ enum {
     INTERPRETER = LATENCY_CLASSES, // a kind of rows beside the classes
     KINDS,
     SWEEPS = 2000,
-    LEAST_NETWORKS = 4,
+    LEAST_NETWORKS = 3,
     N = LATENCY_TERMS
 };
 _Static_assert((int)LATENCY_WORKS <= (int)N, "a row has room for the interpreter's work");

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "firmware/executor/program.h"
+#include "server/planner/program.h"
+
 static int min_int(int a, int b)
 {
     return a < b ? a : b;
@@ -632,8 +635,17 @@ static bool packed_input(const struct fusion *f, int i)
            t->role == FUSION_CHUNK || f->g->layers[i].in_w == 1;
 }
 
+static bool is_special(const struct fusion *f, const struct fusion_stage *s)
+{
+    bool special = f->g->layers[s->head].in[0] == f->g->input;
+    for (int i = s->head; i >= 0; i = f->next[i])
+        special = special || program_kernel(&f->g->layers[i], is_acc_layer(f, i)) < PROG_CONV;
+    return special;
+}
+
 static void find_price(struct fusion *f, int i)
 {
+    struct fusion_stage *stage = &f->stages[f->stage_of[i]];
     struct latency_place at = {.cols = f->axis != FUSION_ROWS && !f->by_rows,
                                .fed = is_acc_layer(f, i),
                                .packed = packed_input(f, i),
@@ -643,6 +655,8 @@ static void find_price(struct fusion *f, int i)
         at.sum = i == f->expand + 2;
     }
     latency_price_of(f->latency, i, &at, &f->price[i]);
+    if (i == stage->head)
+        stage->special = is_special(f, stage);
 }
 
 // How many numbers [a, b) and [c, d) have in common.
@@ -692,6 +706,7 @@ static void predict(const struct fusion *f, int i, const struct part *p, uint64_
 {
     const struct latency_price *price = &f->price[i];
     const struct latency_shape *s = &price->shape;
+    const double *const interpreter = f->latency->model.interpreter;
     const struct fusion_stage *stage = &f->stages[f->stage_of[i]];
     const bool sum = f->group && i == f->expand + 2;
     const uint64_t positions = (uint64_t)(p->hi - p->lo);
@@ -711,12 +726,15 @@ static void predict(const struct fusion *f, int i, const struct part *p, uint64_
               : sum              ? p->slices * positions
                                  : n->positions;
     own->works[LATENCY_KERNEL] = own->calls;
+    if (stage->special || chunk < positions)
+        own->works[LATENCY_SPECIAL] = own->calls;
     if (i == stage->head)
         own->works[LATENCY_STEP] = p->slices * (p->runs + (f->group && i == f->expand + 1));
     own->cycles = price->call * (double)n->calls + price->clipped * (double)n->clipped +
                   price->position * (double)n->positions + price->pass * (double)n->passes +
                   price->border * (double)n->borders + price->end * (double)n->ends +
-                  f->latency->model.interpreter[LATENCY_STEP] * (double)own->works[LATENCY_STEP];
+                  interpreter[LATENCY_SPECIAL] * (double)own->works[LATENCY_SPECIAL] +
+                  interpreter[LATENCY_STEP] * (double)own->works[LATENCY_STEP];
 }
 
 void fusion__add_work(struct fusion *f, int i, int lo, int hi)

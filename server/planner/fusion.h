@@ -58,6 +58,7 @@ struct fusion_stage {
     int n_layers;
     int n_slices; // that a complete run has
     int done;     // slices produced by the simulation
+    bool special; // with f->latency: has what is not simple (struct prog_stage), but for chunks
 };
 
 struct fusion_step {

@@ -16,7 +16,8 @@ const char *const latency_term_names[LATENCY_TERMS] = {
     "call",         "channel", "clipped",  "position",     "run",          "product",
     "input",        "outside", "pass_run", "pass_product", "pass_outside", "border",
     "border_input", "output",  "simple",   "any"};
-const char *const latency_work_names[LATENCY_WORKS] = {"kernel", "step", "band", "byte", "block"};
+const char *const latency_work_names[LATENCY_WORKS] = {"kernel", "special", "step",
+                                                       "band",   "byte",    "block"};
 
 static int divide_up(int a, int b)
 {

@@ -68,11 +68,12 @@ struct latency_counts {
     uint64_t calls, clipped, positions, passes, borders, ends;
 };
 
-enum latency_work { // of the interpreter
-    LATENCY_KERNEL, // a kernel call
-    LATENCY_STEP,   // a slice of a stage
-    LATENCY_BAND,   // a call of a cell
-    LATENCY_BYTE,   // moved between blocks and calls
+enum latency_work {  // of the interpreter
+    LATENCY_KERNEL,  // a kernel call
+    LATENCY_SPECIAL, // ... of a stage that is not simple (struct prog_stage): what it costs more
+    LATENCY_STEP,    // a slice of a stage
+    LATENCY_BAND,    // a call of a cell
+    LATENCY_BYTE,    // moved between blocks and calls
     LATENCY_BLOCK,
     LATENCY_WORKS
 };
