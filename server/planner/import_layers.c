@@ -172,7 +172,7 @@ int import__conv(struct builder *b, bool depthwise)
 {
     const struct tflite_op *op = &b->m->ops[b->op];
     struct view v;
-    struct span s[2];
+    struct span s[2] = {{0}};
     const struct tflite_tensor *w;
     if (import__get_view(b, 0, &v) || !(w = get_weights(b, 4)))
         return -1;
@@ -289,7 +289,7 @@ int import__pool(struct builder *b, bool average)
 {
     const struct tflite_op *op = &b->m->ops[b->op];
     struct view v;
-    struct span s[2];
+    struct span s[2] = {{0}};
     // Padding with the smallest value never wins a maximum; in a mean it counts.
     if (import__get_view(b, 0, &v) ||
         resolve_windows(b, &v, !average && v.padded && v.pad.value == -128, op->filter_h,

@@ -99,6 +99,7 @@ static void block_json(const struct fusion *f, const struct timeline_block *t, s
     buf_printf(out,
                "{\"first\":%d,\"last\":%d,\"schedule\":\"%s\",\"arena_bytes\":%u,\"macs\":\"%llu\","
                "\"steps\":%u,\"fixed_bytes\":%u,\"peak\":%zu,\"parts\":[",
+               // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): of a laid out block
                t->block->first, f->last, schedule, t->arena_bytes, (unsigned long long)f->cost.macs,
                t->steps, t->fixed_bytes, t->peak);
     for (size_t i = 0; i < t->n_parts; i++) {

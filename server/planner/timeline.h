@@ -51,6 +51,7 @@ void timeline_thin(struct timeline_block *t, size_t most);
 
 static inline uint32_t timeline_bytes(const struct timeline_block *t, size_t moment)
 {
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): `moment` is one of them
     return t->fixed_bytes + t->moments[moment].y_bytes + t->moments[moment].x_bytes +
            t->moments[moment].inner_bytes;
 }
