@@ -14,31 +14,32 @@ struct task {
     struct fast_out o;
 };
 
-static void fill_zero(const struct task *t, int16_t *to, int n)
+// Columns [before, before + n) of those that are widened lie inside the tensor; the first of them is input position
+// `from`.
+struct inside {
+    int before, n, from;
+};
+
+// `n` columns of zero point from input position `first` on, which is the same for all channels.
+static struct inside fill(const struct task *t, int first, int n, int16_t *x)
 {
-    for (; n > 0; n--, to += t->rows)
-        *to = t->op->in_zero;
+    const int before = first < 0 ? -first : 0;
+    const int stop = first + n > t->op->in_len ? t->op->in_len - first : n;
+    for (int i = 0; i < n * t->rows + 2; i++) // with what meets weights of zero
+        x[i] = t->op->in_zero;
+    return (struct inside){before, t->k->taps.n > 0 ? stop - before : 0, first + before};
 }
 
-// Positions [first, first + n) of the input, channel c.
-static void gather(const struct task *t, int c, int first, int n, int16_t *columns)
+static void gather(const struct task *t, const struct inside *in, int c, int16_t *x)
 {
     const struct prog_op *op = t->op;
     const struct k_call *k = t->k;
-    const int before = first < 0 ? (-first < n ? -first : n) : 0;
-    const int stop = first + n > op->in_len ? op->in_len - first : n;
-    const int8_t *slice = k->in;
-    for (int s = 0; s < op->ks; s++, columns++) {
-        if (s < k->taps.first || s >= k->taps.first + k->taps.n || stop <= before) {
-            fill_zero(t, columns, n);
-            continue;
-        }
-        const int8_t *x = slice + (first + before) * (ptrdiff_t)op->in[0].pix_step + c;
-        fill_zero(t, columns, before);
-        mac16_widen_strided(x, (ptrdiff_t)op->in[0].pix_step, stop - before,
-                            columns + before * t->rows, 2 * t->rows);
-        fill_zero(t, columns + stop * t->rows, n - stop);
-        slice = k_next_slice(op, k, slice, s + 1 - k->taps.first);
+    const ptrdiff_t step = (ptrdiff_t)op->in[0].pix_step;
+    const int8_t *slice = k->in + in->from * step + c;
+    x += in->before * t->rows + k->taps.first;
+    for (int s = 1; s <= k->taps.n; s++) {
+        mac16_widen_strided(slice, step, in->n, x++, 2 * t->rows);
+        slice = k_next_slice(op, k, slice, s);
     }
 }
 
@@ -54,7 +55,7 @@ static void filter(const struct task *t, const int16_t *x, const int16_t *w, int
 
 void k_dwconv_m16(const struct prog_op *op, const struct k_call *k)
 {
-    // Windows end with up to two numbers that meet weights of zero, and two more are read.
+    // Windows end with up to two numbers that meet weights of zero, and two more may be read.
     _Alignas(4) int16_t x[PROG_M16_VALUES + 4];
     const int rows = (op->ks + 1) & ~1, columns = PROG_M16_VALUES / rows;
     const struct task t = {.op = op,
@@ -64,17 +65,19 @@ void k_dwconv_m16(const struct prog_op *op, const struct k_call *k)
                            .relu = op->p[1] == PROG_END_RELU,
                            .o = fast_out_of(op)};
     const int most = (columns - op->ka) / op->sa + 1;
-    const int16_t *w = (const int16_t *)(const void *)k_weights(op, k);
     const int32_t *const bias = k_bias(op, k);
     const struct prog_requant_fast *const requants = k_fast(op, k);
     const size_t y_step = op->out.pix_step;
-    for (int i = 0; i < PROG_M16_VALUES + 4; i++)
-        x[i] = 0;
-    for (int c = 0; c < op->out_c; c++, w += 4 * t.quads) {
-        for (int i = 0; i < k->n; i += most) {
-            const int n = k->n - i < most ? k->n - i : most;
-            gather(&t, c, (k->first + i) * op->sa - op->pad_a, (n - 1) * op->sa + op->ka, x);
-            filter(&t, x, w, bias[c], requants + c, n, k->out + c + (size_t)i * y_step, y_step);
+    int8_t *y = k->out;
+    for (int p = k->first, n; p < k->first + k->n; p += n, y += (size_t)n * y_step) {
+        const int left = k->first + k->n - p;
+        const int16_t *w = (const int16_t *)(const void *)k_weights(op, k);
+        n = left < most ? left : most;
+        const struct inside in = fill(&t, p * op->sa - op->pad_a, (n - 1) * op->sa + op->ka, x);
+        for (int c = 0; c < op->out_c; c++, w += 4 * t.quads) {
+            if (in.n > 0)
+                gather(&t, &in, c, x);
+            filter(&t, x, w, bias[c], requants + c, n, y + c, y_step);
         }
     }
 }
