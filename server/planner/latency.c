@@ -186,8 +186,10 @@ static void dwconv_shape(uint16_t kernel, enum prog_end end, const struct view *
     case PROG_DWCONV_M16:
         s->pass = (PROG_M16_VALUES / rows - v->ka) / v->sa + 1;
         f[LATENCY_PRODUCT] = 4.0 * v->out_c * divide_up(rows * v->ka, 4);
-        f[LATENCY_RUN] = v->out_c * v->ks;
-        f[LATENCY_INPUT] = v->out_c * v->ks * v->sa;
+        f[LATENCY_INPUT] = v->out_c * v->rows * v->sa;
+        f[LATENCY_PASS_RUN] = v->out_c * v->rows;
+        f[LATENCY_PASS_PRODUCT] =
+            v->out_c * v->rows * (v->ka - v->sa); // inputs of the first position
         break;
     default:
         s->kind = LATENCY_PLAIN_DWCONV;
@@ -257,9 +259,10 @@ void latency_shape_of(struct latency_kernel k, const struct layer *l,
             dwconv_shape(k.kernel, (enum prog_end)k.end, &v, s);
         else
             conv_shape(k.kernel, (enum prog_end)k.end, &v, at->packed, s);
-        if (k.kernel != PROG_CONV_M16)
+        const bool m16 = k.kernel == PROG_CONV_M16 || k.kernel == PROG_DWCONV_M16;
+        if (!m16)
             f[LATENCY_PASS_RUN] = f[LATENCY_RUN];
-        if (k.kernel != PROG_CONV_M16 && k.kernel != PROG_DWCONV_FIR)
+        if (!m16 && k.kernel != PROG_DWCONV_FIR)
             f[LATENCY_PASS_PRODUCT] = f[LATENCY_PRODUCT];
         s->slice_lo = v.s.lo;
         s->slice_hi = v.s.hi;
