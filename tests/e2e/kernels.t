@@ -23,7 +23,7 @@ for my $kernel (
     'rv32 conv_b4', 'rv32 dwconv_fir', 'lx7 conv_m16', 'lx7 dwconv_m16') {
     cmp_ok $programs{$kernel} // 0, '>', $FAMILY / 4, "$kernel is used by " . ($programs{$kernel} // 0) . ' programs';
 }
-for my $core (qw(host cortex-m7 cortex-m4 rv32 xtensa)) {
+for my $core (qw(host cortex-m7 cortex-m4 cortex-m3 rv32 xtensa)) {
     my $t = time;
     my @out = `$BIN/kernel-run $core $dir/cases @{[$core eq 'host' ? '' : "$BUILD/kernels/$core.bin"]} 2>&1`;
     is $?, 0, "$core: every case runs to its end and is right" or diag @out;
@@ -32,6 +32,9 @@ for my $core (qw(host cortex-m7 cortex-m4 rv32 xtensa)) {
     like $_, qr/: (\d{3,}) cases, 0 bad$/, $_ for map { chomp; $_ } @variants;
     note sprintf '%s took %.1f s', $core, time - $t;
 }
+my $thumb2 = `arm-none-eabi-objdump -d $BUILD/kernels/cortex-m3.elf`;
+like $thumb2, qr/\bmla\b/, 'the image for plain Thumb-2 multiplies';
+unlike $thumb2, qr/\t(?:smla[bdtw]\w*|smu[as]d\w*|smul[bt]{2}|[su]xt(?:b16|a[bh]\w*)|v\w+(?:\.\w+)*)\t/, '... without what it does not have';
 # Where the output lies outside the arena, as tools/bench measures chains of convolutions: right, and the same work.
 for my $core (qw(cortex-m7 rv32 xtensa)) {
     my $variant = $core eq 'cortex-m7' ? 'armv7em' : 'rv32';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // kernel-run CORE CASES [IMAGE]: runs a block of kernel cases (kernel-cases wrote it) on a core: "host", or a virtual
-// board's "cortex-m7", "cortex-m4", "rv32", "xtensa", with the bare image for it. Prints what failed and a line for each
-// variant; with one case that asks for a profile, instructions and how many of them were outside of kernels.
+// board's "cortex-m7", "cortex-m4", "rv32", "xtensa", or "cortex-m3" (a Cortex-M4, whose image does without what that has
+// more), with the bare image for it. Prints what failed and a line for each variant; with one case that asks for a profile, instructions and how many of them were outside of kernels.
 #include "tests/kernels/bare.h"
 #include "tests/kernels/cases.h"
 
@@ -115,6 +115,8 @@ static const char *run_on(struct machine *m, const char *core, struct err *e)
     }
     if (strcmp(core, "cortex-m7") == 0 || strcmp(core, "cortex-m4") == 0)
         return run_arm(m, core, e);
+    if (strcmp(core, "cortex-m3") == 0)
+        return run_arm(m, "cortex-m4", e);
     if (strcmp(core, "rv32") == 0)
         return run_riscv(m, e);
     if (strcmp(core, "xtensa") == 0)
