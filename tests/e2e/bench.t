@@ -24,7 +24,7 @@ cmp_ok $row{plain}{between}, '>', 0, "between kernels: $row{plain}{between} % of
 my $farm = Farm->new;
 my $dir  = $farm->{dir};
 system "$Farm::BIN/kernel-cases model $model armv7em $dir/cases > $dir/used";
-my ($bare) = `$Farm::BIN/kernel-run cortex-m7 $dir/cases $images/cortex-m7.bin` =~ /: (\d+) instructions/;
+my ($bare) = `$Farm::BIN/kernel-run cortex-m7 $dir/cases $images/cortex-m7.bin` =~ /: (\d+) instructions, /;
 cmp_ok abs($row{plain}{instructions} / ($bare || 1) - 1), '<', 0.005, "plain: $row{plain}{instructions} on the board, $bare on the bare core";
 like join('', @lines), qr/^  quarter: /m, 'and what a quarter of the RAM costs';
 
