@@ -19,16 +19,16 @@ static void make_tower(struct netgen *n, int height)
     netgen_begin(n, 1);
     n->tensors[0] = (struct tensor){height, 1, 1, 0, 0.1f, -1, 0};
     n->g.n_tensors = 1;
-    for (int i = 0; i < LAYERS; i++)
-        netgen_layer(n,
-                     (struct layer){.op = LAYER_DWCONV,
-                                    .kh = 3,
-                                    .kw = 1,
-                                    .pad_top = 1,
-                                    .out_h = height,
-                                    .out_w = 1,
-                                    .out_c = 1},
-                     netgen_top(n), -1);
+    for (int i = 0; i < LAYERS; i++) {
+        const struct layer l = {.op = LAYER_DWCONV,
+                                .kh = 3,
+                                .kw = 1,
+                                .pad_top = 1,
+                                .out_h = height,
+                                .out_w = 1,
+                                .out_c = 1};
+        netgen_layer(n, l, i, i)->in[1] = -1;
+    }
     n->g.output = netgen_top(n);
 }
 
