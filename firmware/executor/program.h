@@ -190,15 +190,14 @@ struct prog_op {
 // that does not make a chunk. Simple ones have slice kernels only, do all positions at a time, and do not
 // read the model input.
 struct prog_stage {
-    uint32_t head;    // offset of its first operator
-    uint16_t chunk;   // positions at a time; 0 = all
-    uint16_t simple;  // 1 or 0, in all bands
-    uint16_t in, out; // origins of the head's operand 0 and of the last one's output
-    uint16_t number;  // in the block or cell
-    uint16_t reserved;
+    uint32_t head;     // offset of its first operator
+    uint16_t chunk;    // positions at a time; 0 = all
+    uint16_t simple;   // 1 or 0
+    uint16_t in, out;  // origins of the head's operand 0 and of the last one's output
+    uint32_t reserved; // a record is found by a shift
     int32_t lo, n;
-    int32_t to_first,
-        to_lo; // bytes from where slices begin to position 0 of the input, to lo of the output
+    // Bytes from where slices begin to position 0 of the input, and to position lo of the output.
+    int32_t to_first, to_lo;
 };
 
 // Of a window, along slices: taps [first, first + n) lie inside the tensor.

@@ -413,7 +413,7 @@ static inline void pointwise(const struct task *t, const struct k_call *k, struc
             pass.one(t, y);
         }
         if (--slices == 0)
-            return;
+            return; // before what one slice has no need of is worked out
     }
 }
 

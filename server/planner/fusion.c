@@ -701,6 +701,16 @@ static uint64_t clipped_slices(const struct fusion *f, const struct part *p, int
     return s->clipped_slices ? p->slices - (uint64_t)common(lo, hi, s->slice_lo, s->slice_hi) : 0;
 }
 
+// Calls that do all positions, but in a stage that is special by what it has. Groups of channels have the operators
+// behind the projection in a stage of their own, which begins with the call that closes the sums.
+static uint64_t special_calls(const struct fusion *f, int i, const struct part *p,
+                              const struct fusion_cost *own)
+{
+    if (!f->stages[f->stage_of[i]].special || (f->group && i == f->expand + 1))
+        return 0;
+    return f->group && i == f->expand + 2 ? p->calls : own->calls;
+}
+
 static void predict(const struct fusion *f, int i, const struct part *p, uint64_t clipped,
                     struct fusion_cost *own)
 {
@@ -726,8 +736,7 @@ static void predict(const struct fusion *f, int i, const struct part *p, uint64_
               : sum              ? p->slices * positions
                                  : n->positions;
     own->works[LATENCY_KERNEL] = own->calls;
-    if (stage->special || chunk < positions)
-        own->works[LATENCY_SPECIAL] = own->calls;
+    own->works[LATENCY_SPECIAL] = chunk < positions ? own->calls : special_calls(f, i, p, own);
     if (i == stage->head)
         own->works[LATENCY_STEP] = p->slices * (p->runs + (f->group && i == f->expand + 1));
     own->cycles = price->call * (double)n->calls + price->clipped * (double)n->clipped +

@@ -181,7 +181,6 @@ static void dwconv_shape(uint16_t kernel, enum prog_end end, const struct view *
         f[LATENCY_CLIPPED] = v->out_c * v->taps;
         s->rows_apart = true;
         f[LATENCY_PASS_PRODUCT] = v->out_c * rows_done * (v->ka - v->sa); // before the first sum
-
         break;
     case PROG_DWCONV_M16:
         s->pass = (PROG_M16_VALUES / rows - v->ka) / v->sa + 1;

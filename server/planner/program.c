@@ -194,13 +194,24 @@ static const struct prog_op *last_of(const struct compiler *c, const struct prog
     return op;
 }
 
+// Kernels one after another, for all positions at a time.
+static bool is_simple(const struct compiler *c, const struct prog_stage *s)
+{
+    const struct prog_op *head = head_of(c, s), *last = last_of(c, s);
+    bool simple = head->in[0].space != PROG_INPUT && s->n > 0;
+    for (const struct prog_op *op = head; op <= last; op++)
+        simple = simple && op->kernel >= PROG_CONV;
+    return simple && (s->chunk == 0 || s->n <= s->chunk);
+}
+
 // In the band that needs are known of.
 static void place_stage(const struct compiler *c, struct prog_stage *s)
 {
     const struct fusion *f = c->f;
     const struct prog_op *head = head_of(c, s), *last = last_of(c, s);
-    const struct layer *tail = &c->g->layers[f->stages[s->number].tail];
-    const bool acc = f->acc && f->stages[s->number].tail == f->last;
+    const struct fusion_stage *stage = &f->stages[f->stage_of[head->layer]];
+    const struct layer *tail = &c->g->layers[stage->tail];
+    const bool acc = f->acc && stage->tail == f->last;
     const struct fusion_interval need = f->need[acc ? tail->in[0] : tail->out];
     const int in = c->g->layers[head->layer].in[0];
     const int begin = head->kernel == PROG_SUM_END ? need.lo : ring_begin(f, in);
@@ -210,18 +221,7 @@ static void place_stage(const struct compiler *c, struct prog_stage *s)
     s->n = need.hi - need.lo;
     s->to_first = -begin * (int32_t)head->in[0].pix_step;
     s->to_lo = last->out.space == PROG_RING ? 0 : need.lo * (int32_t)last->out.pix_step;
-}
-
-// stages: one, in bands that lie `step` apart.
-static bool is_simple(const struct compiler *c, const struct prog_stage *stages, size_t step)
-{
-    const struct prog_op *head = head_of(c, stages), *last = last_of(c, stages);
-    bool simple = head->in[0].space != PROG_INPUT;
-    for (const struct prog_op *op = head; op <= last; op++)
-        simple = simple && op->kernel >= PROG_CONV;
-    for (int band = 0; band < c->f->n_bands; band++, stages += step)
-        simple = simple && stages->n > 0 && (stages->chunk == 0 || stages->n <= stages->chunk);
-    return simple;
+    s->simple = is_simple(c, s);
 }
 
 void program__add_bands(struct compiler *c, int first)
@@ -244,12 +244,8 @@ void program__add_bands(struct compiler *c, int first)
     for (int band = 0; band < f->n_bands; band++) {
         fusion_band(f, band);
         for (size_t s = 0; s < n; s++)
-            place_stage(c, &stages[(size_t)band * n + s]);
+            place_stage(c, stages++);
     }
-    for (size_t s = 0; s < n; s++)
-        stages[s].simple = is_simple(c, &stages[s], n);
-    for (size_t i = n; i < all; i++)
-        stages[i].simple = stages[i - n].simple;
 }
 
 static uint32_t slice_offset(const struct prog_view *v, int slice)
@@ -267,18 +263,15 @@ static bool makes_slices(const struct prog_op *op)
            (op->kernel == PROG_CONV_M16 && op->in_c <= PROG_M16_VALUES);
 }
 
-// Does `next` only go on where `step` ends?
+// Does `next` only go on where `step` ends? A ring that begins anew in between has another place there.
 static bool goes_on(const struct prog_op *head, const struct prog_op *last,
                     const struct prog_step *step, const struct prog_step *next)
 {
     const uint32_t slices = step->taps.slices;
-    return head == last && makes_slices(head) && step->stage == next->stage &&
-           step->slice + slices == next->slice && step->taps.first == next->taps.first &&
-           step->taps.n == next->taps.n && step->taps.n > 0 &&
+    return head == last && makes_slices(head) && slices < UINT16_MAX &&
+           step->stage == next->stage && step->slice + slices == next->slice &&
            step->in + slices * head->ss * head->in[0].slice_step == next->in &&
-           step->out + slices * last->out.slice_step == next->out &&
-           (step->taps.wrap == 0 || next->taps.wrap + (slices * head->ss) == step->taps.wrap) &&
-           (next->taps.wrap == 0 || next->taps.wrap >= next->taps.n) && slices < UINT16_MAX;
+           step->out + slices * last->out.slice_step == next->out;
 }
 
 void program__add_step(struct compiler *c, const struct prog_part *part, int stage, int slice,
@@ -328,14 +321,9 @@ void program__begin_stage(struct compiler *c, int stage)
     c->stage_at[stage] = (uint16_t)program__n_of(&c->stages, sizeof(struct prog_stage));
 }
 
-void program__end_stage(struct compiler *c, struct prog_part *part, int stage, size_t head,
-                        int chunk)
+void program__end_stage(struct compiler *c, struct prog_part *part, size_t head, int chunk)
 {
-    const struct prog_stage s = {
-        .head = (uint32_t)head,
-        .chunk = (uint16_t)chunk,
-        .number = (uint16_t)stage,
-    };
+    const struct prog_stage s = {.head = (uint32_t)head, .chunk = (uint16_t)chunk};
     buf_add(&c->stages, &s, sizeof s);
     part->n_stages++;
     part->band_stages++;
@@ -352,7 +340,7 @@ void program__add_stage(struct compiler *c, struct prog_part *part, int stage, i
             part->acc_op = (uint16_t)program__n_of(&c->ops, sizeof(struct prog_op));
         add_op(c, i, acc);
     }
-    program__end_stage(c, part, stage, head, fusion_chunks_of(f, &f->stages[stage]));
+    program__end_stage(c, part, head, fusion_chunks_of(f, &f->stages[stage]));
 }
 
 struct prog_part program__part(const struct compiler *c)

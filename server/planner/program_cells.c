@@ -154,7 +154,7 @@ static void add_group_stage(struct compiler *c, struct prog_part *part, int laye
     const size_t head = c->ops.len;
     program__begin_stage(c, f->stage_of[layer]);
     buf_add(&c->ops, ops, (size_t)n_ops * sizeof *ops);
-    program__end_stage(c, part, f->stage_of[layer], head, layer == f->expand ? 0 : f->chunk);
+    program__end_stage(c, part, head, layer == f->expand ? 0 : f->chunk);
 }
 
 // `groups` groups of n channels from channel `from` on.

@@ -32,8 +32,7 @@ struct prog_op program__op(const struct compiler *c, int i, bool acc);
 struct prog_part program__part(const struct compiler *c);
 // Stage `stage` of the block or cell at hand, before its operators are added; then those from offset `head` on.
 void program__begin_stage(struct compiler *c, int stage);
-void program__end_stage(struct compiler *c, struct prog_part *part, int stage, size_t head,
-                        int chunk);
+void program__end_stage(struct compiler *c, struct prog_part *part, size_t head, int chunk);
 // The same around the operators of `layer` (-1: none) to its tail; others may be there already, from `head` on.
 void program__add_stage(struct compiler *c, struct prog_part *part, int stage, int layer,
                         size_t head);

@@ -78,4 +78,10 @@ seek $f, 0, 0;
 print $f $block;
 close $f;
 like `$BIN/kernel-run host $dir/cases 2>&1`, qr/case 0, \S+ .*: wrong bytes/, 'a byte that differs is found';
+substr($block, $first + 20, 4) = pack 'L<', 1 << 20; # bytes of the output
+open $f, '>:raw', "$dir/cases" or die "$dir/cases: $!";
+print $f $block;
+close $f;
+like `$BIN/kernel-run host $dir/cases 2>&1`, qr/case 0, \S+ .*: has more arena, input or output than cases\.h has room for$/m,
+    'a case that is too large is named';
 done_testing;
