@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // front-table [--outside] MODEL.tflite ...: what blocks of cells and groups of channels bring: least
-// RAM at F = 1, at F <= 1.1 and at any F, without them and with them. --outside: the model output
-// lies outside the arena. The table of docs/fusion.md, as Markdown.
+// RAM at F = 1, at F <= 1.1 and at any F, without them and with them; and what no schedule can beat at F = 1
+// (bound.h). --outside: the model output lies outside the arena. The table of docs/fusion.md, as Markdown.
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "server/planner/bound.h"
 #include "server/planner/front.h"
 #include "server/planner/fusion.h"
 #include "server/planner/graph.h"
@@ -34,6 +35,18 @@ static int print_front(struct fusion *f, const struct front_rules *rules, struct
             printf(" (%.2f) |", (double)paths.at[i].macs / plain);
     }
     front_paths_free(&paths);
+    return 0;
+}
+
+static int print_bound(const struct graph *g, bool outside, struct err *e)
+{
+    const int64_t bytes = bound_without_recomputing(g, outside);
+    if (bytes < 0)
+        return err_set(e, ERR_NO_MEMORY, "no memory for the bound of %d layers", g->n_layers);
+    if (bytes)
+        printf(" %" PRId64 " |\n", bytes);
+    else
+        printf(" |\n");
     return 0;
 }
 
@@ -63,8 +76,9 @@ static int row(const char *path, bool outside, struct err *e)
     rules.cells = true;
     if (print_front(&fusion, &rules, e))
         goto out;
-    rc = print_front(&fusion, &front_everything, e);
-    printf("\n");
+    if (print_front(&fusion, &front_everything, e))
+        goto out;
+    rc = print_bound(&graph, outside, e);
 out:
     fusion_close(&fusion);
     graph_free(&graph);
@@ -81,7 +95,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: front-table [--outside] MODEL.tflite ...\n");
         return 2;
     }
-    printf("| | rows, cols, patch | and cells | and groups |\n|---|---:|---:|---:|\n");
+    printf("| | rows, cols, patch | and cells | and groups | no less at F = 1 |\n|---|---:|---:|---:|---:|\n");
     for (int i = 1 + outside; i < argc; i++) {
         if (row(argv[i], outside, &e)) {
             fprintf(stderr, "front-table: %s: %s\n", argv[i], e.msg);

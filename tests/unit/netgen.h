@@ -95,7 +95,7 @@ static inline struct layer *netgen_layer(struct netgen *n, struct layer l, int a
         if (l.op == LAYER_MEAN)
             l.requant->mult /= l.kh * l.kw;
     }
-    if (l.op == LAYER_ADD) {
+    if (l.op == LAYER_ADD && b >= 0) {
         l.add.in_zero[0] = n->tensors[a].zero;
         l.add.in_zero[1] = n->tensors[b].zero;
         l.add.in[0] = (struct requant){0x40000000, 0};
