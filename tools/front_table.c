@@ -95,7 +95,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: front-table [--outside] MODEL.tflite ...\n");
         return 2;
     }
-    printf("| | rows, cols, patch | and cells | and groups | no less at F = 1 |\n|---|---:|---:|---:|---:|\n");
+    printf("| | rows, cols, patch | and cells | and groups | no less at F = 1 "
+           "|\n|---|---:|---:|---:|---:|\n");
     for (int i = 1 + outside; i < argc; i++) {
         if (row(argv[i], outside, &e)) {
             fprintf(stderr, "front-table: %s: %s\n", argv[i], e.msg);

@@ -186,22 +186,20 @@ static int64_t most_of(const struct link *l)
     return (int64_t)(most / PARTS);
 }
 
-// bytes[i] becomes what layer i of the chain needs along an axis, if that is less. The chain's length, or -1.
+// bytes[i] becomes what layer i of the chain needs along an axis, if that is less. -1: no memory.
 static int look_along(const struct graph *g, bool rows, bool output_outside, int64_t *bytes)
 {
     struct chain c;
-    int n = -1;
-    if (open_chain(&c, g, rows, output_outside) == 0) {
-        n = c.n;
-        if (n > 0)
-            fill(&c);
-        for (int i = 0; i < n; i++) {
+    const int rc = open_chain(&c, g, rows, output_outside);
+    if (rc == 0 && c.n > 0) {
+        fill(&c);
+        for (int i = 0; i < c.n; i++) {
             const int64_t most = most_of(&c.links[i]);
             bytes[i] = most < bytes[i] ? most : bytes[i];
         }
     }
     close_chain(&c);
-    return n;
+    return rc;
 }
 
 // Blocks may run along different axes. At a moment of a layer those of its own block go the way it goes, and those
@@ -215,11 +213,11 @@ int64_t bound_without_recomputing(const struct graph *g, bool output_outside)
     int64_t bound = -1, *bytes = malloc((size_t)g->n_layers * sizeof *bytes);
     for (int i = 0; bytes && i < g->n_layers; i++)
         bytes[i] = INT64_MAX;
-    if (bytes && look_along(g, true, output_outside, bytes) >= 0) {
-        const int n = look_along(g, false, output_outside, bytes);
-        for (int i = 0; i < n; i++)
+    if (bytes && look_along(g, true, output_outside, bytes) == 0 &&
+        look_along(g, false, output_outside, bytes) == 0) {
+        bound = 0;
+        for (int i = 0; i < g->n_layers && bytes[i] < INT64_MAX; i++)
             bound = bytes[i] > bound ? bytes[i] : bound;
-        bound = n == 0 ? 0 : bound;
     }
     free(bytes);
     return bound;
