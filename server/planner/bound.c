@@ -186,17 +186,15 @@ static int64_t most_of(const struct link *l)
     return (int64_t)(most / PARTS);
 }
 
-// bytes[i] becomes what layer i of the chain needs along an axis, if that is less. -1: no memory.
+// bytes[i] becomes what layer i of the chain needs along an axis. -1: no memory.
 static int look_along(const struct graph *g, bool rows, bool output_outside, int64_t *bytes)
 {
     struct chain c;
     const int rc = open_chain(&c, g, rows, output_outside);
     if (rc == 0 && c.n > 0) {
         fill(&c);
-        for (int i = 0; i < c.n; i++) {
-            const int64_t most = most_of(&c.links[i]);
-            bytes[i] = most < bytes[i] ? most : bytes[i];
-        }
+        for (int i = 0; i < c.n; i++)
+            bytes[i] = most_of(&c.links[i]);
     }
     close_chain(&c);
     return rc;
@@ -210,15 +208,18 @@ int64_t bound_without_recomputing(const struct graph *g, bool output_outside)
         if (goes_in_tiles(&g->layers[i]))
             return 0;
     }
-    int64_t bound = -1, *bytes = malloc((size_t)g->n_layers * sizeof *bytes);
-    for (int i = 0; bytes && i < g->n_layers; i++)
-        bytes[i] = INT64_MAX;
-    if (bytes && look_along(g, true, output_outside, bytes) == 0 &&
-        look_along(g, false, output_outside, bytes) == 0) {
+    int64_t bound = -1;
+    int64_t *rows = calloc((size_t)g->n_layers, sizeof *rows);
+    int64_t *columns = calloc((size_t)g->n_layers, sizeof *columns);
+    if (rows && columns && look_along(g, true, output_outside, rows) == 0 &&
+        look_along(g, false, output_outside, columns) == 0) {
         bound = 0;
-        for (int i = 0; i < g->n_layers && bytes[i] < INT64_MAX; i++)
-            bound = bytes[i] > bound ? bytes[i] : bound;
+        for (int i = 0; i < g->n_layers; i++) {
+            const int64_t least = rows[i] < columns[i] ? rows[i] : columns[i];
+            bound = least > bound ? least : bound;
+        }
     }
-    free(bytes);
+    free(rows);
+    free(columns);
     return bound;
 }
