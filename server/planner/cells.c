@@ -165,13 +165,15 @@ int cells_open(struct cells *c, struct fusion *f, struct err *e)
     c->beside = calloc(n, sizeof *c->beside);
     c->apart = calloc(n, sizeof *c->apart);
     c->source = calloc(n * CELL_MAX_INPUTS, sizeof *c->source);
+    c->reader = calloc(n + 1, sizeof *c->reader);
+    c->next_reader = calloc(n * CELL_MAX_INPUTS, sizeof *c->next_reader);
     c->beside_option = calloc(n * CELLS_MAX_OPTIONS, sizeof *c->beside_option);
     buf_init(&c->calls, LAYOUT_MAX_BYTES);
     buf_init(&c->moves, LAYOUT_MAX_BYTES);
     buf_init(&c->bases, LAYOUT_MAX_BYTES);
     buf_init(&c->moments, LAYOUT_MAX_BYTES);
     if (!c->facts || !c->own || !c->windows || !c->done || !c->chunk || !c->beside || !c->apart ||
-        !c->source || !c->varieties || !c->beside_option) {
+        !c->source || !c->reader || !c->next_reader || !c->varieties || !c->beside_option) {
         cells_close(c);
         return err_set(e, ERR_NO_MEMORY, "planner: no memory for cells of %zu layers", n);
     }
@@ -198,6 +200,8 @@ void cells_close(struct cells *c)
     free(c->beside);
     free(c->apart);
     free(c->source);
+    free(c->reader);
+    free(c->next_reader);
     free(c->varieties);
     free(c->beside_option);
     buf_free(&c->calls);
@@ -228,6 +232,22 @@ static int source_of(const struct cells *c, int cell, int k)
             return i;
     }
     return FROM_WHOLE; // not reached: cells keep what they make inside to themselves
+}
+
+static void find_sources(struct cells *c)
+{
+    for (int i = 0; i <= c->n; i++)
+        c->reader[i] = -1;
+    for (int i = 0; i < c->n; i++) {
+        for (int k = 0; k < c->facts[i]->n_inputs; k++) {
+            const int input = i * CELL_MAX_INPUTS + k, from = source_of(c, i, k);
+            c->source[input] = from;
+            if (from == FROM_WHOLE)
+                continue;
+            c->next_reader[input] = c->reader[from - FROM_X];
+            c->reader[from - FROM_X] = input;
+        }
+    }
 }
 
 // A text from a stranger may ask for hundreds of cells with thousands of bands each.
@@ -269,9 +289,8 @@ static const char *take_up(struct cells *c, const struct cell_facts *const *fact
         if (i < n - 1 && c->f->last_use[l->out] > c->last)
             return "a tensor made inside is needed by a later block";
         c->acc_bytes += facts[i]->acc_bytes;
-        for (int k = 0; k < facts[i]->n_inputs; k++)
-            c->source[i * CELL_MAX_INPUTS + k] = source_of(c, i, k);
     }
+    find_sources(c);
     return NULL;
 }
 
@@ -281,13 +300,12 @@ static int first_needed(const struct cells *c, int from)
 {
     int first = INT32_MAX;
     c->f->work += (uint64_t)c->n;
-    for (int i = from < 0 ? 0 : from + 1; i < c->n; i++) {
+    for (int input = c->reader[from - FROM_X]; input >= 0; input = c->next_reader[input]) {
+        const int i = input / CELL_MAX_INPUTS, k = input % CELL_MAX_INPUTS;
         const struct cell_facts *p = c->facts[i];
-        for (int k = 0; k < p->n_inputs && c->done[i] < p->n_bands; k++) {
-            int lo = p->need[k * p->n_bands + c->done[i]].lo;
-            if (c->source[i * CELL_MAX_INPUTS + k] == from && lo < first)
-                first = lo;
-        }
+        const int lo =
+            c->done[i] < p->n_bands ? p->need[k * p->n_bands + c->done[i]].lo : INT32_MAX;
+        first = lo < first ? lo : first;
     }
     return first;
 }
