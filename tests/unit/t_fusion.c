@@ -203,8 +203,10 @@ static void check_odd_groups(void)
     n.tensors[0] = (struct tensor){5, 5, 4, 0, 0.1f, -1, 0};
     netgen_pointwise(&n, LAYER_CONV, 0, -1, 6);
     int8_t w[6 * 4];
-    for (int i = 0; i < 6 * 4; i++)
-        w[i] = i / 4 == 3 ? -128 : i / 4 == 4 ? -100 : (int8_t)(7 * i % 50);
+    for (int i = 0; i < 6 * 4; i++) {
+        const int weight = i / 4 == 3 ? -128 : i / 4 == 4 ? -100 : 7 * i % 50;
+        w[i] = (int8_t)weight;
+    }
     n.layers[0].weights = w;
     netgen_layer(&n,
                  (struct layer){.op = LAYER_DWCONV,
