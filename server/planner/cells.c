@@ -299,7 +299,7 @@ static const char *take_up(struct cells *c, const struct cell_facts *const *fact
 static int first_needed(const struct cells *c, int from)
 {
     int first = INT32_MAX;
-    c->f->work += (uint64_t)c->n;
+    c->f->work += (uint64_t)c->n; // for the caller as well, who looks at every window
     for (int input = c->reader[from - FROM_X]; input >= 0; input = c->next_reader[input]) {
         const int i = input / CELL_MAX_INPUTS, k = input % CELL_MAX_INPUTS;
         const struct cell_facts *p = c->facts[i];

@@ -195,7 +195,9 @@ static int try_rest(struct block *b, struct family *f)
     const int n_rows = f->head < b->n ? N_BANDS : 1;
     for (int r = 0; r < n_rows; r++) {
         f->rows = band_rows[r];
-        for (int s = -1; s < b->n_splits; s++) {
+        // The last split cuts all units, whatever their rows.
+        const int n_splits = r == 0 ? b->n_splits : b->n_splits - 1;
+        for (int s = -1; s < n_splits; s++) {
             f->split = s < 0 ? -1 : (int64_t)b->splits[s];
             int rc = try_family(b, f);
             if (rc)
