@@ -12,7 +12,7 @@
 #define PARTS 32
 
 struct axis { // of a layer
-    int in_slices, kernel, stride, pad;
+    struct axis_geometry is;
     int end; // position beyond which nobody needs anything
 };
 
@@ -35,17 +35,20 @@ static bool has_window(const struct layer *l)
            !fusion_pointwise(l);
 }
 
-static bool leaves_out(int kernel, int stride, int in)
+// Windows overlap, by at least as much as the padding is wide on either side.
+static bool overlaps(const struct layer *l, bool rows)
 {
-    return kernel <= stride && kernel < in;
+    const struct axis_geometry q = layer_axis(l, rows);
+    const int overlap = q.k - q.stride, pad_end = (q.out - 1) * q.stride + q.k - q.in - q.pad;
+    return q.k >= q.in || (overlap > 0 && q.pad <= overlap && pad_end <= overlap);
 }
 
-// Windows of a layer do not overlap. Then, all that is before may be made in tiles with nothing computed twice:
-// neither row by row nor column by column.
-static bool goes_in_tiles(const struct layer *l)
+// A network has no bound with a layer whose windows do not overlap: then all that is before may be made in tiles with
+// nothing computed twice, neither row by row nor column by column. Nor with wider padding: the slices of such a
+// layer's output do not keep pace with those of its input (needed(), read_before()).
+static bool has_bound(const struct layer *l)
 {
-    return has_window(l) &&
-           (leaves_out(l->kh, l->sh, l->in_h) || leaves_out(l->kw, l->sw, l->in_w));
+    return !has_window(l) || (overlaps(l, true) && overlaps(l, false));
 }
 
 // A layer that makes a single pixel may take its input as it appears, and keep sums.
@@ -76,25 +79,22 @@ static int needed(const struct axis *a, int at)
     if (at == 0)
         return 0;
     const int slice = (at - 1) / PARTS, part = at - slice * PARTS;
-    return clamp((slice * a->stride - a->pad + a->kernel - 1) * PARTS + part, a->in_slices * PARTS);
+    return clamp((slice * a->is.stride - a->is.pad + a->is.k - 1) * PARTS + part, a->is.in * PARTS);
 }
 
 // Position of the input up to which a layer before `at` may have read all for the last time; at the end, all of it.
 static int read_before(const struct axis *a, int at)
 {
     if (at == a->end)
-        return a->in_slices * PARTS;
-    return clamp((at + 1) * a->stride - a->pad * PARTS, a->in_slices * PARTS);
+        return a->is.in * PARTS;
+    return clamp((at + 1) * a->is.stride - a->is.pad * PARTS, a->is.in * PARTS);
 }
 
 // next: the axis of the layer behind, or NULL.
 static struct axis axis_of(const struct layer *l, bool rows, const struct axis *next)
 {
-    struct axis a = {l->in_w, l->kw, l->sw, l->pad_left, l->out_w * PARTS};
-    if (rows)
-        a = (struct axis){l->in_h, l->kh, l->sh, l->pad_top, l->out_h * PARTS};
-    if (next)
-        a.end = needed(next, next->end);
+    struct axis a = {.is = layer_axis(l, rows)};
+    a.end = next ? needed(next, next->end) : a.is.out * PARTS;
     return a;
 }
 
@@ -205,7 +205,7 @@ static int look_along(const struct graph *g, bool rows, bool output_outside, int
 int64_t bound_without_recomputing(const struct graph *g, bool output_outside)
 {
     for (int i = 0; i < g->n_layers; i++) {
-        if (goes_in_tiles(&g->layers[i]))
+        if (!has_bound(&g->layers[i]))
             return 0;
     }
     int64_t bound = -1;

@@ -27,8 +27,8 @@
 
 // In bytes, without the model input, and without the model output where that lies outside the arena. Looks at the
 // layers from the first on as long as each reads the one before it, up to one that makes a single pixel (dense heads,
-// means). 0: nothing can be said; a network with windows that do not overlap is such. -1: no memory. Takes
-// time with the square of the tensors' heights and widths: 0.1 s where the largest has 80 rows.
+// means). 0: nothing can be said; such is a network with windows that do not overlap, or less than its padding is wide.
+// -1: no memory. Takes time with the square of heights and widths: 0.1 s where the largest tensor has 80 rows.
 int64_t bound_without_recomputing(const struct graph *g, bool output_outside);
 
 #endif

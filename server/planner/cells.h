@@ -110,8 +110,8 @@ struct cells {
     const struct cells_variety **varieties; // [n] or NULL
     uint64_t *beside_option; // [n][CELLS_MAX_OPTIONS] likewise, of each way to run the cell
     int *source;             // [n][CELL_MAX_INPUTS] cell that makes the input; -1: X, -2: whole
-    int *reader;             // [n + 1] of X, of each cell's output: the first input that it is, an index into source
-    int *next_reader;        // [n][CELL_MAX_INPUTS] the next one; -1: none
+    int *reader; // [n + 1] of X and of each cell's output: an input that it is, in source; -1: none
+    int *next_reader; // [n][CELL_MAX_INPUTS] another one
     bool record;
     struct buf calls, moves, bases; // of cells_lay_out()
     struct buf moments;             // struct fusion_moment, likewise

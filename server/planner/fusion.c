@@ -129,17 +129,6 @@ void fusion_close(struct fusion *f)
 
 // ---- geometry on the slice axis (s) and along a slice (a) ----
 
-struct axis_geometry {
-    int k, stride, pad, in, out; // kernel, stride, padding, extents of input and output
-};
-
-static struct axis_geometry geometry(const struct layer *l, bool vertical)
-{
-    if (vertical)
-        return (struct axis_geometry){l->kh, l->sh, l->pad_top, l->in_h, l->out_h};
-    return (struct axis_geometry){l->kw, l->sw, l->pad_left, l->in_w, l->out_w};
-}
-
 // Input positions that outputs [lo, hi) read, clipped to the tensor.
 static struct fusion_interval reads(const struct axis_geometry *q, int lo, int hi)
 {
@@ -167,7 +156,7 @@ static struct axis_geometry slice_geometry(const struct fusion *f, int layer)
         int n = vertical ? l->in_h : l->in_w;
         return (struct axis_geometry){1, 1, 0, n, n};
     }
-    return geometry(l, vertical);
+    return layer_axis(l, vertical);
 }
 
 // ---- the block ----
@@ -507,7 +496,7 @@ void fusion_band(struct fusion *f, int band)
     for (int i = f->acc ? f->last - 1 : f->last; i >= f->first; i--) {
         const struct layer *l = &g->layers[i];
         struct fusion_interval out = f->need[l->out];
-        struct axis_geometry q = geometry(l, true);
+        struct axis_geometry q = layer_axis(l, true);
         if (out.lo >= out.hi)
             continue;
         for (int k = 0; k < n_inputs(l); k++)

@@ -324,6 +324,13 @@ void graph_free(struct graph *g)
     *g = (struct graph){0};
 }
 
+struct axis_geometry layer_axis(const struct layer *l, bool vertical)
+{
+    if (vertical)
+        return (struct axis_geometry){l->kh, l->sh, l->pad_top, l->in_h, l->out_h};
+    return (struct axis_geometry){l->kw, l->sw, l->pad_left, l->in_w, l->out_w};
+}
+
 uint64_t layer_macs_per_pixel(const struct layer *l)
 {
     uint64_t window = (uint64_t)l->kh * (uint64_t)l->kw * (uint64_t)l->out_c;

@@ -117,6 +117,10 @@ void graph_free(struct graph *g); // accepts a zeroed graph
 // its tensor, sizes are within the limits, pointers are there. -1: ERR_INTERNAL names the layer. For tests.
 int graph_check(const struct graph *g, struct err *e);
 
+struct axis_geometry {           // of a layer along height or width
+    int k, stride, pad, in, out; // kernel, stride, padding in front, extents of input and output
+};
+struct axis_geometry layer_axis(const struct layer *l, bool vertical);
 // Multiply-accumulates of one output pixel of the layer (0 where it has none).
 uint64_t layer_macs_per_pixel(const struct layer *l);
 

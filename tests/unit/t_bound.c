@@ -80,6 +80,44 @@ static void by_hand(void)
     netgen_free(&n);
 }
 
+// Where the chain of layers ends, and where there is no bound.
+static void ends(void)
+{
+    const int64_t row = 32 * 8;
+    struct netgen n;
+    begin(&n, 32, 32, 3);
+    add_conv(&n, 3, 1, 8);
+    add_conv(&n, 3, 1, 8);
+    netgen_layer(
+        &n,
+        (struct layer){.op = LAYER_MEAN, .kh = 32, .kw = 32, .out_h = 1, .out_w = 1, .out_c = 8},
+        netgen_top(&n), -1);
+    is_about(&n, false, 2 * row, row, "a mean takes its input as it appears");
+    netgen_free(&n);
+    begin(&n, 32, 32, 3);
+    add_conv(&n, 3, 1, 8);
+    add_conv(&n, 3, 1, 8);
+    netgen_pointwise(&n, LAYER_CONV, 1, -1, 4);
+    EQ_INT(bound_without_recomputing(&n.g, false), 0); // reads the layer before the last
+    netgen_free(&n);
+    begin(&n, 32, 32, 3);
+    add_conv(&n, 3, 1, 8);
+    netgen_layer(&n,
+                 (struct layer){.op = LAYER_CONV,
+                                .kh = 3,
+                                .kw = 3,
+                                .sh = 2,
+                                .sw = 2,
+                                .pad_top = 2,
+                                .pad_left = 2,
+                                .out_h = 16,
+                                .out_w = 16,
+                                .out_c = 8},
+                 1, -1);
+    EQ_INT(bound_without_recomputing(&n.g, true), 0); // padding wider than windows overlap
+    netgen_free(&n);
+}
+
 static void make_chain(struct netgen *n, uint32_t seed)
 {
     netgen_begin(n, seed);
@@ -133,6 +171,7 @@ int main(int argc, char **argv)
     const int seeds = argc > 1 ? atoi(argv[1]) : 3000;
     int bad = 0;
     by_hand();
+    ends();
     for (int seed = 1; seed <= seeds; seed++)
         bad += !holds((uint32_t)seed);
     OKF(bad == 0 && chains > seeds / 10,
